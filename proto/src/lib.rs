@@ -1,0 +1,23 @@
+//! The wire contract of Latchkey: generated messages, clients and servers, and the descriptor set they came from.
+//!
+//! The `.proto` files beside this crate are the documentation of every message, field and RPC. Nothing here is written
+//! by hand except the access to descriptors ([`descriptor`]) and the JSON form of messages ([`json`]).
+
+pub mod descriptor;
+pub mod json;
+
+macro_rules! package {
+    ($area:ident, $package:literal) => {
+        #[doc = concat!("Package `", $package, "`.")]
+        pub mod $area {
+            #[doc = "Version 1."]
+            pub mod v1 {
+                tonic::include_proto!($package);
+            }
+        }
+    };
+}
+
+package!(access, "latchkey.access.v1");
+package!(event, "latchkey.event.v1");
+package!(session, "latchkey.session.v1");
