@@ -1,1 +1,17 @@
-//! placeholder
+//! Process plumbing that at least two services share. No business nouns live here.
+//!
+//! | module | what for |
+//! |---|---|
+//! | [`clock`], [`entropy`] | time and randomness, passed in |
+//! | [`id`], [`secret`], [`seal`], [`page`] | identifiers, secrets in memory and at rest, page tokens |
+//! | [`error`] | failures as callers see them |
+//! | [`lifecycle`] | tasks, two-stage shutdown |
+
+pub mod clock;
+pub mod entropy;
+pub mod error;
+pub mod id;
+pub mod lifecycle;
+pub mod page;
+pub mod seal;
+pub mod secret;
