@@ -8,6 +8,7 @@
 //! | [`lifecycle`] | tasks, two-stage shutdown |
 
 pub mod clock;
+pub mod config;
 pub mod entropy;
 pub mod error;
 pub mod id;
