@@ -7,12 +7,22 @@
 //! | [`error`] | failures as callers see them |
 //! | [`lifecycle`] | tasks, two-stage shutdown |
 
+pub mod access;
+pub mod boot;
+pub mod bus;
+pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod entropy;
 pub mod error;
 pub mod id;
 pub mod lifecycle;
+pub mod ops;
+pub mod outbox;
 pub mod page;
 pub mod seal;
 pub mod secret;
+pub mod server;
+pub mod sql;
+pub mod telemetry;

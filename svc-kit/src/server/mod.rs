@@ -1,0 +1,150 @@
+//! The gRPC server: everything that a call passes before its handler, in one order for every service.
+//!
+//! A call passes trace, metrics, shedding, deadline and panic guard ([`call`]), then access ([`crate::access`]), then its
+//! handler. Health and reflection are part of every server.
+
+mod call;
+
+pub use call::{CallLayer, ServerError};
+
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{server::NamedService, service::RoutesBuilder, transport::Server};
+use tonic_health::ServingStatus;
+
+use crate::{access::AccessLayer, config::ServerConfig, lifecycle::Lifecycle, ops::Readiness};
+
+/// How often an idle connection is probed, and how long the answer may take.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// Most calls at once on one connection.
+const STREAMS_PER_CONNECTION_MAX: u32 = 1024;
+
+/// Why a server cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The descriptors cannot be offered for reflection.
+    #[error("the descriptors cannot be offered for reflection")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// A gRPC server that is being put together.
+pub struct GrpcServer {
+    config: ServerConfig,
+    access: AccessLayer,
+    routes: RoutesBuilder,
+    descriptors: Vec<&'static [u8]>,
+    services: Vec<&'static str>,
+}
+
+impl GrpcServer {
+    /// Makes a server without services.
+    pub fn new(config: &ServerConfig, access: AccessLayer) -> Self {
+        let descriptors = vec![tonic_health::pb::FILE_DESCRIPTOR_SET];
+        Self { config: config.clone(), access, routes: RoutesBuilder::default(), descriptors, services: Vec::new() }
+    }
+
+    /// Adds a service.
+    #[must_use]
+    pub fn add_service<S>(mut self, service: S) -> Self
+    where
+        S: tower::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<tonic::body::Body>,
+                Error = std::convert::Infallible,
+            > + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        self.routes.add_service(service);
+        self.services.push(S::NAME);
+        self
+    }
+
+    /// Describes services by reflection: the encoded `FileDescriptorSet`.
+    #[must_use]
+    pub fn describe(mut self, descriptors: &'static [u8]) -> Self {
+        self.descriptors.push(descriptors);
+        self
+    }
+
+    /// Binds the address and serves as a task of `lifecycle`. Returns the bound address.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn serve(mut self, readiness: &Readiness, lifecycle: &Lifecycle) -> Result<SocketAddr, StartError> {
+        let address = self.config.listen;
+        let bind = |source| StartError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(bind)?;
+        let bound = listener.local_addr().map_err(bind)?;
+        let (health, health_service) = tonic_health::server::health_reporter();
+        self.routes.add_service(health_service);
+        if self.config.reflection {
+            let mut reflection = tonic_reflection::server::Builder::configure();
+            for descriptors in &self.descriptors {
+                reflection = reflection.register_encoded_file_descriptor_set(descriptors);
+            }
+            self.routes.add_service(reflection.build_v1()?);
+        }
+        let call = CallLayer::new(self.config.deadline.0, self.config.concurrency_max);
+        let router = Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .http2_keepalive_timeout(Some(KEEPALIVE))
+            .max_concurrent_streams(Some(STREAMS_PER_CONNECTION_MAX))
+            .layer(call)
+            .layer(self.access)
+            .add_routes(self.routes.routes());
+        report_health(health, self.services, readiness, lifecycle);
+        let soft = lifecycle.soft().clone();
+        let incoming = TcpListenerStream::new(listener);
+        let incoming = futures::StreamExt::inspect(incoming, |stream| {
+            if let Ok(stream) = stream {
+                let _ = stream.set_nodelay(true);
+            }
+        });
+        lifecycle.spawn("grpc", async move {
+            router.serve_with_incoming_shutdown(incoming, soft.cancelled_owned()).await
+        });
+        Ok(bound)
+    }
+}
+
+/// Keeps the health service's answers equal to the readiness.
+fn report_health(
+    health: tonic_health::server::HealthReporter,
+    services: Vec<&'static str>,
+    readiness: &Readiness,
+    lifecycle: &Lifecycle,
+) {
+    let (readiness, mut changes, soft) = (readiness.clone(), readiness.watch(), lifecycle.soft().clone());
+    lifecycle.spawn("health", async move {
+        loop {
+            let status = if readiness.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing };
+            for service in services.iter().copied().chain([""]) {
+                health.set_service_status(service, status).await;
+            }
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return Ok::<_, std::convert::Infallible>(()) },
+                () = soft.cancelled() => {
+                    for service in services.iter().copied().chain([""]) {
+                        health.set_service_status(service, ServingStatus::NotServing).await;
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    });
+}

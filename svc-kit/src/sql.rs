@@ -1,0 +1,77 @@
+//! PostgreSQL: the pool, and migrations as an explicit step.
+
+use std::str::FromStr as _;
+
+use secrecy::ExposeSecret as _;
+use sqlx::{
+    PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::{
+    boot::BootError,
+    config::PostgresConfig,
+    error::{Kind, chain},
+};
+
+/// Makes a pool that connects when needed, so that a service starts, and says "not ready", while its database is away.
+///
+/// # Errors
+/// Fails when the URL cannot be used.
+pub fn pool(config: &PostgresConfig) -> Result<PgPool, BootError> {
+    let statement_timeout = config.statement_timeout.0.as_millis().to_string();
+    let options = PgConnectOptions::from_str(config.url.expose_secret())
+        .map_err(BootError::because("postgres.url cannot be used"))?
+        .options([("statement_timeout", statement_timeout.as_str())]);
+    let pool = PgPoolOptions::new()
+        .max_connections(config.connections_max)
+        .acquire_timeout(config.acquire_timeout.0)
+        .connect_lazy_with(options);
+    Ok(pool)
+}
+
+/// Brings the database to the state that this version of the service needs.
+///
+/// # Errors
+/// Fails when the database is away or holds a newer or changed schema.
+pub async fn migrate(pool: &PgPool, migrator: &Migrator) -> Result<(), BootError> {
+    migrator.run(pool).await.map_err(BootError::because("the database cannot be migrated"))
+}
+
+/// Says what sort of failure a database error is: a database that is away or too slow is UNAVAILABLE, the rest is ours.
+pub fn kind_of(error: &sqlx::Error) -> Kind {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::WorkerCrashed => Kind::Unavailable,
+        // 57: operator intervention (shutdown, statement timeout); 53: insufficient resources; 08: connection; 40: retry.
+        sqlx::Error::Database(error) => match error.code().as_deref().map(|code| code.get(..2).unwrap_or_default().to_owned()) {
+            Some(class) if ["57", "53", "08", "40"].contains(&class.as_str()) => Kind::Unavailable,
+            _ => Kind::Internal,
+        },
+        _ => Kind::Internal,
+    }
+}
+
+/// Says whether the statement failed because a row with this unique constraint exists.
+pub fn violates(error: &sqlx::Error, constraint: &str) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.constraint() == Some(constraint))
+}
+
+/// Checks that the database answers.
+///
+/// # Errors
+/// The reason, for `/readyz`; details go to the log.
+pub async fn probe(pool: &PgPool) -> Result<(), String> {
+    match sqlx::query("SELECT 1").execute(pool).await {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            tracing::debug!(error = chain(&error), "the database does not answer");
+            Err("the database does not answer".to_owned())
+        }
+    }
+}

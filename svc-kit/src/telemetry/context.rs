@@ -1,0 +1,168 @@
+//! The trace that work belongs to (W3C Trace Context), carried through calls, messages and webhooks.
+//!
+//! The context travels with the task, whether or not spans are recorded: a trace id that came in goes out again, so that
+//! one id joins login, session, event and delivery even where no collector is configured.
+
+use std::{fmt::Write as _, future::Future};
+
+use http::{HeaderMap, HeaderValue};
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
+use serde::{Deserialize, Serialize};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use crate::entropy::{self, Entropy, OsEntropy};
+
+const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
+const TRACESTATE_BYTES_MAX: usize = 512;
+
+/// Trace and parent span, in the text form of the W3C headers. Both texts empty: no trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceContext {
+    /// `00-<trace id>-<parent span id>-<flags>`.
+    pub traceparent: String,
+    /// Vendor data that travels along; often empty.
+    pub tracestate: String,
+}
+
+tokio::task_local! {
+    static CURRENT: TraceContext;
+}
+
+/// Runs `work` as part of the trace of `context`.
+pub async fn with_context<F: Future>(context: TraceContext, work: F) -> F::Output {
+    CURRENT.scope(context, work).await
+}
+
+impl TraceContext {
+    /// Returns the context of the running task: that of the recorded span, or the one it was entered with, or none.
+    pub fn current() -> Self {
+        let context = tracing::Span::current().context();
+        let recorded = context.span().span_context().clone();
+        if recorded.is_valid() {
+            return Self::from_span(&recorded);
+        }
+        CURRENT.try_with(Clone::clone).unwrap_or_default()
+    }
+
+    /// Starts a new trace.
+    pub fn root() -> Self {
+        Self::root_from(&OsEntropy)
+    }
+
+    fn root_from(entropy: &dyn Entropy) -> Self {
+        let bytes: [u8; 24] = entropy::bytes(entropy);
+        let mut traceparent = String::with_capacity(55);
+        traceparent.push_str("00-");
+        for (position, byte) in bytes.iter().enumerate() {
+            if position == 16 {
+                traceparent.push('-');
+            }
+            let _ = write!(traceparent, "{byte:02x}");
+        }
+        traceparent.push_str("-01");
+        Self { traceparent, tracestate: String::new() }
+    }
+
+    fn from_span(span: &SpanContext) -> Self {
+        let flags = span.trace_flags().to_u8();
+        let traceparent = format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id());
+        Self { traceparent, tracestate: span.trace_state().header() }
+    }
+
+    /// Reads the headers of a request or message; a malformed context is none (W3C Trace Context §4.3).
+    pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        Self::parse(text(TRACEPARENT)?, text(TRACESTATE).unwrap_or_default())
+    }
+
+    /// Reads the text forms; a malformed context is none.
+    pub fn parse(traceparent: &str, tracestate: &str) -> Option<Self> {
+        let context = Self { traceparent: traceparent.to_owned(), tracestate: String::new() };
+        context.ids()?;
+        let tracestate = if tracestate.len() <= TRACESTATE_BYTES_MAX { tracestate.to_owned() } else { String::new() };
+        Some(Self { tracestate, ..context })
+    }
+
+    /// Returns the trace id in hex; empty when there is none.
+    pub fn trace_id(&self) -> &str {
+        self.traceparent.get(3..35).unwrap_or_default()
+    }
+
+    fn ids(&self) -> Option<(TraceId, SpanId, TraceFlags)> {
+        let mut parts = self.traceparent.split('-');
+        let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let lengths = (version.len(), trace.len(), span.len(), flags.len());
+        let is_known = version == "00" && parts.next().is_none();
+        if lengths != (2, 32, 16, 2) || !is_known || ![trace, span, flags].into_iter().all(is_hex) {
+            return None;
+        }
+        let (trace, span) = (TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?);
+        let is_valid = trace != TraceId::INVALID && span != SpanId::INVALID;
+        is_valid.then_some((trace, span, TraceFlags::new(u8::from_str_radix(flags, 16).ok()?)))
+    }
+
+    /// Makes this context the parent of `span`, where spans are recorded.
+    pub fn adopt(&self, span: &tracing::Span) {
+        if let Some((trace, parent, flags)) = self.ids() {
+            let state = self.tracestate.parse::<TraceState>().unwrap_or_default();
+            let remote = SpanContext::new(trace, parent, flags, true, state);
+            let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(remote));
+        }
+    }
+
+    /// Links `span` to this context: the work was caused by it but is not part of it.
+    pub fn link(&self, span: &tracing::Span) {
+        if let Some((trace, parent, flags)) = self.ids() {
+            span.add_link(SpanContext::new(trace, parent, flags, true, TraceState::default()));
+        }
+    }
+
+    /// Writes the context into the headers of a request.
+    pub fn inject(&self, headers: &mut HeaderMap) {
+        for (name, text) in [(TRACEPARENT, &self.traceparent), (TRACESTATE, &self.tracestate)] {
+            if let Ok(value) = HeaderValue::from_str(text)
+                && !text.is_empty()
+            {
+                headers.insert(name, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SeededEntropy;
+
+    #[test]
+    fn a_new_trace_is_well_formed() {
+        let root = TraceContext::root_from(&SeededEntropy::new(3));
+        assert_eq!(TraceContext::parse(&root.traceparent, ""), Some(root.clone()));
+        assert_eq!(root.trace_id().len(), 32);
+    }
+
+    #[test]
+    fn malformed_contexts_are_none() {
+        let zero_trace = format!("00-{}-{}-01", "0".repeat(32), "1".repeat(16));
+        let upper = format!("00-{}-{}-01", "A".repeat(32), "1".repeat(16));
+        let long = format!("00-{}-{}-01-x", "a".repeat(32), "1".repeat(16));
+        for text in ["", "00", "ff-aa-bb-cc", &zero_trace, &upper, &long] {
+            assert_eq!(TraceContext::parse(text, ""), None, "{text:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_context_travels_with_the_task_and_into_headers() {
+        let root = TraceContext::root_from(&SeededEntropy::new(3));
+        let headers = with_context(root.clone(), async {
+            tokio::task::yield_now().await;
+            let mut headers = HeaderMap::new();
+            TraceContext::current().inject(&mut headers);
+            headers
+        });
+        assert_eq!(TraceContext::from_headers(&headers.await), Some(root));
+        assert_eq!(TraceContext::current(), TraceContext::default());
+    }
+}
