@@ -1,0 +1,163 @@
+//! Creates a session.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+use svc_kit::{access::Caller, clock::Timestamp, entropy};
+
+use super::{DECISIONS_MAX, RequestHash, Sessions};
+use crate::{
+    domain::{
+        device::Device,
+        event::{Event, What},
+        id::{ApplicationId, Owner, SessionId},
+        session::{Kind, Life, RefreshMode, Session, Stored, TokenState},
+        times::Times,
+    },
+    error::SessionError,
+    ports::{Commit, Committed, IdempotencyKey, Read, SessionStore, Write},
+};
+
+/// What to create.
+#[derive(Clone, Debug)]
+pub struct CreateSession {
+    /// Whose.
+    pub owner: Owner,
+    /// What it is.
+    pub kind: Kind,
+    /// What it is for.
+    pub application: Option<ApplicationId>,
+    /// SSO session to open it under.
+    pub parent: Option<SessionId>,
+    /// Whether it lives on when the parent ends.
+    pub survives_parent: bool,
+    /// Whether the user asked to stay signed in.
+    pub keep_signed_in: bool,
+    /// When the user proved who they are; `None` means now.
+    pub authenticated_at: Option<Timestamp>,
+    /// Authentication methods.
+    pub amr: Vec<String>,
+    /// Authentication context class.
+    pub acr: String,
+    /// OAuth scopes.
+    pub scopes: Vec<String>,
+    /// Where it lives.
+    pub device: Device,
+    /// The caller's own attributes.
+    pub attributes: BTreeMap<String, String>,
+    /// How refreshing treats its token.
+    pub refresh_mode: RefreshMode,
+    /// Limits that are wished for; only shorter ones count.
+    pub times: Times,
+    /// Makes a retry safe.
+    pub idempotency: Option<(IdempotencyKey, RequestHash)>,
+}
+
+/// A session and its current token; participants have none.
+pub struct Created {
+    /// The session.
+    pub stored: Stored,
+    /// Its token.
+    pub token: Option<SecretString>,
+}
+
+impl<S: SessionStore> Sessions<S> {
+    /// Creates a session, atomically with its `session.created`.
+    ///
+    /// # Errors
+    /// [`SessionError::ParentNotFound`], [`SessionError::ParentEnded`], [`SessionError::IdempotencyKeyReused`], or a
+    /// failure of the store.
+    pub async fn create(&self, caller: &Caller, command: CreateSession) -> Result<Created, SessionError> {
+        let shard = command.owner.shard(self.store.shards());
+        // One id for every round, so that a commit whose answer was lost is found again instead of repeated.
+        let session = self.new_session(SessionId::generate(shard, &*self.entropy), &command);
+        for _ in 0..DECISIONS_MAX {
+            if let Some(answer) = self.answered(shard, command.idempotency.as_ref()).await? {
+                return self.created_before(caller, &answer.sessions).await;
+            }
+            let (parent, version) = self.parent_alive(caller, &command).await?;
+            let mut commit = Commit::new(shard);
+            commit.cutoffs = version;
+            commit.unchanged = parent.into_iter().map(|read| (read.stored.session.id, read.snapshot)).collect();
+            let stored = Stored { session: session.clone(), created: Default::default(), sequence: 1 };
+            let what = What::Created(Box::new(session.clone()));
+            commit.events.push(Event { at: session.created_at, sequence: 1, actor: caller.subject.clone(), what });
+            commit.writes.push(Write { before: None, after: stored.clone(), is_forgotten: false });
+            commit.answer = command.idempotency.as_ref().map(|(key, request)| {
+                let mut answer = request.answer();
+                answer.sessions.push(session.id.to_string());
+                (key.clone(), answer)
+            });
+            if let Committed::Done(revisions) = self.store.commit(commit).await? {
+                let created = revisions.first().copied().unwrap_or_default();
+                return Ok(self.with_token(Stored { created, ..stored }));
+            }
+        }
+        Err(SessionError::Contention)
+    }
+
+    fn new_session(&self, id: SessionId, command: &CreateSession) -> Session {
+        let now = self.clock.now();
+        let times = self.policies.times(command.kind, command.keep_signed_in).shortened_to(command.times);
+        let token = TokenState {
+            mode: command.refresh_mode,
+            generation: 1,
+            salt: entropy::bytes(&*self.entropy),
+            rotated_at: now,
+            confirmed: false,
+            replays: 0,
+        };
+        Session {
+            id,
+            owner: command.owner.clone(),
+            application: command.application.clone(),
+            kind: command.kind,
+            parent: command.parent,
+            survives_parent: command.survives_parent,
+            keep_signed_in: command.keep_signed_in,
+            created_at: now,
+            authenticated_at: command.authenticated_at.unwrap_or(now),
+            last_active_at: now,
+            times,
+            amr: command.amr.clone(),
+            acr: command.acr.clone(),
+            scopes: command.scopes.clone(),
+            device: command.device.clone(),
+            attributes: command.attributes.clone(),
+            token,
+            end: None,
+        }
+    }
+
+    /// The parent, which must be alive, and the cutoffs' version that this holds for. The commit is guarded by both, so
+    /// that a parent that ends in between takes the child with it or refuses it.
+    async fn parent_alive(
+        &self,
+        caller: &Caller,
+        command: &CreateSession,
+    ) -> Result<(Option<Read>, Option<u64>), SessionError> {
+        let Some(id) = command.parent else { return Ok((None, None)) };
+        let (parent, loaded) = self.find(caller, id).await?;
+        let is_fit = |read: &Read| read.stored.session.kind == Kind::Sso && read.stored.session.owner == command.owner;
+        let parent = parent.filter(is_fit).ok_or(SessionError::ParentNotFound)?;
+        match parent.stored.life(self.clock.now(), &loaded.cutoffs) {
+            Life::Alive => Ok((Some(parent), Some(loaded.cutoffs.version))),
+            Life::Ended(_) | Life::Lapsed(_) => Err(SessionError::ParentEnded),
+        }
+    }
+
+    async fn created_before(&self, caller: &Caller, sessions: &[String]) -> Result<Created, SessionError> {
+        let id = sessions.first().and_then(|id| SessionId::parse(id).ok()).ok_or(SessionError::SessionNotFound)?;
+        let (read, loaded) = self.find(caller, id).await?;
+        let mut stored = read.ok_or(SessionError::SessionNotFound)?.stored;
+        stored.session = stored.as_of(self.clock.now(), &loaded.cutoffs);
+        Ok(self.with_token(stored))
+    }
+
+    fn with_token(&self, stored: Stored) -> Created {
+        let has_token = stored.session.kind != Kind::Participant;
+        // The first generation: what the first answer said.
+        let token = has_token.then(|| self.keys.token(&stored.session, 1));
+        Created { stored, token }
+    }
+}

@@ -1,0 +1,23 @@
+//! Returns one session.
+
+use svc_kit::access::Caller;
+
+use super::Sessions;
+use crate::{
+    domain::{id::SessionId, session::Stored},
+    error::SessionError,
+    ports::SessionStore,
+};
+
+impl<S: SessionStore> Sessions<S> {
+    /// Returns a session as it reads now, alive or ended within the last day.
+    ///
+    /// # Errors
+    /// [`SessionError::SessionNotFound`], or a failure of the store.
+    pub async fn get(&self, caller: &Caller, id: SessionId) -> Result<Stored, SessionError> {
+        let (read, loaded) = self.find(caller, id).await?;
+        let mut stored = read.ok_or(SessionError::SessionNotFound)?.stored;
+        stored.session = stored.as_of(self.clock.now(), &loaded.cutoffs);
+        Ok(stored)
+    }
+}

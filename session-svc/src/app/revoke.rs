@@ -1,0 +1,146 @@
+//! Ends one session, and what was opened under it.
+
+use svc_kit::access::Caller;
+
+use super::{DECISIONS_MAX, RequestHash, Sessions, validate::Presented};
+use crate::{
+    domain::{
+        end::{End, EndReason},
+        id::SessionId,
+        session::{Kind, Life, Stored},
+    },
+    error::SessionError,
+    ports::{Commit, Committed, IdempotencyKey, ListQuery, Loaded, Read, SessionStore, Write},
+};
+
+/// How many of the user's sessions are read at a time to find the children.
+const CHILDREN_CHUNK: usize = 500;
+
+/// What to end.
+#[derive(Clone, Debug)]
+pub struct RevokeSession {
+    /// The session.
+    pub presented: Presented,
+    /// Why.
+    pub reason: EndReason,
+    /// Free text.
+    pub comment: String,
+    /// Makes a retry safe.
+    pub idempotency: Option<(IdempotencyKey, RequestHash)>,
+}
+
+/// What a revocation came to.
+pub struct Revoked {
+    /// The session as it ended.
+    pub stored: Stored,
+    /// Whether it had ended before.
+    pub already_ended: bool,
+}
+
+impl<S: SessionStore> Sessions<S> {
+    /// Ends a session. When this returns, no validation that starts later says "alive".
+    ///
+    /// # Errors
+    /// [`SessionError::SessionNotFound`], [`SessionError::IdempotencyKeyReused`], or a failure of the store.
+    pub async fn revoke(&self, caller: &Caller, command: &RevokeSession) -> Result<Revoked, SessionError> {
+        let (id, token) = match &command.presented {
+            Presented::Nonsense => return Err(SessionError::SessionNotFound),
+            Presented::Id(id) => (*id, None),
+            Presented::Token(token) => (token.session, Some(token)),
+        };
+        for _ in 0..DECISIONS_MAX {
+            let (read, loaded) = self.find(caller, id).await?;
+            let is_genuine = |read: &Read| token.is_none_or(|token| self.keys.is_genuine(token, &read.stored.session));
+            let read = read.filter(is_genuine).ok_or(SessionError::SessionNotFound)?;
+            if let Some(answer) = self.answered(id.shard(), command.idempotency.as_ref()).await? {
+                return Ok(Revoked { stored: read.stored, already_ended: answer.already_ended });
+            }
+            let now = self.clock.now();
+            let asked =
+                End { at: now, reason: command.reason, comment: command.comment.clone(), by: caller.subject.clone() };
+            let (mut commit, stored, already_ended) = match read.stored.life(now, &loaded.cutoffs) {
+                Life::Ended(_) => (Commit::new(id.shard()), read.stored.clone(), true),
+                // Over already, by time or by a cutoff: recorded as what it was.
+                Life::Lapsed(end) => self.ending(&read, &loaded, end).await?.with(true),
+                Life::Alive => self.ending(&read, &loaded, asked).await?.with(false),
+            };
+            commit.answer = command.idempotency.as_ref().map(|(key, request)| {
+                let mut answer = request.answer();
+                answer.sessions.push(id.to_string());
+                answer.already_ended = already_ended;
+                (key.clone(), answer)
+            });
+            let is_empty = commit.writes.is_empty() && commit.answer.is_none();
+            if is_empty || matches!(self.store.commit(commit).await?, Committed::Done(_)) {
+                return Ok(Revoked { stored, already_ended });
+            }
+        }
+        Err(SessionError::Contention)
+    }
+
+    /// Decides the end of a session and of its children.
+    async fn ending(&self, read: &Read, loaded: &Loaded, end: End) -> Result<Ending, SessionError> {
+        let mut commit = Commit::new(read.stored.session.id.shard());
+        commit.cutoffs = Some(loaded.cutoffs.version);
+        commit.is_ending = true;
+        let (next, event) = read.stored.ended(end.clone());
+        commit.events.push(event);
+        commit.writes.push(Write { before: Some(read.snapshot.clone()), after: next.clone(), is_forgotten: false });
+        if next.session.kind == Kind::Sso {
+            // A child that is created after this list is guarded by the parent's form, which this commit changes.
+            for child in self.children(&read.stored, loaded).await? {
+                let child_end = End { reason: EndReason::ParentEnded, ..end.clone() };
+                let (ended, event) = child.stored.ended(child_end);
+                commit.events.push(event);
+                commit.writes.push(Write { before: Some(child.snapshot), after: ended, is_forgotten: false });
+            }
+        }
+        Ok(Ending { commit, stored: next })
+    }
+
+    /// The living children of an SSO session that end with it.
+    async fn children(&self, parent: &Stored, loaded: &Loaded) -> Result<Vec<Read>, SessionError> {
+        let (now, mut after, mut children) = (self.clock.now(), None, Vec::new());
+        loop {
+            let query = ListQuery { after, newest_first: true, limit: CHILDREN_CHUNK };
+            let chunk = self.store.list(&parent.session.owner, query).await?;
+            let is_last = chunk.len() < CHILDREN_CHUNK;
+            after = chunk.last().map(|read| (read.stored.session.created_at, read.stored.session.id));
+            // Children are younger than their parent.
+            let is_past = after.is_some_and(|(created_at, _)| created_at < parent.session.created_at);
+            children.extend(chunk.into_iter().filter(|read| {
+                let session = &read.stored.session;
+                session.parent == Some(parent.session.id)
+                    && !session.survives_parent
+                    && read.stored.life(now, &loaded.cutoffs) == Life::Alive
+            }));
+            if is_last || is_past {
+                return Ok(children);
+            }
+        }
+    }
+
+    /// Ends a session that is known to be over or chosen for ending; `None` when it changed meanwhile.
+    pub(super) async fn end_now(&self, id: SessionId, asked: Option<&End>) -> Result<Option<Stored>, SessionError> {
+        let loaded = self.store.load(id).await?;
+        let Some(read) = loaded.read.clone() else { return Ok(None) };
+        let end = match (read.stored.life(self.clock.now(), &loaded.cutoffs), asked) {
+            (Life::Lapsed(end), _) => end,
+            (Life::Alive, Some(end)) => end.clone(),
+            (Life::Alive, None) | (Life::Ended(_), _) => return Ok(None),
+        };
+        let Ending { commit, stored } = self.ending(&read, &loaded, end).await?;
+        Ok((self.store.commit(commit).await? != Committed::Conflict).then_some(stored))
+    }
+}
+
+struct Ending {
+    commit: Commit,
+    stored: Stored,
+}
+
+impl Ending {
+    fn with(self, already_ended: bool) -> (Commit, Stored, bool) {
+        (self.commit, self.stored, already_ended)
+    }
+}

@@ -1,0 +1,174 @@
+//! Ends all sessions that a filter chooses.
+//!
+//! Where the filter is a scope (a user, or a user in some applications) one cutoff ends everything at once, and the
+//! clean-up records the single ends afterwards. Any other filter ends the sessions one by one before it answers; a
+//! session that is created meanwhile is not covered.
+
+use svc_kit::access::Caller;
+
+use super::{DECISIONS_MAX, RequestHash, Sessions};
+use crate::{
+    domain::{
+        cutoff::Scope,
+        end::{End, EndReason},
+        event::{Event, What},
+        filter::{Filter, State},
+        id::SessionId,
+    },
+    error::SessionError,
+    ports::{Answer, Commit, Committed, IdempotencyKey, SessionStore},
+};
+
+/// Most ids that an answer names.
+pub const NAMED_MAX: usize = 1_000;
+/// Sessions looked up at a time.
+const PAGE: usize = 200;
+
+/// What to end.
+#[derive(Clone, Debug)]
+pub struct RevokeSessions {
+    /// Which sessions; its states are ignored, because only what lives can end.
+    pub filter: Filter,
+    /// Only say what would end.
+    pub is_dry_run: bool,
+    /// Why.
+    pub reason: EndReason,
+    /// Free text.
+    pub comment: String,
+    /// Makes a retry safe.
+    pub idempotency: Option<(IdempotencyKey, RequestHash)>,
+}
+
+/// What a mass revocation came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RevokedMany {
+    /// How many ended; a lower bound if more than are named.
+    pub count: usize,
+    /// Which, at most [`NAMED_MAX`].
+    pub ids: Vec<String>,
+    /// Position of the cutoff, if one did the work.
+    pub cutoff: String,
+    /// Whether more ended than are named.
+    pub is_truncated: bool,
+}
+
+impl<S: SessionStore> Sessions<S> {
+    /// Ends all sessions that the filter chooses.
+    ///
+    /// # Errors
+    /// [`SessionError::IdempotencyKeyReused`], or a failure of the store.
+    pub async fn revoke_many(&self, caller: &Caller, command: &RevokeSessions) -> Result<RevokedMany, SessionError> {
+        let shard = command.filter.owner.shard(self.store.shards());
+        if let Some(answer) = self.answered(shard, command.idempotency.as_ref()).await? {
+            return Ok(from_answer(answer));
+        }
+        let end = End {
+            at: self.clock.now(),
+            reason: command.reason,
+            comment: command.comment.clone(),
+            by: caller.subject.clone(),
+        };
+        let filter = Filter { states: vec![State::Active], ..command.filter.clone() };
+        if command.is_dry_run {
+            return Ok(named(self.chosen(&filter, NAMED_MAX + 1).await?, String::new()));
+        }
+        match command.filter.as_scopes() {
+            Some(scopes) => self.cut_off(command, &filter, scopes, end).await,
+            None => self.end_each(command, &filter, end).await,
+        }
+    }
+
+    async fn cut_off(
+        &self,
+        command: &RevokeSessions,
+        filter: &Filter,
+        scopes: Vec<Scope>,
+        end: End,
+    ) -> Result<RevokedMany, SessionError> {
+        let shard = filter.owner.shard(self.store.shards());
+        // Named before the cut: afterwards nothing of it lives.
+        let mut result = named(self.chosen(filter, NAMED_MAX + 1).await?, String::new());
+        let last = scopes.len();
+        for (position, scope) in scopes.into_iter().enumerate() {
+            let mut commit = Commit::new(shard);
+            commit.is_ending = true;
+            let what = What::Cutoff { scope: scope.clone(), end: end.clone() };
+            commit.events.push(Event { at: end.at, sequence: 0, actor: end.by.clone(), what });
+            commit.cutoff = Some((scope, end.clone()));
+            if position + 1 == last {
+                commit.answer = command.idempotency.as_ref().map(|(key, request)| (key.clone(), to_answer(request, &result)));
+            }
+            match self.store.commit(commit).await? {
+                Committed::Done(revisions) => {
+                    result.cutoff = revisions.first().map(ToString::to_string).unwrap_or_default();
+                }
+                // Only the idempotency key guards this commit: the same request was faster elsewhere.
+                Committed::Conflict => {
+                    let answer = self.answered(shard, command.idempotency.as_ref()).await?;
+                    return answer.map(from_answer).ok_or(SessionError::Contention);
+                }
+            }
+        }
+        Ok(result)
+    }
+
+    async fn end_each(&self, command: &RevokeSessions, filter: &Filter, end: End) -> Result<RevokedMany, SessionError> {
+        let mut ended = Vec::new();
+        for _ in 0..DECISIONS_MAX {
+            let chosen = self.chosen(filter, usize::MAX).await?;
+            if chosen.is_empty() {
+                break;
+            }
+            for id in chosen {
+                if self.end_now(id, Some(&end)).await?.is_some() {
+                    ended.push(id);
+                }
+            }
+        }
+        let result = named(ended, String::new());
+        if let Some((key, request)) = &command.idempotency {
+            let mut commit = Commit::new(filter.owner.shard(self.store.shards()));
+            commit.answer = Some((key.clone(), to_answer(request, &result)));
+            self.store.commit(commit).await?;
+        }
+        Ok(result)
+    }
+
+    /// The living sessions that the filter chooses, at most `limit`.
+    async fn chosen(&self, filter: &Filter, limit: usize) -> Result<Vec<SessionId>, SessionError> {
+        let (mut ids, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.list(filter, true, after, PAGE.min(limit - ids.len())).await?;
+            ids.extend(page.sessions.iter().map(|stored| stored.session.id));
+            after = page.next;
+            if after.is_none() || ids.len() >= limit {
+                return Ok(ids);
+            }
+        }
+    }
+}
+
+fn named(ids: Vec<SessionId>, cutoff: String) -> RevokedMany {
+    let is_truncated = ids.len() > NAMED_MAX;
+    let count = ids.len();
+    RevokedMany { count, ids: ids.iter().take(NAMED_MAX).map(ToString::to_string).collect(), cutoff, is_truncated }
+}
+
+fn to_answer(request: &RequestHash, result: &RevokedMany) -> Answer {
+    Answer {
+        sessions: result.ids.clone(),
+        count: result.count,
+        cutoff: result.cutoff.clone(),
+        already_ended: result.is_truncated,
+        ..request.answer()
+    }
+}
+
+fn from_answer(answer: Answer) -> RevokedMany {
+    RevokedMany {
+        count: answer.count,
+        ids: answer.sessions,
+        cutoff: answer.cutoff,
+        is_truncated: answer.already_ended,
+    }
+}

@@ -1,0 +1,99 @@
+//! What happens by itself: sessions whose time is over are recorded as expired, cutoffs are cleaned up, old records are
+//! forgotten. Everything goes through the same decisions and commits as a call does, so two sweepers at once are harmless.
+
+use std::time::Duration;
+
+use svc_kit::clock::Timestamp;
+
+use super::Sessions;
+use crate::{
+    domain::{
+        cutoff::Scope,
+        id::{SessionId, Shard},
+        session::{Life, TOMBSTONE},
+    },
+    error::SessionError,
+    ports::{Chores, Commit, ListQuery, Loaded, Read, Write},
+};
+
+/// Sessions handled in one go.
+const BATCH: usize = 200;
+
+impl<S: Chores> Sessions<S> {
+    /// Does what is due in a shard; says whether there may be more.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn sweep(&self, shard: Shard) -> Result<bool, SessionError> {
+        for scope in self.store.unfinished(shard).await? {
+            self.clean_up(shard, &scope).await?;
+        }
+        let now = self.clock.now();
+        let due = self.store.due(shard, now, BATCH).await?;
+        for id in &due {
+            self.look_at(*id, now).await?;
+        }
+        Ok(due.len() == BATCH)
+    }
+
+    /// Forgets cutoffs that are older than any session can be.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn forget_cutoffs(&self, shard: Shard) -> Result<(), SessionError> {
+        let policies = [self.policies.sso, self.policies.sso_kept, self.policies.application];
+        let longest = policies.map(|times| times.absolute_lifetime).into_iter().max().unwrap_or(Duration::MAX);
+        let before = self.clock.now().saturating_sub(longest + TOMBSTONE);
+        Ok(self.store.forget_cutoffs(shard, before).await?)
+    }
+
+    async fn look_at(&self, id: SessionId, now: Timestamp) -> Result<(), SessionError> {
+        let loaded = self.store.load(id).await?;
+        let Some(read) = loaded.read.clone() else {
+            return Ok(self.store.look_again(id, None).await?);
+        };
+        match read.stored.life(now, &loaded.cutoffs) {
+            Life::Lapsed(_) => {
+                self.end_now(id, None).await?;
+                Ok(())
+            }
+            Life::Ended(_) if now >= read.stored.session.forgotten_at() => self.forget(read, &loaded).await,
+            Life::Ended(_) => Ok(self.store.look_again(id, Some(read.stored.session.forgotten_at())).await?),
+            Life::Alive => Ok(self.store.look_again(id, Some(read.stored.session.deadline())).await?),
+        }
+    }
+
+    async fn forget(&self, read: Read, loaded: &Loaded) -> Result<(), SessionError> {
+        let mut commit = Commit::new(read.stored.session.id.shard());
+        commit.is_ending = true;
+        commit.cutoffs = Some(loaded.cutoffs.version);
+        commit.writes.push(Write { before: Some(read.snapshot), after: read.stored, is_forgotten: true });
+        self.store.commit(commit).await?;
+        Ok(())
+    }
+
+    /// Records the end of every session that a cutoff covers.
+    async fn clean_up(&self, shard: Shard, scope: &Scope) -> Result<(), SessionError> {
+        let cutoffs = self.store.cutoffs(shard).await?;
+        let Some(cutoff) = cutoffs.scopes.get(scope) else { return Ok(()) };
+        let (mut after, mut is_complete) = (None, true);
+        loop {
+            let query = ListQuery { after, newest_first: false, limit: BATCH };
+            let chunk = self.store.list(&scope.owner, query).await?;
+            let is_last = chunk.len() < BATCH;
+            for read in &chunk {
+                after = Some((read.stored.session.created_at, read.stored.session.id));
+                let is_covered = read.stored.session.end.is_none() && cutoffs.covering(&read.stored).is_some();
+                // A conflict leaves it for the next round.
+                is_complete &= !is_covered || self.end_now(read.stored.session.id, None).await?.is_some();
+            }
+            if is_last {
+                break;
+            }
+        }
+        if is_complete {
+            self.store.finished(shard, scope, cutoff.revision).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! Tasks of the process: keep leases, relay events, sweep.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use svc_kit::{
+    bus::Publisher,
+    error::chain,
+    lifecycle::Lifecycle,
+    ops::Readiness,
+};
+use tokio::sync::watch;
+
+use crate::{
+    app::{Sessions, relay},
+    domain::id::Shard,
+    ports::{Chores, Outbox},
+};
+
+/// How long a lease lasts without being kept; after this another replica takes over.
+const LEASE: Duration = Duration::from_secs(6);
+/// How often leases are kept, and the store is probed.
+const KEEP: Duration = Duration::from_secs(2);
+/// How often a shard is swept. Expiry events are late by this at most, and a little.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How often old cutoffs are looked for.
+const FORGET_EVERY: u32 = 3600;
+/// How long the relay waits after a failure.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Starts the tasks. `replica` names this process among its like.
+pub fn spawn<S, P>(sessions: Arc<Sessions<S>>, publisher: P, replica: String, readiness: Readiness, lifecycle: &Lifecycle)
+where
+    S: Chores + Outbox,
+    P: Publisher,
+{
+    let (held, shards) = watch::channel(Vec::new());
+    spawn_until_soft(lifecycle, "leases", keep_leases(sessions.clone(), held, replica, readiness));
+    spawn_until_soft(lifecycle, "relay", relay_events(sessions.store.clone(), publisher, shards.clone()));
+    spawn_until_soft(lifecycle, "sweeper", sweep(sessions, shards));
+}
+
+fn spawn_until_soft(lifecycle: &Lifecycle, name: &'static str, task: impl Future<Output = Infallible> + Send + 'static) {
+    let soft = lifecycle.soft().clone();
+    lifecycle.spawn(name, async move {
+        tokio::select! {
+            never = task => match never {},
+            () = soft.cancelled() => Ok::<_, Infallible>(()),
+        }
+    });
+}
+
+async fn keep_leases<S: Chores>(
+    sessions: Arc<Sessions<S>>,
+    held: watch::Sender<Vec<Shard>>,
+    replica: String,
+    readiness: Readiness,
+) -> Infallible {
+    loop {
+        match sessions.store.lease(&replica, LEASE).await {
+            Ok(shards) => {
+                held.send_if_modified(|before| *before != shards && { *before = shards; true });
+                readiness.set("store", Ok(()));
+            }
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "the store does not answer");
+                readiness.set("store", Err("the store does not answer".to_owned()));
+            }
+        }
+        tokio::time::sleep(KEEP).await;
+    }
+}
+
+async fn relay_events<O: Outbox, P: Publisher>(
+    outbox: Arc<O>,
+    publisher: P,
+    mut shards: watch::Receiver<Vec<Shard>>,
+) -> Infallible {
+    let mut was_good = true;
+    loop {
+        let mine = shards.borrow_and_update().clone();
+        if mine.is_empty() {
+            let _ = tokio::time::timeout(KEEP, shards.changed()).await;
+            continue;
+        }
+        match relay::relay(&*outbox, &publisher, &mine).await {
+            Ok(_) => was_good = true,
+            Err(error) => {
+                // Once a spell: a broker that is away for an hour is one fact.
+                if was_good {
+                    tracing::warn!(error = chain(&error), "events wait in the outbox");
+                }
+                was_good = false;
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+async fn sweep<S: Chores>(sessions: Arc<Sessions<S>>, shards: watch::Receiver<Vec<Shard>>) -> Infallible {
+    let mut round: u32 = 0;
+    loop {
+        let mine = shards.borrow().clone();
+        for shard in mine {
+            let swept = loop {
+                match sessions.sweep(shard).await {
+                    Ok(true) => {}
+                    other => break other,
+                }
+            };
+            let forgotten = if round % FORGET_EVERY == 0 { sessions.forget_cutoffs(shard).await } else { Ok(()) };
+            if let Err(error) = swept.map(drop).and(forgotten) {
+                tracing::warn!(error = chain(&error), shard = shard.0, "the shard cannot be swept now");
+                break;
+            }
+        }
+        round = round.wrapping_add(1);
+        tokio::time::sleep(SWEEP).await;
+    }
+}

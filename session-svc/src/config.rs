@@ -1,0 +1,187 @@
+//! Settings of session-svc; the commented defaults are in `config.default.toml`.
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use svc_kit::{
+    cli::ProcessConfig,
+    config::{
+        AccessConfig, BusConfig, HumanDuration, ListenConfig, Problems, Profile, ServerConfig, ShutdownConfig,
+        TelemetryConfig, Validate,
+    },
+};
+
+use crate::{
+    app::Policies,
+    domain::{refresh::RefreshPolicy, times::Times, token::ServerKeys},
+};
+
+/// The embedded defaults, which are the schema as well.
+pub const DEFAULTS: &str = include_str!("config.default.toml");
+
+/// The key that is in the defaults: good for development, refused elsewhere.
+const DEV_SERVER_KEY: &str = "1:6465762d6f6e6c792d6465762d6f6e6c792d6465762d6f6e6c792d6465762121";
+
+const ROTATION_GRACE_MAX_S: u64 = 60;
+const LOSS_RECOVERY_MAX_S: u64 = 300;
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Config {
+    /// How strict the deployment is.
+    pub profile: Profile,
+    /// The gRPC server.
+    pub grpc: ServerConfig,
+    /// The operations port.
+    pub ops: ListenConfig,
+    /// The store.
+    pub store: StoreConfig,
+    /// Sessions.
+    pub session: SessionConfig,
+    /// Times.
+    pub policy: PolicyConfig,
+    /// Who may call.
+    pub access: AccessConfig,
+    /// The event bus.
+    pub bus: BusConfig,
+    /// Logs, traces, metrics.
+    pub telemetry: TelemetryConfig,
+    /// How to stop.
+    pub shutdown: ShutdownConfig,
+}
+
+/// Which store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// Redis or Valkey.
+    Redis,
+    /// Memory of this process.
+    Memory,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct StoreConfig {
+    /// Which store.
+    pub kind: StoreKind,
+    /// Redis URL.
+    pub url: SecretString,
+    /// Put before every key.
+    pub prefix: String,
+    /// Number of shards; fixed for the life of the store.
+    pub shards: u16,
+}
+
+/// `[session]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SessionConfig {
+    /// Name of the deployment, part of event ids.
+    pub deployment: String,
+    /// Keys that tokens are computed with.
+    pub server_keys: Vec<SecretString>,
+}
+
+/// `[policy]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PolicyConfig {
+    /// Idle timeout of SSO sessions.
+    pub sso_idle: HumanDuration,
+    /// Absolute lifetime of SSO sessions.
+    pub sso_absolute: HumanDuration,
+    /// Idle timeout of SSO sessions that are kept signed in.
+    pub sso_kept_idle: HumanDuration,
+    /// Absolute lifetime of SSO sessions that are kept signed in.
+    pub sso_kept_absolute: HumanDuration,
+    /// Idle timeout of application sessions.
+    pub application_idle: HumanDuration,
+    /// Absolute lifetime of application sessions.
+    pub application_absolute: HumanDuration,
+    /// How long a refresh may be repeated.
+    pub rotation_grace: HumanDuration,
+    /// How long a refresh may be repeated whose successor was never seen.
+    pub loss_recovery: HumanDuration,
+}
+
+impl PolicyConfig {
+    /// Returns the policies for the use cases.
+    pub fn policies(&self) -> Policies {
+        let times = |idle: HumanDuration, absolute: HumanDuration| Times { idle_timeout: idle.0, absolute_lifetime: absolute.0 };
+        Policies {
+            sso: times(self.sso_idle, self.sso_absolute),
+            sso_kept: times(self.sso_kept_idle, self.sso_kept_absolute),
+            application: times(self.application_idle, self.application_absolute),
+            refresh: RefreshPolicy { rotation_grace: self.rotation_grace.0, loss_recovery: self.loss_recovery.0 },
+        }
+    }
+
+    fn validate(&self, problems: &mut Problems) {
+        for (name, duration) in [
+            ("sso_idle", self.sso_idle),
+            ("sso_absolute", self.sso_absolute),
+            ("sso_kept_idle", self.sso_kept_idle),
+            ("sso_kept_absolute", self.sso_kept_absolute),
+            ("application_idle", self.application_idle),
+            ("application_absolute", self.application_absolute),
+        ] {
+            problems.check(duration.0.as_secs() > 0, format!("policy.{name}"), "must be at least 1s");
+        }
+        let grace = self.rotation_grace.0.as_secs() <= ROTATION_GRACE_MAX_S;
+        problems.check(grace, "policy.rotation_grace", "must be at most 60s");
+        let recovery = self.loss_recovery.0.as_secs() <= LOSS_RECOVERY_MAX_S;
+        problems.check(recovery, "policy.loss_recovery", "must be at most 300s");
+    }
+}
+
+impl Validate for Config {
+    fn validate(&self, problems: &mut Problems) {
+        self.grpc.validate(problems);
+        self.policy.validate(problems);
+        self.access.validate(self.profile, problems);
+        self.bus.validate(self.profile, problems);
+        self.telemetry.validate(problems);
+        let is_memory = self.store.kind == StoreKind::Memory;
+        problems.check(
+            !(is_memory && self.profile.is_strict()),
+            "store.kind",
+            "memory loses sessions; only profile dev may use it",
+        );
+        problems.check((1..=4096).contains(&self.store.shards), "store.shards", "must be 1 to 4096");
+        let name = &self.session.deployment;
+        let is_name = !name.is_empty() && name.len() <= 32 && name.chars().all(|c| c.is_ascii_alphanumeric());
+        problems.check(is_name, "session.deployment", "must be 1 to 32 letters and digits");
+        if let Err(error) = ServerKeys::parse(&self.session.server_keys) {
+            problems.add("session.server_keys", error.to_string());
+        }
+        use secrecy::ExposeSecret as _;
+        let has_dev_key = self.session.server_keys.iter().any(|key| key.expose_secret() == DEV_SERVER_KEY);
+        let is_unsafe = has_dev_key && self.profile.is_strict();
+        problems.check(!is_unsafe, "session.server_keys", "the built-in key is public; make your own: openssl rand -hex 32");
+    }
+}
+
+impl ProcessConfig for Config {
+    fn telemetry(&self) -> &TelemetryConfig {
+        &self.telemetry
+    }
+
+    fn shutdown(&self) -> &ShutdownConfig {
+        &self.shutdown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(env: &[(&str, &str)]) -> Result<Config, Problems> {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        svc_kit::config::load(DEFAULTS, None, env)
+    }
+
+    #[test]
+    fn the_defaults_are_good_for_development_and_refused_in_production() {
+        load(&[]).unwrap();
+        let problems = load(&[("LATCHKEY_PROFILE", "production")]).unwrap_err().to_string();
+        assert!(problems.contains("session.server_keys") && problems.contains("operator_keys"), "{problems}");
+    }
+}

@@ -1,0 +1,4 @@
+//! The domain in the words of the contract: what adapters share when they speak protobuf.
+
+pub mod event;
+pub mod session;

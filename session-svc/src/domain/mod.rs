@@ -1,0 +1,13 @@
+//! What a session is and how it changes. Pure and synchronous: no I/O, no clock of its own, no generated types.
+
+pub mod cutoff;
+pub mod device;
+pub mod end;
+pub mod event;
+pub mod filter;
+pub mod id;
+pub mod refresh;
+pub mod revision;
+pub mod session;
+pub mod times;
+pub mod token;

@@ -1,0 +1,202 @@
+//! A session: what is recorded of it, whether it is alive, and how it ends.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use svc_kit::clock::Timestamp;
+
+use super::{
+    cutoff::{Cutoff, Cutoffs},
+    device::Device,
+    end::{End, EndReason},
+    event::{Event, What},
+    id::{ApplicationId, Owner, SessionId},
+    revision::Revision,
+    times::{self, Times},
+};
+
+/// How long an ended session can still be read.
+pub const TOMBSTONE: Duration = Duration::from_secs(24 * 3600);
+
+/// What a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The browser's sign-in at the hosted pages.
+    Sso,
+    /// A user in an application, checked centrally.
+    Application,
+    /// A record that an application which manages its own sessions took part in an SSO session.
+    Participant,
+}
+
+/// How refreshing treats the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshMode {
+    /// Every refresh makes a new token and spends the old one.
+    Rotate,
+    /// The token stays.
+    Reusable,
+}
+
+/// The state of a session's token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenState {
+    /// How refreshing treats it.
+    pub mode: RefreshMode,
+    /// Current generation, from 1.
+    pub generation: u32,
+    /// Random bytes that exist only here; without them no token can be computed.
+    pub salt: [u8; 16],
+    /// When the current generation was made.
+    pub rotated_at: Timestamp,
+    /// Whether the current generation was presented once, which proves that it arrived.
+    pub confirmed: bool,
+    /// How often the step to the current generation was repeated.
+    pub replays: u32,
+}
+
+/// A session, alive or ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its name.
+    pub id: SessionId,
+    /// Whose it is.
+    pub owner: Owner,
+    /// What it is for; `None` for SSO.
+    pub application: Option<ApplicationId>,
+    /// What it is.
+    pub kind: Kind,
+    /// SSO session that it was opened under.
+    pub parent: Option<SessionId>,
+    /// Whether it lives on when its parent ends.
+    pub survives_parent: bool,
+    /// Whether the user asked to stay signed in.
+    pub keep_signed_in: bool,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When the user proved who they are.
+    pub authenticated_at: Timestamp,
+    /// When it was last used, to the touch grain.
+    pub last_active_at: Timestamp,
+    /// Its limits.
+    pub times: Times,
+    /// Authentication methods (RFC 8176).
+    pub amr: Vec<String>,
+    /// Authentication context class.
+    pub acr: String,
+    /// OAuth scopes.
+    pub scopes: Vec<String>,
+    /// Where it lives.
+    pub device: Device,
+    /// The caller's own attributes.
+    pub attributes: BTreeMap<String, String>,
+    /// Its token.
+    pub token: TokenState,
+    /// How it ended.
+    pub end: Option<End>,
+}
+
+/// A session as it is in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The session.
+    pub session: Session,
+    /// Position at which it was created.
+    pub created: Revision,
+    /// Number of its last event.
+    pub sequence: u32,
+}
+
+/// Whether a session is alive, at some moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Alive.
+    Alive,
+    /// Over, and recorded as such.
+    Ended(End),
+    /// Over by time or by a cutoff, and not recorded yet.
+    Lapsed(End),
+}
+
+impl Session {
+    /// When it ends unless it is used before.
+    pub fn idle_deadline(&self) -> Timestamp {
+        self.last_active_at.saturating_add(self.times.idle_timeout)
+    }
+
+    /// When it ends whatever happens.
+    pub fn absolute_deadline(&self) -> Timestamp {
+        self.created_at.saturating_add(self.times.absolute_lifetime)
+    }
+
+    /// The nearer of the two.
+    pub fn deadline(&self) -> Timestamp {
+        self.idle_deadline().min(self.absolute_deadline())
+    }
+
+    /// When the store may forget it.
+    pub fn forgotten_at(&self) -> Timestamp {
+        let over = self.end.as_ref().map_or_else(|| self.absolute_deadline(), |end| end.at);
+        over.saturating_add(TOMBSTONE)
+    }
+
+    fn expiry(&self, now: Timestamp) -> Option<End> {
+        // Over at this very millisecond; no hidden leeway.
+        if now < self.deadline() {
+            return None;
+        }
+        let is_idle = self.idle_deadline() <= self.absolute_deadline();
+        let reason = if is_idle { EndReason::Idle } else { EndReason::Absolute };
+        Some(End::found(self.deadline(), reason))
+    }
+
+    /// Records a use, if the last record is older than the grain. Says whether anything changed.
+    pub fn touch(&mut self, now: Timestamp, ip_address: &str) -> bool {
+        if now.duration_since(self.last_active_at) < times::touch_grain(self.times.idle_timeout) {
+            return false;
+        }
+        self.last_active_at = now;
+        self.device.seen(ip_address, "");
+        true
+    }
+}
+
+impl Stored {
+    /// Says whether the session is alive at `now`, given the cutoffs of its shard.
+    pub fn life(&self, now: Timestamp, cutoffs: &Cutoffs) -> Life {
+        if let Some(end) = &self.session.end {
+            return Life::Ended(end.clone());
+        }
+        let expiry = self.session.expiry(now);
+        match (cutoffs.covering(self), expiry) {
+            // Whichever came first is what ended it.
+            (Some(Cutoff { end, .. }), Some(expiry)) if expiry.at < end.at => Life::Lapsed(expiry),
+            (Some(Cutoff { end, .. }), _) => Life::Lapsed(end.clone()),
+            (None, Some(expiry)) => Life::Lapsed(expiry),
+            (None, None) => Life::Alive,
+        }
+    }
+
+    /// Returns the session as it reads at `now`: with its end, even where that is not recorded yet.
+    pub fn as_of(&self, now: Timestamp, cutoffs: &Cutoffs) -> Session {
+        let mut session = self.session.clone();
+        if let Life::Lapsed(end) = self.life(now, cutoffs) {
+            session.end = Some(end);
+        }
+        session
+    }
+
+    /// Version for callers: differs after every change that has an event.
+    pub fn version(&self) -> String {
+        format!("{}.{}", self.created, self.sequence)
+    }
+
+    /// Returns the session ended by `end`, with the event that tells of it.
+    pub fn ended(&self, end: End) -> (Self, Event) {
+        let mut next = self.clone();
+        next.sequence += 1;
+        next.session.end = Some(end.clone());
+        let what = What::Ended(Box::new(next.session.clone()));
+        let event = Event { at: end.at, sequence: next.sequence, actor: end.by, what };
+        (next, event)
+    }
+}

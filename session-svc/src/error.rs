@@ -1,0 +1,86 @@
+//! Failures of the use cases, as callers see them.
+
+use std::time::Duration;
+
+use svc_kit::error::{FieldError, Kind, ServiceError};
+use svc_kit::page::PageTokenError;
+
+use crate::ports::StoreError;
+
+/// Why a use case did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// A field of the request cannot be accepted.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// The page token belongs to another list.
+    #[error(transparent)]
+    PageToken(#[from] PageTokenError),
+    /// No such session for this caller.
+    #[error("there is no such session")]
+    SessionNotFound,
+    /// No such parent for this caller.
+    #[error("there is no such parent session")]
+    ParentNotFound,
+    /// The parent is over.
+    #[error("the parent session has ended")]
+    ParentEnded,
+    /// The token is refused; the cause is not told.
+    #[error("the token is refused")]
+    TokenRefused,
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyKeyReused,
+    /// The session changed faster than we could decide.
+    #[error("the session is changing too fast; try again")]
+    Contention,
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+impl ServiceError for SessionError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Field(error) => error.kind(),
+            Self::PageToken(error) => error.kind(),
+            Self::SessionNotFound | Self::ParentNotFound => Kind::NotFound,
+            Self::ParentEnded => Kind::FailedPrecondition,
+            Self::TokenRefused => Kind::Unauthenticated,
+            Self::IdempotencyKeyReused => Kind::AlreadyExists,
+            Self::Contention => Kind::Aborted,
+            Self::Store(StoreError::Unavailable(_)) => Kind::Unavailable,
+            Self::Store(StoreError::Full) => Kind::ResourceExhausted,
+            Self::Store(StoreError::Unreadable(_)) => Kind::Internal,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Field(error) => error.reason(),
+            Self::PageToken(error) => error.reason(),
+            Self::SessionNotFound => "SESSION_NOT_FOUND",
+            Self::ParentNotFound => "PARENT_NOT_FOUND",
+            Self::ParentEnded => "PARENT_ENDED",
+            Self::TokenRefused => "TOKEN_REFUSED",
+            Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
+            Self::Contention => "CONTENTION",
+            Self::Store(StoreError::Unavailable(_)) => "STORE_UNAVAILABLE",
+            Self::Store(StoreError::Full) => "STORE_FULL",
+            Self::Store(StoreError::Unreadable(_)) => "STORE_UNREADABLE",
+        }
+    }
+
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Field(error) => error.metadata(),
+            Self::PageToken(error) => error.metadata(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        matches!(self, Self::Store(StoreError::Unavailable(_) | StoreError::Full) | Self::Contention)
+            .then_some(Duration::from_millis(200))
+    }
+}

@@ -1,0 +1,201 @@
+//! What the use cases need from outside.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use svc_kit::{bus::Message, clock::Timestamp};
+
+use crate::domain::{
+    cutoff::{Cutoffs, Scope},
+    end::End,
+    event::Event,
+    id::{Owner, SessionId, Shard},
+    revision::Revision,
+    session::Stored,
+};
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It is away, or too slow. Whether a commit happened is not known; loading and deciding again is safe.
+    #[error("the store is away")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It has no room for anything new.
+    #[error("the store is full")]
+    Full,
+    /// It holds something that is not ours or from another version.
+    #[error("the store holds what cannot be read: {0}")]
+    Unreadable(&'static str),
+}
+
+/// The exact stored form that was read; a commit is refused when it is no longer the one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot(pub Bytes);
+
+/// A session as read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// The session.
+    pub stored: Stored,
+    /// Its exact form, for the guard.
+    pub snapshot: Snapshot,
+}
+
+/// A session, or none, and the cutoffs of its shard. The cutoffs are at least as new as the session.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The session.
+    pub read: Option<Read>,
+    /// The cutoffs.
+    pub cutoffs: Arc<Cutoffs>,
+}
+
+/// A write to one session, which must still be in the form that was read.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// The form that was read; `None`: there must be none.
+    pub before: Option<Snapshot>,
+    /// What to store.
+    pub after: Stored,
+    /// Whether to forget it, index entries included, instead.
+    pub is_forgotten: bool,
+}
+
+/// A decision, to be stored as a whole or not at all. Everything is in one shard.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// The shard.
+    pub shard: Shard,
+    /// The cutoffs must still have this version.
+    pub cutoffs: Option<u64>,
+    /// Sessions that must exist and be in the form that was read, though nothing is written to them.
+    pub unchanged: Vec<(SessionId, Snapshot)>,
+    /// Sessions to write.
+    pub writes: Vec<Write>,
+    /// A cutoff to add.
+    pub cutoff: Option<(Scope, End)>,
+    /// Events, in order.
+    pub events: Vec<Event>,
+    /// Answer to remember for an idempotency key, which must be unused.
+    pub answer: Option<(IdempotencyKey, Answer)>,
+    /// Whether this only ends sessions: then it must succeed even in a full store.
+    pub is_ending: bool,
+}
+
+impl Commit {
+    /// An empty decision for `shard`.
+    pub fn new(shard: Shard) -> Self {
+        Self {
+            shard,
+            cutoffs: None,
+            unchanged: Vec::new(),
+            writes: Vec::new(),
+            cutoff: None,
+            events: Vec::new(),
+            answer: None,
+            is_ending: false,
+        }
+    }
+}
+
+/// What became of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// It is stored; the positions of its events.
+    Done(Vec<Revision>),
+    /// Something was no longer as it was read; nothing is stored.
+    Conflict,
+}
+
+/// Key that makes a retry safe, within an owner's shard.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(pub String);
+
+/// What was answered to a request with an idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// SHA-256 of the request, in hex.
+    pub request: String,
+    /// The sessions that it created or ended.
+    pub sessions: Vec<String>,
+    /// How many it ended.
+    pub count: usize,
+    /// Whether the one session had ended before.
+    pub already_ended: bool,
+    /// Position of the cutoff, if there was one.
+    pub cutoff: String,
+}
+
+/// A part of an owner's list.
+#[derive(Clone, Copy, Debug)]
+pub struct ListQuery {
+    /// Continue after this one: creation time and id.
+    pub after: Option<(Timestamp, SessionId)>,
+    /// Whether the newest come first.
+    pub newest_first: bool,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Keeps sessions.
+pub trait SessionStore: Send + Sync + 'static {
+    /// Loads one session and the cutoffs of its shard, in one round trip where nothing changed.
+    fn load(&self, id: SessionId) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
+
+    /// Loads the cutoffs of a shard.
+    fn cutoffs(&self, shard: Shard) -> impl Future<Output = Result<Arc<Cutoffs>, StoreError>> + Send;
+
+    /// Loads a part of an owner's sessions, by creation, alive or ended. Fewer than the limit means the end.
+    fn list(&self, owner: &Owner, query: ListQuery) -> impl Future<Output = Result<Vec<Read>, StoreError>> + Send;
+
+    /// Stores a decision, if its guards hold.
+    fn commit(&self, commit: Commit) -> impl Future<Output = Result<Committed, StoreError>> + Send;
+
+    /// Returns what was answered under `key`.
+    fn answer(&self, shard: Shard, key: &IdempotencyKey)
+    -> impl Future<Output = Result<Option<Answer>, StoreError>> + Send;
+
+    /// Number of shards.
+    fn shards(&self) -> u16;
+
+    /// Checks that the store answers.
+    fn probe(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Work that happens by itself: time runs out, cutoffs are cleaned up, events leave.
+pub trait Chores: SessionStore {
+    /// Takes or keeps the leases of shards for `owner`; returns the shards that it holds now.
+    fn lease(&self, owner: &str, length: Duration) -> impl Future<Output = Result<Vec<Shard>, StoreError>> + Send;
+
+    /// Sessions that must be looked at, because their time may be over.
+    fn due(&self, shard: Shard, now: Timestamp, limit: usize)
+    -> impl Future<Output = Result<Vec<SessionId>, StoreError>> + Send;
+
+    /// Looks at the session again at `next`; `None`: never, there is no such session.
+    fn look_again(&self, id: SessionId, next: Option<Timestamp>)
+    -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Cutoffs whose sessions are not all recorded as ended.
+    fn unfinished(&self, shard: Shard) -> impl Future<Output = Result<Vec<Scope>, StoreError>> + Send;
+
+    /// Notes that the sessions of a scope are all recorded as ended, up to a cutoff.
+    fn finished(&self, shard: Shard, scope: &Scope, upto: Revision)
+    -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Forgets cutoffs that cover nothing any more.
+    fn forget_cutoffs(&self, shard: Shard, before: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Events that wait to be published.
+pub trait Outbox: Send + Sync + 'static {
+    /// Waits until one of `shards` has events, at most a moment; returns some, in order within each shard.
+    fn take(
+        &self,
+        shards: &[Shard],
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(Shard, Revision, Message)>, StoreError>> + Send;
+
+    /// Removes the events of a shard up to `last`.
+    fn remove(&self, shard: Shard, last: Revision) -> impl Future<Output = Result<(), StoreError>> + Send;
+}

@@ -1,0 +1,281 @@
+//! Sessions in memory: for development, for tests, and the reference for what the port means.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use svc_kit::{
+    bus::{Message, routing_key},
+    clock::{Clock, Timestamp},
+    telemetry::TraceContext,
+};
+use tokio::sync::Notify;
+
+use crate::{
+    contract::event,
+    domain::{
+        cutoff::{Cutoff, Cutoffs, Scope},
+        id::{Owner, SessionId, Shard},
+        revision::Revision,
+        session::Stored,
+    },
+    ports::{
+        Answer, Chores, Commit, Committed, IdempotencyKey, ListQuery, Loaded, Outbox, Read, SessionStore, Snapshot,
+        StoreError,
+    },
+};
+
+/// How long [`Outbox::take`] waits for events.
+const WAIT: Duration = Duration::from_millis(500);
+
+/// Sessions in memory.
+pub struct MemoryStore {
+    state: Mutex<State>,
+    arrived: Notify,
+    deployment: String,
+    shards: u16,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Default)]
+struct State {
+    sessions: HashMap<SessionId, (Stored, u64)>,
+    by_owner: HashMap<Owner, BTreeSet<(Timestamp, SessionId)>>,
+    looks: HashMap<SessionId, Timestamp>,
+    cutoffs: HashMap<Shard, Arc<Cutoffs>>,
+    unfinished: HashMap<Shard, Vec<Scope>>,
+    answers: HashMap<(Shard, IdempotencyKey), Answer>,
+    outbox: HashMap<Shard, VecDeque<(Revision, Message)>>,
+    last: Revision,
+    writes: u64,
+}
+
+impl MemoryStore {
+    /// Makes an empty store.
+    pub fn new(deployment: &str, shards: u16, clock: Arc<dyn Clock>) -> Self {
+        let deployment = deployment.to_owned();
+        Self { state: Mutex::default(), arrived: Notify::new(), deployment, shards, clock }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next position: the clock's, but never one that was given before.
+    fn next_revision(&self, state: &mut State) -> Revision {
+        let ms = u64::try_from(self.clock.now().as_ms()).unwrap_or(0);
+        let last = state.last;
+        state.last = if ms > last.ms {
+            Revision { ms, number: 0 }
+        } else {
+            Revision { ms: last.ms, number: last.number + 1 }
+        };
+        state.last
+    }
+
+    fn write_events(&self, state: &mut State, commit: &Commit) -> Vec<Revision> {
+        let trace = TraceContext::current();
+        let mut revisions = Vec::with_capacity(commit.events.len());
+        for what in &commit.events {
+            let revision = self.next_revision(state);
+            let id = event::id(&self.deployment, commit.shard, revision);
+            let message = Message {
+                body: event::with_id(&event::encode(what), &id),
+                routing_key: routing_key(commit.shard.0, event::type_of(what)),
+                id,
+                trace: trace.clone(),
+            };
+            state.outbox.entry(commit.shard).or_default().push_back((revision, message));
+            revisions.push(revision);
+        }
+        revisions
+    }
+}
+
+impl State {
+    fn read(&self, id: SessionId) -> Option<Read> {
+        let (stored, version) = self.sessions.get(&id)?;
+        Some(Read { stored: stored.clone(), snapshot: snapshot(*version) })
+    }
+
+    fn cutoffs(&self, shard: Shard) -> Arc<Cutoffs> {
+        self.cutoffs.get(&shard).cloned().unwrap_or_default()
+    }
+
+    fn holds(&self, commit: &Commit) -> bool {
+        let form = |id: &SessionId| self.sessions.get(id).map(|(_, version)| snapshot(*version));
+        commit.cutoffs.is_none_or(|version| version == self.cutoffs(commit.shard).version)
+            && commit.unchanged.iter().all(|(id, expected)| form(id).as_ref() == Some(expected))
+            && commit.writes.iter().all(|write| form(&write.after.session.id) == write.before)
+            && commit.answer.as_ref().is_none_or(|(key, _)| !self.answers.contains_key(&(commit.shard, key.clone())))
+    }
+
+    fn write(&mut self, mut after: Stored, is_forgotten: bool) {
+        let (id, owner) = (after.session.id, after.session.owner.clone());
+        let member = (after.session.created_at, id);
+        if is_forgotten {
+            self.sessions.remove(&id);
+            self.looks.remove(&id);
+            if let Some(members) = self.by_owner.get_mut(&owner) {
+                members.remove(&member);
+            }
+            return;
+        }
+        let look = if after.session.end.is_some() { after.session.forgotten_at() } else { after.session.deadline() };
+        if let Some((before, _)) = self.sessions.get(&id) {
+            after.created = before.created;
+        }
+        // A look that is armed already comes first; the sweeper arms the next one.
+        if after.session.end.is_some() || !self.looks.contains_key(&id) {
+            self.looks.insert(id, look);
+        }
+        self.by_owner.entry(owner).or_default().insert(member);
+        self.writes += 1;
+        self.sessions.insert(id, (after, self.writes));
+    }
+}
+
+fn snapshot(version: u64) -> Snapshot {
+    Snapshot(version.to_be_bytes().to_vec().into())
+}
+
+impl SessionStore for MemoryStore {
+    async fn load(&self, id: SessionId) -> Result<Loaded, StoreError> {
+        let state = self.lock();
+        Ok(Loaded { read: state.read(id), cutoffs: state.cutoffs(id.shard()) })
+    }
+
+    async fn cutoffs(&self, shard: Shard) -> Result<Arc<Cutoffs>, StoreError> {
+        Ok(self.lock().cutoffs(shard))
+    }
+
+    async fn list(&self, owner: &Owner, query: ListQuery) -> Result<Vec<Read>, StoreError> {
+        let state = self.lock();
+        let Some(members) = state.by_owner.get(owner) else { return Ok(Vec::new()) };
+        let ids: Vec<SessionId> = if query.newest_first {
+            let before = |member: &&(Timestamp, SessionId)| query.after.is_none_or(|after| **member < after);
+            members.iter().rev().filter(before).take(query.limit).map(|(_, id)| *id).collect()
+        } else {
+            let after = |member: &&(Timestamp, SessionId)| query.after.is_none_or(|after| **member > after);
+            members.iter().filter(after).take(query.limit).map(|(_, id)| *id).collect()
+        };
+        Ok(ids.into_iter().filter_map(|id| state.read(id)).collect())
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        let mut state = self.lock();
+        if !state.holds(&commit) {
+            return Ok(Committed::Conflict);
+        }
+        let revisions = self.write_events(&mut state, &commit);
+        let first = revisions.first().copied().unwrap_or_default();
+        for write in commit.writes {
+            let created = if write.before.is_none() { first } else { write.after.created };
+            state.write(Stored { created, ..write.after }, write.is_forgotten);
+        }
+        if let Some((scope, end)) = commit.cutoff {
+            let mut cutoffs = (*state.cutoffs(commit.shard)).clone();
+            cutoffs.version += 1;
+            cutoffs.scopes.insert(scope.clone(), Cutoff { revision: first, end });
+            state.cutoffs.insert(commit.shard, Arc::new(cutoffs));
+            state.unfinished.entry(commit.shard).or_default().push(scope);
+        }
+        if let Some((key, answer)) = commit.answer {
+            state.answers.insert((commit.shard, key), answer);
+        }
+        drop(state);
+        self.arrived.notify_waiters();
+        Ok(Committed::Done(revisions))
+    }
+
+    async fn answer(&self, shard: Shard, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {
+        Ok(self.lock().answers.get(&(shard, key.clone())).cloned())
+    }
+
+    fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl Chores for MemoryStore {
+    async fn lease(&self, _owner: &str, _length: Duration) -> Result<Vec<Shard>, StoreError> {
+        Ok((0..self.shards).map(Shard).collect())
+    }
+
+    async fn due(&self, shard: Shard, now: Timestamp, limit: usize) -> Result<Vec<SessionId>, StoreError> {
+        let state = self.lock();
+        let due = state.looks.iter().filter(|(id, at)| id.shard() == shard && **at <= now);
+        Ok(due.map(|(id, _)| *id).take(limit).collect())
+    }
+
+    async fn look_again(&self, id: SessionId, next: Option<Timestamp>) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        match next {
+            Some(next) => state.looks.insert(id, next),
+            None => state.looks.remove(&id),
+        };
+        Ok(())
+    }
+
+    async fn unfinished(&self, shard: Shard) -> Result<Vec<Scope>, StoreError> {
+        Ok(self.lock().unfinished.get(&shard).cloned().unwrap_or_default())
+    }
+
+    async fn finished(&self, shard: Shard, scope: &Scope, upto: Revision) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        // A newer cutoff of the scope has work of its own.
+        let is_latest = state.cutoffs(shard).scopes.get(scope).is_none_or(|cutoff| cutoff.revision <= upto);
+        if let (true, Some(scopes)) = (is_latest, state.unfinished.get_mut(&shard)) {
+            scopes.retain(|other| other != scope);
+        }
+        Ok(())
+    }
+
+    async fn forget_cutoffs(&self, shard: Shard, before: Timestamp) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        let mut cutoffs = (*state.cutoffs(shard)).clone();
+        let count = cutoffs.scopes.len();
+        cutoffs.scopes.retain(|_, cutoff| cutoff.end.at >= before);
+        if cutoffs.scopes.len() < count {
+            cutoffs.version += 1;
+            state.cutoffs.insert(shard, Arc::new(cutoffs));
+        }
+        Ok(())
+    }
+}
+
+impl Outbox for MemoryStore {
+    async fn take(&self, shards: &[Shard], limit: usize) -> Result<Vec<(Shard, Revision, Message)>, StoreError> {
+        let arrived = self.arrived.notified();
+        tokio::pin!(arrived);
+        arrived.as_mut().enable();
+        let take = || -> Vec<_> {
+            let state = self.lock();
+            let of_shard = |shard: &Shard| {
+                let shard = *shard;
+                let waiting = state.outbox.get(&shard).into_iter().flatten();
+                waiting.map(move |(revision, message)| (shard, *revision, message.clone())).collect::<Vec<_>>()
+            };
+            shards.iter().flat_map(of_shard).take(limit).collect()
+        };
+        let taken = take();
+        if !taken.is_empty() {
+            return Ok(taken);
+        }
+        let _ = tokio::time::timeout(WAIT, arrived).await;
+        Ok(take())
+    }
+
+    async fn remove(&self, shard: Shard, last: Revision) -> Result<(), StoreError> {
+        if let Some(waiting) = self.lock().outbox.get_mut(&shard) {
+            waiting.retain(|(revision, _)| *revision > last);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! Leases, deadlines and clean-up work.
+
+use std::time::Duration;
+
+use svc_kit::clock::Timestamp;
+
+use super::{RedisStore, failed, record};
+use crate::{
+    domain::{
+        cutoff::Scope,
+        id::{SessionId, Shard},
+        revision::Revision,
+    },
+    ports::{Chores, StoreError},
+};
+
+impl Chores for RedisStore {
+    async fn lease(&self, owner: &str, length: Duration) -> Result<Vec<Shard>, StoreError> {
+        let ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+        let shards: Vec<Shard> = (0..self.shards).map(Shard).collect();
+        let mut pipeline = redis::pipe();
+        for shard in &shards {
+            let key = self.keys.lease(*shard);
+            pipeline.cmd("SET").arg(&key).arg(owner).arg("NX").arg("PX").arg(ms).ignore().get(&key);
+        }
+        let owners: Vec<Option<String>> = pipeline.query_async(&mut self.connection.clone()).await.map_err(failed)?;
+        let held: Vec<Shard> =
+            shards.into_iter().zip(owners).filter(|(_, by)| by.as_deref() == Some(owner)).map(|(shard, _)| shard).collect();
+        let mut pipeline = redis::pipe();
+        for shard in &held {
+            // Losing the lease in this very moment makes two of us work: wasteful, not wrong.
+            pipeline.cmd("PEXPIRE").arg(self.keys.lease(*shard)).arg(ms).ignore();
+        }
+        if !held.is_empty() {
+            pipeline.query_async::<()>(&mut self.connection.clone()).await.map_err(failed)?;
+        }
+        Ok(held)
+    }
+
+    async fn due(&self, shard: Shard, now: Timestamp, limit: usize) -> Result<Vec<SessionId>, StoreError> {
+        let mut range = redis::cmd("ZRANGE");
+        range.arg(self.keys.looks(shard)).arg("-inf").arg(now.as_ms()).arg("BYSCORE").arg("LIMIT").arg(0).arg(limit);
+        let members: Vec<Vec<u8>> = self.command(&range).await?;
+        Ok(members.iter().filter_map(|member| SessionId::from_bytes(member)).collect())
+    }
+
+    async fn look_again(&self, id: SessionId, next: Option<Timestamp>) -> Result<(), StoreError> {
+        let (key, member) = (self.keys.looks(id.shard()), id.to_bytes());
+        match next {
+            Some(next) => self.command(redis::cmd("ZADD").arg(key).arg("XX").arg(next.as_ms()).arg(&member[..])).await,
+            None => self.command(redis::cmd("ZREM").arg(key).arg(&member[..])).await,
+        }
+    }
+
+    async fn unfinished(&self, shard: Shard) -> Result<Vec<Scope>, StoreError> {
+        let members: Vec<Vec<u8>> = self.command(redis::cmd("SMEMBERS").arg(self.keys.unfinished(shard))).await?;
+        members.iter().map(|member| record::decode_scope(member)).collect()
+    }
+
+    async fn finished(&self, shard: Shard, scope: &Scope, upto: Revision) -> Result<(), StoreError> {
+        // A newer cutoff of the scope has work of its own; taking its mark away would leave that undone.
+        let field = record::encode_scope(scope);
+        let current: Option<Vec<u8>> =
+            self.command(redis::cmd("HGET").arg(self.keys.cutoffs(shard)).arg(&field)).await?;
+        let current = current.map(|value| record::decode_cutoff(&value)).transpose()?;
+        if current.is_some_and(|cutoff| cutoff.revision > upto) {
+            return Ok(());
+        }
+        self.command(redis::cmd("SREM").arg(self.keys.unfinished(shard)).arg(&field)).await
+    }
+
+    async fn forget_cutoffs(&self, shard: Shard, before: Timestamp) -> Result<(), StoreError> {
+        let cutoffs = crate::ports::SessionStore::cutoffs(self, shard).await?;
+        let old: Vec<Vec<u8>> = cutoffs
+            .scopes
+            .iter()
+            .filter(|(_, cutoff)| cutoff.end.at < before)
+            .map(|(scope, _)| record::encode_scope(scope))
+            .collect();
+        if old.is_empty() {
+            return Ok(());
+        }
+        let mut pipeline = redis::pipe();
+        pipeline.atomic();
+        pipeline.cmd("HDEL").arg(self.keys.cutoffs(shard)).arg(&old).ignore();
+        pipeline.cmd("INCR").arg(self.keys.version(shard)).ignore();
+        pipeline.query_async(&mut self.connection.clone()).await.map_err(failed)
+    }
+}

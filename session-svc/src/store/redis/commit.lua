@@ -1,0 +1,64 @@
+-- Stores a decision, if what it was based on still holds. Knows no rules: see the use cases.
+--
+-- KEYS  1 outbox  2 cutoffs  3 cutoff version  4 looks  5 unfinished  6 answer
+--       then one record key for each unchanged session, then record key and owner key for each write
+-- ARGV  1 expected cutoff version, '' for any   2 answer, '' for none   3 its time to live in ms
+--       4 number of unchanged sessions  5 number of writes  6 number of events
+--       7 scope of a cutoff, '' for none  8 the cutoff
+--       then for each unchanged session: its exact record
+--       then for each write: exact record before ('' for none), 'put' or 'forget', sequence (4 bytes), record,
+--            ttl in ms, session id, created ms, next look in ms, 'set' or 'nx'
+--       then for each event: body, type, traceparent, tracestate
+-- Returns {1, position of each event ...}, or {0}: a guard failed and nothing is stored.
+
+local unchanged, writes, events = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+
+-- Guards.
+if ARGV[1] ~= '' and (redis.call('GET', KEYS[3]) or '0') ~= ARGV[1] then return {0} end
+if ARGV[2] ~= '' and redis.call('EXISTS', KEYS[6]) == 1 then return {0} end
+for i = 1, unchanged do
+  if redis.call('GET', KEYS[6 + i]) ~= ARGV[8 + i] then return {0} end
+end
+local key, arg = 6 + unchanged, 8 + unchanged
+for i = 0, writes - 1 do
+  if (redis.call('GET', KEYS[key + 1 + i * 2]) or '') ~= ARGV[arg + 1 + i * 9] then return {0} end
+end
+
+-- Events first: the position of the first one is the revision of what is created.
+local result, at = {1}, arg + writes * 9
+for i = 0, events - 1 do
+  local e = at + i * 4
+  result[i + 2] = redis.call('XADD', KEYS[1], '*', 'e', ARGV[e + 1], 't', ARGV[e + 2], 'p', ARGV[e + 3], 's', ARGV[e + 4])
+end
+local revision = ''
+if result[2] then
+  local ms, number = string.match(result[2], '(%d+)-(%d+)')
+  revision = struct.pack('>I8I4', tonumber(ms), tonumber(number))
+end
+
+for i = 0, writes - 1 do
+  local record, owner, a = KEYS[key + 1 + i * 2], KEYS[key + 2 + i * 2], arg + i * 9
+  local before, sid = ARGV[a + 1], ARGV[a + 6]
+  if ARGV[a + 2] == 'forget' then
+    redis.call('DEL', record)
+    redis.call('ZREM', owner, sid)
+    redis.call('ZREM', KEYS[4], sid)
+  else
+    local created = before == '' and revision or string.sub(before, 1, 12)
+    redis.call('SET', record, created .. ARGV[a + 3] .. ARGV[a + 4], 'PX', ARGV[a + 5])
+    if before == '' then redis.call('ZADD', owner, ARGV[a + 7], sid) end
+    if ARGV[a + 9] == 'set' then
+      redis.call('ZADD', KEYS[4], ARGV[a + 8], sid)
+    else
+      redis.call('ZADD', KEYS[4], 'NX', ARGV[a + 8], sid)
+    end
+  end
+end
+
+if ARGV[7] ~= '' then
+  redis.call('HSET', KEYS[2], ARGV[7], revision .. ARGV[8])
+  redis.call('INCR', KEYS[3])
+  redis.call('SADD', KEYS[5], ARGV[7])
+end
+if ARGV[2] ~= '' then redis.call('SET', KEYS[6], ARGV[2], 'PX', ARGV[3]) end
+return result

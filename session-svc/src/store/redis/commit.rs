@@ -1,0 +1,115 @@
+//! Runs the commit script.
+
+use std::time::Duration;
+
+use redis::{Script, Value, aio::ConnectionManager};
+use svc_kit::{clock::Timestamp, telemetry::TraceContext};
+
+use super::{failed, keys::Keys, record};
+use crate::{
+    contract::event,
+    domain::{revision::Revision, session::TOMBSTONE},
+    ports::{Commit, Committed, StoreError, Write},
+};
+
+/// How long an answer is remembered.
+const ANSWER_TTL: Duration = Duration::from_secs(24 * 3600);
+/// How much longer than planned a record may stay if nobody forgets it.
+const BACKSTOP: Duration = Duration::from_secs(24 * 3600);
+
+const TEXT: &str = include_str!("commit.lua");
+
+/// The script, in the form that is refused by a full store and in the form that is not.
+pub(super) struct Scripts {
+    creating: Script,
+    ending: Script,
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        Self {
+            creating: Script::new(&format!("#!lua\n{TEXT}")),
+            // Ending must work when the store is full: it frees more than it takes.
+            ending: Script::new(&format!("#!lua flags=allow-oom\n{TEXT}")),
+        }
+    }
+
+    pub(super) async fn run(
+        &self,
+        connection: &ConnectionManager,
+        keys: &Keys,
+        commit: &Commit,
+    ) -> Result<Committed, StoreError> {
+        let script = if commit.is_ending { &self.ending } else { &self.creating };
+        let mut call = script.prepare_invoke();
+        let shard = commit.shard;
+        let answer_key = commit.answer.as_ref().map_or("", |(key, _)| key.0.as_str());
+        call.key(keys.outbox(shard)).key(keys.cutoffs(shard)).key(keys.version(shard)).key(keys.looks(shard));
+        call.key(keys.unfinished(shard)).key(keys.answer(shard, answer_key));
+        call.arg(commit.cutoffs.map(|version| version.to_string()).unwrap_or_default());
+        call.arg(answer(commit)?).arg(ms(ANSWER_TTL));
+        call.arg(commit.unchanged.len()).arg(commit.writes.len()).arg(commit.events.len());
+        match &commit.cutoff {
+            Some((scope, end)) => call.arg(record::encode_scope(scope)).arg(record::encode_cutoff(end)),
+            None => call.arg("").arg(""),
+        };
+        for (id, snapshot) in &commit.unchanged {
+            call.key(keys.session(*id)).arg(&snapshot.0[..]);
+        }
+        for write in &commit.writes {
+            let session = &write.after.session;
+            call.key(keys.session(session.id)).key(keys.owner(shard, &session.owner));
+            add_write(&mut call, write);
+        }
+        let trace = TraceContext::current();
+        for what in &commit.events {
+            call.arg(&event::encode(what)[..]).arg(event::type_of(what));
+            call.arg(&trace.traceparent).arg(&trace.tracestate);
+        }
+        let result: Vec<Value> = call.invoke_async(&mut connection.clone()).await.map_err(failed)?;
+        decode(&result)
+    }
+}
+
+fn add_write(call: &mut redis::ScriptInvocation<'_>, write: &Write) {
+    let session = &write.after.session;
+    let (look, mode) = match &session.end {
+        Some(_) => (session.forgotten_at(), "set"),
+        // An earlier look is armed already; the sweeper arms the next one when it comes to that.
+        None => (session.deadline(), "nx"),
+    };
+    call.arg(write.before.as_ref().map_or(&[][..], |before| &before.0[..]));
+    call.arg(if write.is_forgotten { "forget" } else { "put" });
+    call.arg(&write.after.sequence.to_be_bytes()[..]).arg(record::encode(session));
+    call.arg(time_to_live(session.forgotten_at(), session.created_at.max(session.last_active_at)));
+    call.arg(&session.id.to_bytes()[..]).arg(session.created_at.as_ms()).arg(look.as_ms()).arg(mode);
+}
+
+/// A generous time, counted from the last thing that we know happened: it only matters when nobody sweeps.
+fn time_to_live(forgotten_at: Timestamp, since: Timestamp) -> u64 {
+    ms(forgotten_at.duration_since(since).max(TOMBSTONE) + BACKSTOP)
+}
+
+fn answer(commit: &Commit) -> Result<String, StoreError> {
+    let Some((_, answer)) = &commit.answer else { return Ok(String::new()) };
+    serde_json::to_string(answer).map_err(|_| StoreError::Unreadable("an answer"))
+}
+
+fn decode(result: &[Value]) -> Result<Committed, StoreError> {
+    let unreadable = || StoreError::Unreadable("the answer of the commit script");
+    match result {
+        [Value::Int(0)] => Ok(Committed::Conflict),
+        [Value::Int(1), ids @ ..] => {
+            let revision = |id: &Value| match id {
+                Value::BulkString(id) => std::str::from_utf8(id).ok().and_then(Revision::parse),
+                _ => None,
+            };
+            ids.iter().map(revision).collect::<Option<Vec<_>>>().map(Committed::Done).ok_or_else(unreadable)
+        }
+        _ => Err(unreadable()),
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,84 @@
+//! Every key of layout 1. All keys of a shard carry its hash tag, so that one script may touch them together.
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `s1:{hhhh}:<id>` | string | created revision (12) ‖ sequence (4) ‖ protobuf record; TTL only as a backstop |
+//! | `u1:{hhhh}:<tenant>.<user>` | zset | session id → created ms |
+//! | `x1:{hhhh}` | zset | session id → next time to look |
+//! | `e1:{hhhh}` | hash | scope → revision (12) ‖ protobuf cutoff |
+//! | `v1:{hhhh}` | string | version of `e1` |
+//! | `d1:{hhhh}` | set | scopes whose clean-up is not finished |
+//! | `o1:{hhhh}` | stream | outbox |
+//! | `l1:{hhhh}` | string | lease of the shard's chores |
+//! | `i1:{hhhh}:<key>` | string | answer for an idempotency key |
+//! | `layout` | string | layout and number of shards, checked at boot |
+
+use crate::domain::id::{Owner, SessionId, Shard};
+
+/// Makes keys, all under one prefix.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    /// Keys under `prefix`, which may be empty.
+    pub fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    fn key(&self, family: &str, shard: Shard) -> String {
+        format!("{}{family}:{{{:04x}}}", self.prefix, shard.0)
+    }
+
+    /// A session's record.
+    pub fn session(&self, id: SessionId) -> Vec<u8> {
+        // The id in binary: half the bytes of the text, in every key.
+        [self.key("s1", id.shard()).as_bytes(), b":", &id.to_bytes()].concat()
+    }
+
+    /// The sessions of an owner.
+    pub fn owner(&self, shard: Shard, owner: &Owner) -> String {
+        format!("{}:{owner}", self.key("u1", shard))
+    }
+
+    /// When to look at which session.
+    pub fn looks(&self, shard: Shard) -> String {
+        self.key("x1", shard)
+    }
+
+    /// The cutoffs.
+    pub fn cutoffs(&self, shard: Shard) -> String {
+        self.key("e1", shard)
+    }
+
+    /// The version of the cutoffs.
+    pub fn version(&self, shard: Shard) -> String {
+        self.key("v1", shard)
+    }
+
+    /// The scopes to clean up.
+    pub fn unfinished(&self, shard: Shard) -> String {
+        self.key("d1", shard)
+    }
+
+    /// The outbox.
+    pub fn outbox(&self, shard: Shard) -> String {
+        self.key("o1", shard)
+    }
+
+    /// The lease.
+    pub fn lease(&self, shard: Shard) -> String {
+        self.key("l1", shard)
+    }
+
+    /// The answer for an idempotency key.
+    pub fn answer(&self, shard: Shard, key: &str) -> String {
+        format!("{}:{key}", self.key("i1", shard))
+    }
+
+    /// What the store was made with.
+    pub fn layout(&self) -> String {
+        format!("{}layout", self.prefix)
+    }
+}

@@ -1,0 +1,200 @@
+//! Sessions in Redis (or Valkey): layout 1, see [`keys`].
+
+mod boot_check;
+mod chores;
+mod commit;
+mod keys;
+mod outbox;
+mod record;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use redis::{
+    Client, RedisError, RedisResult,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use svc_kit::boot::BootError;
+
+use crate::{
+    domain::{
+        cutoff::Cutoffs,
+        id::{Owner, SessionId, Shard},
+    },
+    ports::{Answer, Commit, Committed, IdempotencyKey, ListQuery, Loaded, Read, SessionStore, StoreError},
+};
+use keys::Keys;
+
+/// Longest wait for an answer and for a connection; both well below a call's deadline.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(800);
+const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(250);
+
+/// Sessions in Redis.
+pub struct RedisStore {
+    client: Client,
+    connection: ConnectionManager,
+    keys: Keys,
+    deployment: String,
+    shards: u16,
+    scripts: commit::Scripts,
+    cutoffs: RwLock<HashMap<Shard, Arc<Cutoffs>>>,
+    outbox: tokio::sync::Mutex<Option<redis::aio::MultiplexedConnection>>,
+}
+
+impl RedisStore {
+    /// Makes a store that connects when needed.
+    ///
+    /// # Errors
+    /// Fails when the URL cannot be used.
+    pub fn new(url: &str, prefix: &str, deployment: &str, shards: u16) -> Result<Self, BootError> {
+        let client = Client::open(url).map_err(BootError::because("redis.url cannot be used"))?;
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(ANSWER_TIMEOUT))
+            .set_connection_timeout(Some(ANSWER_TIMEOUT))
+            .set_max_delay(RECONNECT_DELAY_MAX)
+            .set_number_of_retries(1);
+        let connection = ConnectionManager::new_lazy_with_config(client.clone(), config)
+            .map_err(BootError::because("redis.url cannot be used"))?;
+        Ok(Self {
+            client,
+            connection,
+            keys: Keys::new(prefix),
+            deployment: deployment.to_owned(),
+            shards,
+            scripts: commit::Scripts::new(),
+            cutoffs: RwLock::default(),
+            outbox: tokio::sync::Mutex::new(None),
+        })
+    }
+
+    fn known_cutoffs(&self, shard: Shard, version: u64) -> Option<Arc<Cutoffs>> {
+        if version == 0 {
+            return Some(Arc::default());
+        }
+        let known = self.cutoffs.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.get(&shard).filter(|cutoffs| cutoffs.version == version).cloned()
+    }
+
+    async fn cutoffs_of(&self, shard: Shard, version: u64) -> Result<Arc<Cutoffs>, StoreError> {
+        if let Some(known) = self.known_cutoffs(shard, version) {
+            return Ok(known);
+        }
+        // The version first: cutoffs that are newer than their version are fetched once more, never missed.
+        let mut pipeline = redis::pipe();
+        pipeline.get(self.keys.version(shard)).hgetall(self.keys.cutoffs(shard));
+        let (version, fields): (Option<u64>, Vec<(Vec<u8>, Vec<u8>)>) =
+            pipeline.query_async(&mut self.connection.clone()).await.map_err(failed)?;
+        let scopes = fields
+            .into_iter()
+            .map(|(field, value)| Ok((record::decode_scope(&field)?, record::decode_cutoff(&value)?)))
+            .collect::<Result<_, StoreError>>()?;
+        let cutoffs = Arc::new(Cutoffs { version: version.unwrap_or(0), scopes });
+        let mut known = self.cutoffs.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.insert(shard, cutoffs.clone());
+        Ok(cutoffs)
+    }
+
+    async fn command<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
+        command.query_async(&mut self.connection.clone()).await.map_err(failed)
+    }
+}
+
+/// What a failure of the client means to us.
+fn failed(error: RedisError) -> StoreError {
+    match error.code() {
+        Some("OOM") => StoreError::Full,
+        Some("WRONGTYPE" | "NOSCRIPT") => StoreError::Unreadable("a key of another type"),
+        _ => StoreError::Unavailable(Box::new(error)),
+    }
+}
+
+impl SessionStore for RedisStore {
+    async fn load(&self, id: SessionId) -> Result<Loaded, StoreError> {
+        let shard = id.shard();
+        // The record before the version: a cutoff that came first is seen.
+        let mut pipeline = redis::pipe();
+        pipeline.get(self.keys.session(id)).get(self.keys.version(shard));
+        let answer: RedisResult<(Option<Vec<u8>>, Option<u64>)> =
+            pipeline.query_async(&mut self.connection.clone()).await;
+        let (value, version) = answer.map_err(failed)?;
+        let cutoffs = self.cutoffs_of(shard, version.unwrap_or(0)).await?;
+        let read = value.map(|value| record::decode(id, value)).transpose()?;
+        Ok(Loaded { read, cutoffs })
+    }
+
+    async fn cutoffs(&self, shard: Shard) -> Result<Arc<Cutoffs>, StoreError> {
+        let version: Option<u64> = self.command(&redis::Cmd::get(self.keys.version(shard))).await?;
+        self.cutoffs_of(shard, version.unwrap_or(0)).await
+    }
+
+    async fn list(&self, owner: &Owner, query: ListQuery) -> Result<Vec<Read>, StoreError> {
+        let shard = owner.shard(self.shards);
+        let (mut reads, mut offset) = (Vec::new(), 0);
+        while reads.len() < query.limit {
+            let mut range = redis::cmd("ZRANGE");
+            range.arg(self.keys.owner(shard, owner));
+            let from = query.after.map(|(at, _)| at.as_ms().to_string());
+            match query.newest_first {
+                true => range.arg(from.as_deref().unwrap_or("+inf")).arg("-inf").arg("BYSCORE").arg("REV"),
+                false => range.arg(from.as_deref().unwrap_or("-inf")).arg("+inf").arg("BYSCORE"),
+            };
+            range.arg("LIMIT").arg(offset).arg(query.limit).arg("WITHSCORES");
+            let members: Vec<(Vec<u8>, i64)> = self.command(&range).await?;
+            let is_last = members.len() < query.limit;
+            offset += members.len();
+            let ids: Vec<SessionId> =
+                members.into_iter().filter(|member| is_after(member, &query)).filter_map(|(id, _)| SessionId::from_bytes(&id)).collect();
+            reads.extend(self.read_all(&ids).await?);
+            if is_last {
+                break;
+            }
+        }
+        reads.truncate(query.limit);
+        Ok(reads)
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        self.scripts.run(&self.connection, &self.keys, &commit).await
+    }
+
+    async fn answer(&self, shard: Shard, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {
+        let text: Option<String> = self.command(&redis::Cmd::get(self.keys.answer(shard, &key.0))).await?;
+        let read = |text: String| serde_json::from_str(&text).map_err(|_| StoreError::Unreadable("an answer"));
+        text.map(read).transpose()
+    }
+
+    fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.command::<String>(&redis::cmd("PING")).await.map(drop)
+    }
+}
+
+impl RedisStore {
+    async fn read_all(&self, ids: &[SessionId]) -> Result<Vec<Read>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut get = redis::cmd("MGET");
+        for id in ids {
+            get.arg(self.keys.session(*id));
+        }
+        let values: Vec<Option<Vec<u8>>> = self.command(&get).await?;
+        ids.iter().zip(values).filter_map(|(id, value)| Some(record::decode(*id, value?))).collect()
+    }
+}
+
+/// Says whether an index entry comes after the cursor; entries of the cursor's own millisecond are ordered by id.
+fn is_after((id, score): &(Vec<u8>, i64), query: &ListQuery) -> bool {
+    let Some((at, last)) = query.after else { return true };
+    let last = last.to_bytes();
+    if *score != at.as_ms() {
+        return true;
+    }
+    if query.newest_first { id[..] < last[..] } else { id[..] > last[..] }
+}

@@ -1,0 +1,262 @@
+//! The stored forms: records of sessions and of cutoffs.
+//!
+//! A record is `created revision (12) ‖ sequence (4) ‖ protobuf`. It does not repeat the id, which the key says; it does
+//! say whose it is, because it is found by id alone.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bytes::Bytes;
+use prost::Message;
+use svc_kit::clock::Timestamp;
+
+use crate::{
+    contract::session as names,
+    domain::{
+        cutoff::{Cutoff, Scope},
+        device::Device,
+        end::End,
+        id::{ApplicationId, Owner, SessionId, TenantId, UserId},
+        revision::Revision,
+        session::{RefreshMode, Session, Stored, TokenState},
+        times::Times,
+    },
+    ports::{Read, Snapshot, StoreError},
+};
+
+const HEADER: usize = Revision::BYTES + 4;
+
+#[derive(Clone, PartialEq, Message)]
+struct Record {
+    #[prost(string, tag = "1")]
+    tenant: String,
+    #[prost(string, tag = "2")]
+    user: String,
+    #[prost(string, tag = "3")]
+    application: String,
+    #[prost(int32, tag = "4")]
+    kind: i32,
+    #[prost(bytes = "vec", tag = "5")]
+    parent: Vec<u8>,
+    #[prost(bool, tag = "6")]
+    survives_parent: bool,
+    #[prost(bool, tag = "7")]
+    keep_signed_in: bool,
+    #[prost(int64, tag = "8")]
+    created_at: i64,
+    /// Relative to creation, as all times below: small numbers are short.
+    #[prost(sint64, tag = "9")]
+    authenticated_after: i64,
+    #[prost(int64, tag = "10")]
+    last_active_after: i64,
+    #[prost(uint64, tag = "11")]
+    idle_timeout_ms: u64,
+    #[prost(uint64, tag = "12")]
+    absolute_lifetime_ms: u64,
+    #[prost(string, repeated, tag = "13")]
+    amr: Vec<String>,
+    #[prost(string, tag = "14")]
+    acr: String,
+    #[prost(string, repeated, tag = "15")]
+    scopes: Vec<String>,
+    #[prost(message, optional, tag = "16")]
+    device: Option<DeviceRecord>,
+    #[prost(btree_map = "string, string", tag = "17")]
+    attributes: BTreeMap<String, String>,
+    #[prost(bool, tag = "18")]
+    is_reusable: bool,
+    #[prost(uint32, tag = "19")]
+    generation: u32,
+    #[prost(bytes = "vec", tag = "20")]
+    salt: Vec<u8>,
+    #[prost(int64, tag = "21")]
+    rotated_after: i64,
+    #[prost(bool, tag = "22")]
+    confirmed: bool,
+    #[prost(uint32, tag = "23")]
+    replays: u32,
+    #[prost(message, optional, tag = "24")]
+    end: Option<EndRecord>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct DeviceRecord {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(int32, tag = "2")]
+    kind: i32,
+    #[prost(string, tag = "3")]
+    description: String,
+    #[prost(string, tag = "4")]
+    user_agent: String,
+    #[prost(string, tag = "5")]
+    ip_address: String,
+    #[prost(string, tag = "6")]
+    last_ip_address: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct EndRecord {
+    #[prost(int64, tag = "1")]
+    at: i64,
+    #[prost(int32, tag = "2")]
+    reason: i32,
+    #[prost(string, tag = "3")]
+    comment: String,
+    #[prost(string, tag = "4")]
+    by: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ScopeRecord {
+    #[prost(string, tag = "1")]
+    tenant: String,
+    #[prost(string, tag = "2")]
+    user: String,
+    #[prost(string, tag = "3")]
+    application: String,
+}
+
+/// Encodes a session, without the header that the commit script writes.
+pub(super) fn encode(session: &Session) -> Vec<u8> {
+    let after = |moment: Timestamp| moment.as_ms() - session.created_at.as_ms();
+    let device = &session.device;
+    let record = Record {
+        tenant: session.owner.tenant.to_string(),
+        user: session.owner.user.to_string(),
+        application: session.application.as_ref().map(ToString::to_string).unwrap_or_default(),
+        kind: names::kind(session.kind).into(),
+        parent: session.parent.map(|id| id.to_bytes().to_vec()).unwrap_or_default(),
+        survives_parent: session.survives_parent,
+        keep_signed_in: session.keep_signed_in,
+        created_at: session.created_at.as_ms(),
+        authenticated_after: after(session.authenticated_at),
+        last_active_after: after(session.last_active_at),
+        idle_timeout_ms: ms(session.times.idle_timeout),
+        absolute_lifetime_ms: ms(session.times.absolute_lifetime),
+        amr: session.amr.clone(),
+        acr: session.acr.clone(),
+        scopes: session.scopes.clone(),
+        device: (*device != Device::default()).then(|| DeviceRecord {
+            name: device.name.clone(),
+            kind: names::device_type(device.kind).into(),
+            description: device.description.clone(),
+            user_agent: device.user_agent.clone(),
+            ip_address: device.ip_address.clone(),
+            last_ip_address: device.last_ip_address.clone(),
+        }),
+        attributes: session.attributes.clone(),
+        is_reusable: session.token.mode == RefreshMode::Reusable,
+        generation: session.token.generation,
+        salt: session.token.salt.to_vec(),
+        rotated_after: after(session.token.rotated_at),
+        confirmed: session.token.confirmed,
+        replays: session.token.replays,
+        end: session.end.as_ref().map(end_record),
+    };
+    record.encode_to_vec()
+}
+
+/// Decodes a whole value, as it was read.
+pub(super) fn decode(id: SessionId, value: Vec<u8>) -> Result<Read, StoreError> {
+    let value = Bytes::from(value);
+    let session = value.get(HEADER..).and_then(|body| Record::decode(body).ok()).and_then(|r| session_of(id, r));
+    let created = value.get(..Revision::BYTES).and_then(Revision::from_bytes);
+    let sequence = value.get(Revision::BYTES..HEADER).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+    let (Some(session), Some(created), Some(sequence)) = (session, created, sequence) else {
+        return Err(StoreError::Unreadable("a session's record"));
+    };
+    Ok(Read { stored: Stored { session, created, sequence }, snapshot: Snapshot(value) })
+}
+
+fn session_of(id: SessionId, record: Record) -> Option<Session> {
+    let after = |ms: i64| Timestamp::from_ms(record.created_at + ms);
+    let device = record.device.unwrap_or_default();
+    Some(Session {
+        id,
+        owner: Owner { tenant: TenantId::parse(&record.tenant).ok()?, user: UserId::parse(&record.user).ok()? },
+        application: application(&record.application)?,
+        kind: names::kind_from(record.kind)?,
+        parent: SessionId::from_bytes(&record.parent),
+        survives_parent: record.survives_parent,
+        keep_signed_in: record.keep_signed_in,
+        created_at: after(0),
+        authenticated_at: after(record.authenticated_after),
+        last_active_at: after(record.last_active_after),
+        times: Times {
+            idle_timeout: Duration::from_millis(record.idle_timeout_ms),
+            absolute_lifetime: Duration::from_millis(record.absolute_lifetime_ms),
+        },
+        amr: record.amr,
+        acr: record.acr,
+        scopes: record.scopes,
+        device: Device {
+            name: device.name,
+            kind: names::device_type_from(device.kind)?,
+            description: device.description,
+            user_agent: device.user_agent,
+            ip_address: device.ip_address,
+            last_ip_address: device.last_ip_address,
+        },
+        attributes: record.attributes,
+        token: TokenState {
+            mode: if record.is_reusable { RefreshMode::Reusable } else { RefreshMode::Rotate },
+            generation: record.generation,
+            salt: record.salt.try_into().ok()?,
+            rotated_at: after(record.rotated_after),
+            confirmed: record.confirmed,
+            replays: record.replays,
+        },
+        end: match record.end {
+            Some(end) => Some(end_of(end)?),
+            None => None,
+        },
+    })
+}
+
+fn end_record(end: &End) -> EndRecord {
+    let reason = names::reason(end.reason).into();
+    EndRecord { at: end.at.as_ms(), reason, comment: end.comment.clone(), by: end.by.clone() }
+}
+
+fn end_of(record: EndRecord) -> Option<End> {
+    let reason = names::reason_from(record.reason)?;
+    Some(End { at: Timestamp::from_ms(record.at), reason, comment: record.comment, by: record.by })
+}
+
+fn application(text: &str) -> Option<Option<ApplicationId>> {
+    if text.is_empty() { Some(None) } else { ApplicationId::parse(text).ok().map(Some) }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Encodes the end that a cutoff brings, without its revision, which the commit script writes.
+pub(super) fn encode_cutoff(end: &End) -> Vec<u8> {
+    end_record(end).encode_to_vec()
+}
+
+/// Decodes a cutoff.
+pub(super) fn decode_cutoff(value: &[u8]) -> Result<Cutoff, StoreError> {
+    let unreadable = || StoreError::Unreadable("a cutoff");
+    let (revision, end) = value.split_at_checked(Revision::BYTES).ok_or_else(unreadable)?;
+    let revision = Revision::from_bytes(revision).ok_or_else(unreadable)?;
+    let end = EndRecord::decode(end).ok().and_then(end_of).ok_or_else(unreadable)?;
+    Ok(Cutoff { revision, end })
+}
+
+/// Encodes a scope, as the field of a cutoff.
+pub(super) fn encode_scope(scope: &Scope) -> Vec<u8> {
+    let application = scope.application.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (tenant, user) = (scope.owner.tenant.to_string(), scope.owner.user.to_string());
+    ScopeRecord { tenant, user, application }.encode_to_vec()
+}
+
+/// Decodes a scope.
+pub(super) fn decode_scope(field: &[u8]) -> Result<Scope, StoreError> {
+    let scope = ScopeRecord::decode(field).ok().and_then(|record| {
+        let owner = Owner { tenant: TenantId::parse(&record.tenant).ok()?, user: UserId::parse(&record.user).ok()? };
+        Some(Scope { owner, application: application(&record.application)? })
+    });
+    scope.ok_or(StoreError::Unreadable("the scope of a cutoff"))
+}
