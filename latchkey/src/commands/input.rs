@@ -1,0 +1,73 @@
+//! Values that people type: secrets that may come from stdin, moments, names.
+
+use std::io::Read as _;
+
+use svc_kit::{clock::Timestamp, config::HumanDuration};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::failure::Failure;
+
+/// Longest value that is read from stdin.
+const STDIN_BYTES_MAX: u64 = 64 * 1024;
+
+/// Returns `text`, or for `-` what stands on stdin, so that a secret stays off the command line.
+///
+/// # Errors
+/// Fails when stdin is empty, too long or not text.
+pub fn text_or_stdin(text: &str) -> Result<String, Failure> {
+    if text != "-" {
+        return Ok(text.to_owned());
+    }
+    let mut read = String::new();
+    let stdin = std::io::stdin().lock().take(STDIN_BYTES_MAX).read_to_string(&mut read);
+    stdin.map_err(|error| Failure::usage("read the value from stdin", error.to_string()))?;
+    match read.trim() {
+        "" => Err(Failure::usage("read the value from stdin", "it is empty")),
+        value => Ok(value.to_owned()),
+    }
+}
+
+/// A moment: RFC 3339, or how long ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    At(Timestamp),
+    Ago(HumanDuration),
+}
+
+impl Moment {
+    pub fn to_proto(self, now: Timestamp) -> prost_types::Timestamp {
+        match self {
+            Self::At(moment) => moment.to_proto(),
+            Self::Ago(duration) => now.saturating_sub(duration.0).to_proto(),
+        }
+    }
+}
+
+/// Reads a moment.
+///
+/// # Errors
+/// Says what is accepted.
+pub fn moment(text: &str) -> Result<Moment, String> {
+    if let Ok(duration) = text.parse() {
+        return Ok(Moment::Ago(duration));
+    }
+    let at = OffsetDateTime::parse(text, &Rfc3339);
+    at.map(|at| Moment::At(Timestamp::from_offset(at)))
+        .map_err(|_| "neither a time such as 2026-01-31T09:30:00Z nor how long ago, such as 90m or 2d".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_times_or_how_long_ago() {
+        let now = Timestamp::from_ms(1_700_000_000_000);
+        let proto = |text: &str| moment(text).map(|moment| moment.to_proto(now).seconds);
+        assert_eq!(proto("2h"), Ok(1_699_992_800));
+        assert_eq!(proto("2023-11-14T22:13:20+00:00"), Ok(1_700_000_000));
+        for text in ["", "yesterday", "2023-11-14", "-2h"] {
+            assert!(proto(text).is_err(), "{text:?}");
+        }
+    }
+}

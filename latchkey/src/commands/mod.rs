@@ -1,0 +1,25 @@
+//! One module for each group of commands: its arguments, its calls, what it shows.
+
+pub mod completion;
+mod input;
+mod pages;
+pub mod sessions;
+
+use crate::{
+    Answer,
+    cli::{Cli, Command},
+    connect::Connection,
+    output::Output,
+};
+
+/// Runs a command.
+///
+/// # Errors
+/// [`Failure`](crate::failure::Failure): why it could not be done.
+pub async fn run(cli: Cli, output: &mut Output) -> Answer {
+    let connection = Connection::new(cli.options);
+    match cli.command {
+        Command::Sessions(command) => sessions::run(command, &connection, output).await,
+        Command::Completion(args) => completion::run(&args, output),
+    }
+}
