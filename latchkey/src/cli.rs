@@ -3,7 +3,10 @@
 use clap::{Args, Parser, Subcommand};
 use svc_kit::secret::SecretString;
 
-use crate::commands::{completion::CompletionArgs, sessions::SessionsCommand};
+use crate::commands::{
+    completion::CompletionArgs, deliveries::DeliveriesCommand, endpoints::EndpointsCommand, events::EventsCommand,
+    sessions::SessionsCommand,
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -85,6 +88,15 @@ pub enum Command {
     /// Looks at sessions, checks them and ends them.
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// Says where webhooks go.
+    #[command(subcommand)]
+    Endpoints(EndpointsCommand),
+    /// Says what became of webhooks, and repeats them.
+    #[command(subcommand)]
+    Deliveries(DeliveriesCommand),
+    /// Shows what happened, and follows it.
+    #[command(subcommand)]
+    Events(EventsCommand),
     /// Prints the completion script for a shell.
     Completion(CompletionArgs),
 }

@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use proto::session::v1::session_service_client::SessionServiceClient;
+use proto::{
+    session::v1::session_service_client::SessionServiceClient,
+    webhook::v1::{
+        delivery_service_client::DeliveryServiceClient, endpoint_service_client::EndpointServiceClient,
+        event_service_client::EventServiceClient,
+    },
+};
 use svc_kit::{
     client::{Outgoing, channel},
     error::reason_of,
@@ -73,6 +79,30 @@ impl Connection {
     /// Fails when the configured address is not usable.
     pub fn sessions(&self) -> Result<SessionServiceClient<Line>, Failure> {
         self.line(Service::Session).map(SessionServiceClient::new)
+    }
+
+    /// Returns a client for webhook endpoints.
+    ///
+    /// # Errors
+    /// Fails when the configured address is not usable.
+    pub fn endpoints(&self) -> Result<EndpointServiceClient<Line>, Failure> {
+        self.line(Service::Webhook).map(EndpointServiceClient::new)
+    }
+
+    /// Returns a client for webhook deliveries.
+    ///
+    /// # Errors
+    /// Fails when the configured address is not usable.
+    pub fn deliveries(&self) -> Result<DeliveryServiceClient<Line>, Failure> {
+        self.line(Service::Webhook).map(DeliveryServiceClient::new)
+    }
+
+    /// Returns a client for the event log.
+    ///
+    /// # Errors
+    /// Fails when the configured address is not usable.
+    pub fn events(&self) -> Result<EventServiceClient<Line>, Failure> {
+        self.line(Service::Webhook).map(EventServiceClient::new)
     }
 
     fn line(&self, service: Service) -> Result<Line, Failure> {

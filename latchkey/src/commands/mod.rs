@@ -1,6 +1,9 @@
 //! One module for each group of commands: its arguments, its calls, what it shows.
 
 pub mod completion;
+pub mod deliveries;
+pub mod endpoints;
+pub mod events;
 mod input;
 mod pages;
 pub mod sessions;
@@ -20,6 +23,9 @@ pub async fn run(cli: Cli, output: &mut Output) -> Answer {
     let connection = Connection::new(cli.options);
     match cli.command {
         Command::Sessions(command) => sessions::run(command, &connection, output).await,
+        Command::Endpoints(command) => endpoints::run(command, &connection, output).await,
+        Command::Deliveries(command) => deliveries::run(command, &connection, output).await,
+        Command::Events(command) => events::run(command, &connection, output).await,
         Command::Completion(args) => completion::run(&args, output),
     }
 }

@@ -69,6 +69,14 @@ impl Output {
         self.line(&table::fields(&rows))
     }
 
+    /// Writes that something is done: `text`, or the answer as JSON.
+    ///
+    /// # Errors
+    /// Fails when stdout does.
+    pub fn done<M: Name>(&mut self, answer: &M, text: &str) -> Result<(), Failure> {
+        if self.is_json { self.json(&to_json(answer)?) } else { self.line(text) }
+    }
+
     /// Writes a JSON document.
     ///
     /// # Errors
@@ -102,7 +110,6 @@ impl Output {
 /// The cause when the reader of stdout went away (`latchkey … | head`); no reason to complain.
 const CLOSED: &str = "stdout is closed";
 
-#[expect(clippy::needless_pass_by_value, reason = "used by map_err")]
 fn cannot_write(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::new("write the answer", CLOSED, crate::failure::Exit::Done),
