@@ -5,7 +5,7 @@ use svc_kit::secret::SecretString;
 
 use crate::commands::{
     completion::CompletionArgs, deliveries::DeliveriesCommand, endpoints::EndpointsCommand, events::EventsCommand,
-    sessions::SessionsCommand,
+    receive::ReceiveArgs, sessions::SessionsCommand,
 };
 
 const EXIT_CODES: &str = "\
@@ -97,6 +97,8 @@ pub enum Command {
     /// Shows what happened, and follows it.
     #[command(subcommand)]
     Events(EventsCommand),
+    /// Receives webhooks on this machine, checks their signatures and prints them.
+    Receive(ReceiveArgs),
     /// Prints the completion script for a shell.
     Completion(CompletionArgs),
 }

@@ -6,6 +6,7 @@ pub mod endpoints;
 pub mod events;
 mod input;
 mod pages;
+pub mod receive;
 pub mod sessions;
 
 use crate::{
@@ -26,6 +27,7 @@ pub async fn run(cli: Cli, output: &mut Output) -> Answer {
         Command::Endpoints(command) => endpoints::run(command, &connection, output).await,
         Command::Deliveries(command) => deliveries::run(command, &connection, output).await,
         Command::Events(command) => events::run(command, &connection, output).await,
+        Command::Receive(args) => receive::run(args, output).await,
         Command::Completion(args) => completion::run(&args, output),
     }
 }
