@@ -27,15 +27,16 @@ pub fn moment(moment: Option<&prost_types::Timestamp>, now: Timestamp) -> String
     }
 }
 
-/// Writes a length of time in its largest unit.
+/// Writes a length of time in its largest unit, rounded.
 fn span(length: Duration) -> String {
     let seconds = length.as_secs();
-    match seconds {
-        0..MINUTE => format!("{seconds} s"),
-        MINUTE..HOUR => format!("{} min", seconds / MINUTE),
-        HOUR..DAY => format!("{} h", seconds / HOUR),
-        _ => format!("{} d", seconds / DAY),
-    }
+    let (unit, name) = match seconds {
+        0..MINUTE => (SECOND, "s"),
+        MINUTE..HOUR => (MINUTE, "min"),
+        HOUR..DAY => (HOUR, "h"),
+        _ => (DAY, "d"),
+    };
+    format!("{} {name}", (seconds + unit / 2) / unit)
 }
 
 /// Writes the name of an enum value without its prefix and in lower case; nothing for the unspecified one.
@@ -59,7 +60,7 @@ mod tests {
     fn moments_are_relative_to_the_present_one() {
         let now = Timestamp::from_ms(1_700_000_000_000);
         let cases =
-            [(0, "0 s ago"), (-59, "59 s ago"), (-180, "3 min ago"), (7_200, "in 2 h"), (29 * 86_400, "in 29 d")];
+            [(0, "0 s ago"), (-59, "59 s ago"), (-180, "3 min ago"), (7_200, "in 2 h"), (30 * 86_400 - 4, "in 30 d")];
         for (seconds, expected) in cases {
             let at = Timestamp::from_ms(now.as_ms() + seconds * 1000).to_proto();
             assert_eq!(relative(Some(&at), now), expected);

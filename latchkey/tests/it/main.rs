@@ -1,5 +1,7 @@
 //! Runs the real program, where needed against the development stack in this process.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod program;
 mod receive;
 mod usage;

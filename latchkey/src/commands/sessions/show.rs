@@ -31,8 +31,8 @@ pub const FIELDS: &[Column<Session>] = &[
     ("created", |session, now| moment(session.created_at.as_ref(), now)),
     ("authenticated", |session, now| moment(session.authenticated_at.as_ref(), now)),
     ("last active", |session, now| moment(session.last_active_at.as_ref(), now)),
-    ("ends if idle", |session, now| moment(session.idle_expires_at.as_ref(), now)),
-    ("ends at latest", |session, now| moment(session.expires_at.as_ref(), now)),
+    ("ends if idle", |session, now| moment(deadline(session, session.idle_expires_at.as_ref()), now)),
+    ("ends at latest", |session, now| moment(deadline(session, session.expires_at.as_ref()), now)),
     ("ended", |session, now| moment(session.ended_at.as_ref(), now)),
     ("end reason", |session, _| word(session.end_reason().as_str_name(), "END_REASON_")),
     ("end comment", |session, _| session.end_comment.clone()),
@@ -63,6 +63,11 @@ fn state(session: &Session) -> String {
 fn first_deadline(session: &Session) -> Option<&prost_types::Timestamp> {
     let deadlines = [session.idle_expires_at.as_ref(), session.expires_at.as_ref()];
     deadlines.into_iter().flatten().min_by_key(|deadline| (deadline.seconds, deadline.nanos))
+}
+
+/// A deadline, which means nothing any more once the session has ended.
+fn deadline<'s>(session: &Session, deadline: Option<&'s prost_types::Timestamp>) -> Option<&'s prost_types::Timestamp> {
+    deadline.filter(|_| session.ended_at.is_none())
 }
 
 fn device(device: Option<&Device>) -> String {

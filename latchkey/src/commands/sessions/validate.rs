@@ -11,7 +11,7 @@ use crate::{
     commands::input::text_or_stdin,
     connect::{Connection, Service},
     failure::{Exit, Failure},
-    output::{Output, text::word},
+    output::{Output, text::word, to_json},
 };
 
 /// Arguments of `latchkey sessions validate`.
@@ -40,7 +40,10 @@ pub(super) async fn run(args: ValidateArgs, connection: &Connection, output: &mu
 
 fn show_answer(answer: &ValidateSessionResponse, output: &mut Output) -> Result<(), Failure> {
     if output.is_json() {
-        return output.one(answer, &[]);
+        let mut value = to_json(answer)?;
+        // The JSON form leaves a `false` out, but this one is the answer.
+        value["active"] = answer.active.into();
+        return output.json(&value);
     }
     if answer.active {
         output.line("active")?;
