@@ -21,3 +21,4 @@ macro_rules! package {
 package!(access, "latchkey.access.v1");
 package!(event, "latchkey.event.v1");
 package!(session, "latchkey.session.v1");
+package!(webhook, "latchkey.webhook.v1");

@@ -1,0 +1,224 @@
+//! The delivery engine.
+//!
+//! Cast: [`accept`](super::accept) writes delivery rows; the **engine** claims rows that are due, for a lease, and sends
+//! each; the result is recorded with the next due time in one transaction. The rows are the truth: whatever dies, a lease
+//! ends and the row is due again. A result counts only for the claim that it belongs to, so a sender that was thought dead
+//! cannot overwrite what came after it. Claims are limited for each endpoint, so a slow one holds up only itself.
+
+use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
+
+use prost::Message as _;
+use proto::event::v1 as pb;
+use svc_kit::{
+    bus::{Message, routing_key, shard_of},
+    clock::Timestamp,
+    entropy,
+    error::chain,
+};
+use tokio::task::JoinSet;
+
+use super::Webhooks;
+use crate::{
+    domain::{
+        delivery::{Attempt, State, Verdict},
+        endpoint::EndpointId,
+        schedule::{self, Next, Progress},
+    },
+    ports::{Claim, DeliveryStore, Outcome, Receipt, Sender, Shipment, StoreError},
+};
+
+/// How long a claim lasts: longer than any attempt.
+const LEASE: Duration = Duration::from_secs(60);
+/// Attempts under way at once: for one endpoint, and in all.
+const PER_ENDPOINT_MAX: usize = 10;
+const IN_FLIGHT_MAX: usize = 256;
+/// Longest sleep when nothing is known to be due: another replica may have written something.
+const POLL: Duration = Duration::from_secs(1);
+/// How long to wait after the store failed.
+const RETRY: Duration = Duration::from_millis(500);
+/// A fault of ours does not spend the receiver's schedule; it is tried again after this.
+const OURS_RETRY: Duration = Duration::from_secs(30);
+/// Events of the engine itself: failing to deliver one of these makes no further event.
+const OPERATIONAL: [&str; 2] = ["delivery.exhausted", "endpoint.disabled"];
+
+impl<S: DeliveryStore> Webhooks<S> {
+    /// Delivers for ever.
+    pub async fn deliver<D: Sender>(self: Arc<Self>, sender: Arc<D>) -> Infallible {
+        let mut under_way: JoinSet<EndpointId> = JoinSet::new();
+        let mut in_flight: HashMap<EndpointId, usize> = HashMap::new();
+        loop {
+            let claims = match self.claim(&in_flight, IN_FLIGHT_MAX - under_way.len()).await {
+                Ok(claims) => claims,
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "due deliveries cannot be read now");
+                    tokio::time::sleep(RETRY).await;
+                    Vec::new()
+                }
+            };
+            let is_idle = claims.is_empty();
+            for claim in claims {
+                *in_flight.entry(claim.endpoint.id.clone()).or_default() += 1;
+                let (this, sender) = (self.clone(), sender.clone());
+                under_way.spawn(async move {
+                    this.attempt(&*sender, &claim).await;
+                    claim.endpoint.id
+                });
+            }
+            if is_idle || under_way.len() >= IN_FLIGHT_MAX {
+                self.wait(&mut under_way, &mut in_flight).await;
+            }
+        }
+    }
+
+    async fn claim(&self, in_flight: &HashMap<EndpointId, usize>, limit: usize) -> Result<Vec<Claim>, StoreError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let now = self.clock.now();
+        let busy: Vec<_> = in_flight.iter().map(|(endpoint, count)| (endpoint.clone(), *count)).collect();
+        self.store.claim(now, now.saturating_add(LEASE), &busy, PER_ENDPOINT_MAX, limit).await
+    }
+
+    /// Waits until an attempt ends, something arrives, or something becomes due.
+    async fn wait(&self, under_way: &mut JoinSet<EndpointId>, in_flight: &mut HashMap<EndpointId, usize>) {
+        let due_in = match self.store.next_due().await {
+            Ok(Some(due)) => due.duration_since(self.clock.now()).clamp(Duration::from_millis(5), POLL),
+            Ok(None) | Err(_) => POLL,
+        };
+        tokio::select! {
+            Some(ended) = under_way.join_next() => note_end(ended, in_flight),
+            () = self.due.notified() => {}
+            () = tokio::time::sleep(due_in) => {}
+        }
+        while let Some(ended) = under_way.try_join_next() {
+            note_end(ended, in_flight);
+        }
+    }
+
+    /// Tries one delivery and records what came of it.
+    pub async fn attempt<D: Sender>(&self, sender: &D, claim: &Claim) {
+        let started = self.clock.now();
+        let receipt = match self.open_secrets(&claim.endpoint, started) {
+            Ok(secrets) => {
+                let shipment = Shipment {
+                    url: claim.endpoint.url.clone(),
+                    id: claim.id.clone(),
+                    at: started,
+                    secrets,
+                    payload: claim.event.payload.clone(),
+                    trace: claim.event.trace.clone(),
+                };
+                sender.send(&shipment).await
+            }
+            Err(error) => {
+                tracing::error!(error = chain(&error), delivery.id = %claim.id, "a secret cannot be opened");
+                Receipt { verdict: Verdict::Ours, duration: Duration::ZERO, retry_after: None, response: String::new() }
+            }
+        };
+        let outcome = self.outcome(claim, started, &receipt);
+        tracing::info!(
+            delivery.id = %claim.id, endpoint.id = %claim.endpoint.id, event.id = claim.event.id,
+            verdict = receipt.verdict.name(), status = receipt.verdict.status_code(), "attempted a delivery",
+        );
+        match self.store.record(claim, outcome).await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(delivery.id = %claim.id, "the lease was lost; somebody else tries again"),
+            // The lease ends and the delivery is tried again: at least once.
+            Err(error) => tracing::warn!(error = chain(&error), delivery.id = %claim.id, "an attempt is not recorded"),
+        }
+    }
+
+    fn outcome(&self, claim: &Claim, started: Timestamp, receipt: &Receipt) -> Outcome {
+        let now = self.clock.now();
+        let attempt = Attempt {
+            at: started,
+            verdict: receipt.verdict.name().to_owned(),
+            status_code: receipt.verdict.status_code(),
+            duration_ms: u32::try_from(receipt.duration.as_millis()).unwrap_or(u32::MAX),
+            response: receipt.response.clone(),
+        };
+        let outcome = |state, next_attempt_at| Outcome {
+            attempt,
+            state,
+            next_attempt_at,
+            is_step: true,
+            disable: None,
+            events: Vec::new(),
+        };
+        if receipt.verdict == Verdict::Ours {
+            let again = now.saturating_add(OURS_RETRY);
+            return Outcome { is_step: false, ..outcome(State::Pending, Some(again)) };
+        }
+        let is_urgent = schedule::is_urgent(&claim.event.event_type);
+        let progress = Progress { is_urgent, attempts: claim.step + 1 };
+        let asked = receipt.retry_after.as_deref().and_then(|text| schedule::retry_after(text, now));
+        let random = entropy::fraction(&*self.entropy);
+        match schedule::after(receipt.verdict, progress, asked, random, now) {
+            Next::Done => outcome(State::Succeeded, None),
+            Next::At(at) => outcome(State::Pending, Some(at)),
+            Next::Exhausted => Outcome { events: self.exhausted(claim, now), ..outcome(State::Exhausted, None) },
+            Next::Gone => {
+                let events = self.disabled(claim, now);
+                Outcome { disable: Some("GONE"), events, ..outcome(State::Cancelled, None) }
+            }
+        }
+    }
+
+    fn exhausted(&self, claim: &Claim, now: Timestamp) -> Vec<Message> {
+        let data = pb::event::Data::DeliveryExhausted(pb::DeliveryExhausted {
+            delivery_id: claim.id.to_string(),
+            endpoint_id: claim.endpoint.id.to_string(),
+            event_id: claim.event.id.clone(),
+            attempts: claim.attempt_count + 1,
+        });
+        self.operational(claim, "delivery.exhausted", claim.id.as_str(), data, now)
+    }
+
+    fn disabled(&self, claim: &Claim, now: Timestamp) -> Vec<Message> {
+        let endpoint_id = claim.endpoint.id.to_string();
+        let data = pb::event::Data::EndpointDisabled(pb::EndpointDisabled { endpoint_id, reason: "GONE".to_owned() });
+        self.operational(claim, "endpoint.disabled", claim.endpoint.id.as_str(), data, now)
+    }
+
+    fn operational(
+        &self,
+        claim: &Claim,
+        event_type: &str,
+        aggregate: &str,
+        data: pb::event::Data,
+        now: Timestamp,
+    ) -> Vec<Message> {
+        if OPERATIONAL.contains(&claim.event.event_type.as_str()) {
+            return Vec::new();
+        }
+        let id = format!("evt_wh_{}_{}", claim.id.as_str().trim_start_matches("msg_"), claim.generation);
+        let event = pb::Event {
+            id: id.clone(),
+            r#type: event_type.to_owned(),
+            tenant_id: claim.endpoint.tenant.clone(),
+            occurred_at: Some(now.to_proto()),
+            aggregate_id: aggregate.to_owned(),
+            data: Some(data),
+            ..pb::Event::default()
+        };
+        let routing_key = routing_key(shard_of(aggregate), event_type);
+        vec![Message { id, routing_key, body: event.encode_to_vec().into(), trace: claim.event.trace.clone() }]
+    }
+}
+
+fn note_end(ended: Result<EndpointId, tokio::task::JoinError>, in_flight: &mut HashMap<EndpointId, usize>) {
+    let endpoint = match ended {
+        Ok(endpoint) => endpoint,
+        Err(error) => {
+            // Its place is lost until the process restarts, its delivery is not: the lease ends.
+            tracing::error!(error = chain(&error), "an attempt panicked");
+            return;
+        }
+    };
+    if let Some(count) = in_flight.get_mut(&endpoint) {
+        *count -= 1;
+        if *count == 0 {
+            in_flight.remove(&endpoint);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The use cases, one a file.
+
+pub mod accept;
+pub mod deliver;
+pub mod deliveries;
+pub mod endpoints;
+pub mod events;
+
+use std::sync::Arc;
+
+use svc_kit::{clock::Clock, entropy::Entropy, seal::SealKeys};
+use tokio::sync::Notify;
+
+use crate::domain::egress::EgressPolicy;
+
+/// The use cases over a store.
+pub struct Webhooks<S> {
+    /// Where everything is kept.
+    pub store: Arc<S>,
+    /// Where we may send to.
+    pub egress: EgressPolicy,
+    /// What secrets are sealed with.
+    pub seal: SealKeys,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Tells the delivery engine that something may be due.
+    pub due: Notify,
+}

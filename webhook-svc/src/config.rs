@@ -1,0 +1,123 @@
+//! Settings of webhook-svc; the commented defaults are in `config.default.toml`.
+
+use ipnet::IpNet;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use svc_kit::{
+    cli::ProcessConfig,
+    config::{
+        AccessConfig, BusConfig, ListenConfig, PostgresConfig, Problems, Profile, ServerConfig, ShutdownConfig,
+        TelemetryConfig, Validate,
+    },
+    seal::SealKeys,
+};
+
+use crate::domain::egress::EgressPolicy;
+
+/// The embedded defaults, which are the schema as well.
+pub const DEFAULTS: &str = include_str!("config.default.toml");
+
+/// The key that is in the defaults: good for development, refused elsewhere.
+const DEV_SEAL_KEY: &str = "1:6465762d6f6e6c792d6465762d6f6e6c792d6465762d6f6e6c792d6465762121";
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Config {
+    /// How strict the deployment is.
+    pub profile: Profile,
+    /// The gRPC server.
+    pub grpc: ServerConfig,
+    /// The operations port.
+    pub ops: ListenConfig,
+    /// The store.
+    pub store: StoreConfig,
+    /// PostgreSQL.
+    pub postgres: PostgresConfig,
+    /// Secrets at rest.
+    pub seal: SealConfig,
+    /// Where to send to.
+    pub egress: EgressConfig,
+    /// Who may call.
+    pub access: AccessConfig,
+    /// The event bus.
+    pub bus: BusConfig,
+    /// Logs, traces, metrics.
+    pub telemetry: TelemetryConfig,
+    /// How to stop.
+    pub shutdown: ShutdownConfig,
+}
+
+/// Which store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// PostgreSQL.
+    Postgres,
+    /// Memory of this process.
+    Memory,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct StoreConfig {
+    /// Which store.
+    pub kind: StoreKind,
+}
+
+/// `[seal]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SealConfig {
+    /// Keys that secrets are sealed with.
+    pub keys: Vec<SecretString>,
+}
+
+/// `[egress]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct EgressConfig {
+    /// Whether plain http may be used.
+    pub allow_http: bool,
+    /// Networks that are allowed although they are not public.
+    pub allow_networks: Vec<IpNet>,
+    /// Ports that may be used; empty means any.
+    pub allow_ports: Vec<u16>,
+}
+
+impl EgressConfig {
+    /// Returns the rules.
+    pub fn policy(&self) -> EgressPolicy {
+        EgressPolicy {
+            allow_http: self.allow_http,
+            allow_networks: self.allow_networks.clone(),
+            allow_ports: self.allow_ports.clone(),
+        }
+    }
+}
+
+impl Validate for Config {
+    fn validate(&self, problems: &mut Problems) {
+        self.grpc.validate(problems);
+        self.postgres.validate(problems);
+        self.access.validate(self.profile, problems);
+        self.bus.validate(self.profile, problems);
+        self.telemetry.validate(problems);
+        let is_strict = self.profile.is_strict();
+        let is_memory = self.store.kind == StoreKind::Memory;
+        problems.check(!(is_memory && is_strict), "store.kind", "memory loses everything; only profile dev may use it");
+        if let Err(error) = SealKeys::parse(&self.seal.keys) {
+            problems.add("seal.keys", error.to_string());
+        }
+        let has_dev_key = self.seal.keys.iter().any(|key| key.expose_secret() == DEV_SEAL_KEY);
+        problems.check(!(has_dev_key && is_strict), "seal.keys", "the built-in key is public; make your own: openssl rand -hex 32");
+        problems.check(!(self.egress.allow_http && is_strict), "egress.allow_http", "only profile dev may send over plain http");
+    }
+}
+
+impl ProcessConfig for Config {
+    fn telemetry(&self) -> &TelemetryConfig {
+        &self.telemetry
+    }
+
+    fn shutdown(&self) -> &ShutdownConfig {
+        &self.shutdown
+    }
+}

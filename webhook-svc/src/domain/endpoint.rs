@@ -1,0 +1,112 @@
+//! Endpoints: who gets which events.
+
+use svc_kit::{clock::Timestamp, prefixed_id};
+
+prefixed_id!(EndpointId, "ep_", "Names an endpoint.");
+
+/// Most patterns of event types.
+pub const EVENT_TYPES_MAX: usize = 32;
+
+/// An endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its name.
+    pub id: EndpointId,
+    /// Tenant whose events it gets.
+    pub tenant: String,
+    /// Address.
+    pub url: String,
+    /// Name for people.
+    pub description: String,
+    /// Which types.
+    pub event_types: Vec<EventPattern>,
+    /// Of which applications; empty means all.
+    pub applications: Vec<String>,
+    /// Why it gets nothing; `None` while it is enabled.
+    pub disabled: Option<String>,
+    /// Its secrets, sealed.
+    pub secrets: SealedSecrets,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// The secrets of an endpoint, sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedSecrets {
+    /// Signs.
+    pub current: Vec<u8>,
+    /// Signs too, until then.
+    pub previous: Option<(Vec<u8>, Timestamp)>,
+}
+
+impl Endpoint {
+    /// Says whether an event is for this endpoint.
+    pub fn wants(&self, tenant: &str, event_type: &str, application: &str) -> bool {
+        self.disabled.is_none()
+            && self.tenant == tenant
+            && (self.applications.is_empty() || self.applications.iter().any(|wanted| wanted == application))
+            && self.event_types.iter().any(|pattern| pattern.matches(event_type))
+    }
+}
+
+/// A pattern of event types: a dotted name, or the start of one and `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventPattern(String);
+
+/// Frequent and of little news: only for those who ask by name.
+const ONLY_BY_NAME: &str = "session.refreshed";
+/// Meant for one endpoint; patterns do not matter.
+pub const PING: &str = "endpoint.pinged";
+
+impl EventPattern {
+    /// Reads a pattern; `None` when it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_part = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let name = text.strip_suffix(".*").unwrap_or(text);
+        let is_good = text == "*" || (text.len() <= 64 && name.split('.').all(is_part));
+        is_good.then(|| Self(text.to_owned()))
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Says whether a type matches.
+    pub fn matches(&self, event_type: &str) -> bool {
+        if event_type == ONLY_BY_NAME || event_type == PING {
+            return self.0 == event_type && event_type != PING;
+        }
+        match self.0.strip_suffix('*') {
+            Some(start) => event_type.starts_with(start),
+            None => self.0 == event_type,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_choose_types() {
+        for (pattern, event_type, expected) in [
+            ("*", "session.revoked", true),
+            ("session.*", "session.revoked", true),
+            ("session.*", "sessions.cutoff", false),
+            ("session.revoked", "session.revoked", true),
+            ("session.revoked", "session.expired", false),
+            ("*", "session.refreshed", false),
+            ("session.*", "session.refreshed", false),
+            ("session.refreshed", "session.refreshed", true),
+            ("*", "endpoint.pinged", false),
+        ] {
+            assert_eq!(EventPattern::parse(pattern).unwrap().matches(event_type), expected, "{pattern} {event_type}");
+        }
+        for text in ["", ".", "a..b", "a*", "*.a", "a b", "ä", "session.*.x", &"a".repeat(65)] {
+            assert_eq!(EventPattern::parse(text), None, "{text:?}");
+        }
+    }
+}

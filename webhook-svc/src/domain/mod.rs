@@ -1,0 +1,7 @@
+//! Endpoints, deliveries, and the rules of sending. Pure and synchronous.
+
+pub mod delivery;
+pub mod egress;
+pub mod endpoint;
+pub mod schedule;
+pub mod signature;

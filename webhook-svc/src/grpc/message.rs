@@ -1,0 +1,69 @@
+//! Domain → contract messages.
+
+use proto::webhook::v1 as pb;
+
+use crate::{
+    domain::{
+        delivery::{Attempt, Delivery, State},
+        endpoint::Endpoint,
+    },
+    ports::LoggedEvent,
+};
+
+pub(super) fn endpoint(endpoint: &Endpoint) -> pb::Endpoint {
+    let state = if endpoint.disabled.is_none() { pb::EndpointState::Enabled } else { pb::EndpointState::Disabled };
+    pb::Endpoint {
+        id: endpoint.id.to_string(),
+        tenant_id: endpoint.tenant.clone(),
+        url: endpoint.url.clone(),
+        description: endpoint.description.clone(),
+        event_types: endpoint.event_types.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
+        application_ids: endpoint.applications.clone(),
+        state: state.into(),
+        disabled_reason: endpoint.disabled.clone().unwrap_or_default(),
+        created_at: Some(endpoint.created_at.to_proto()),
+        updated_at: Some(endpoint.updated_at.to_proto()),
+    }
+}
+
+pub(super) fn delivery(delivery: &Delivery, attempts: &[Attempt]) -> pb::Delivery {
+    let state = match delivery.state {
+        State::Pending => pb::DeliveryState::Pending,
+        State::Succeeded => pb::DeliveryState::Succeeded,
+        State::Exhausted => pb::DeliveryState::Exhausted,
+        State::Cancelled => pb::DeliveryState::Cancelled,
+    };
+    pb::Delivery {
+        id: delivery.id.to_string(),
+        tenant_id: delivery.tenant.clone(),
+        endpoint_id: delivery.endpoint.to_string(),
+        event_id: delivery.event.clone(),
+        event_type: delivery.event_type.clone(),
+        state: state.into(),
+        created_at: Some(delivery.created_at.to_proto()),
+        next_attempt_at: delivery.next_attempt_at.map(svc_kit::clock::Timestamp::to_proto),
+        attempt_count: i32::try_from(delivery.attempt_count).unwrap_or(i32::MAX),
+        attempts: attempts.iter().map(attempt).collect(),
+    }
+}
+
+fn attempt(attempt: &Attempt) -> pb::Attempt {
+    pb::Attempt {
+        at: Some(attempt.at.to_proto()),
+        verdict: attempt.verdict.clone(),
+        status_code: i32::from(attempt.status_code),
+        duration_ms: i32::try_from(attempt.duration_ms).unwrap_or(i32::MAX),
+        response: attempt.response.clone(),
+    }
+}
+
+pub(super) fn event(event: &LoggedEvent) -> pb::LoggedEvent {
+    pb::LoggedEvent {
+        id: event.id.clone(),
+        tenant_id: event.tenant.clone(),
+        r#type: event.event_type.clone(),
+        occurred_at: Some(event.occurred_at.to_proto()),
+        received_at: Some(event.received_at.to_proto()),
+        payload: event.payload.clone(),
+    }
+}

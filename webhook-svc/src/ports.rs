@@ -1,0 +1,202 @@
+//! What the use cases need from outside.
+
+use std::{future::Future, time::Duration};
+
+use svc_kit::{bus::Message, clock::Timestamp, telemetry::TraceContext};
+
+use crate::domain::{
+    delivery::{Attempt, Delivery, DeliveryId, State, Verdict},
+    endpoint::{Endpoint, EndpointId},
+    signature::SigningSecret,
+};
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It is away, or too slow; trying again is safe.
+    #[error("the store is away")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It failed, or holds what cannot be read.
+    #[error("the store failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// An event, as it is logged and sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedEvent {
+    /// Its id.
+    pub id: String,
+    /// Tenant.
+    pub tenant: String,
+    /// Type.
+    pub event_type: String,
+    /// Application that it concerns; may be empty.
+    pub application: String,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// The webhook body. Written once, so that every attempt sends the same bytes.
+    pub payload: String,
+    /// The trace that caused it.
+    pub trace: TraceContext,
+}
+
+/// A delivery that is ours to try, until its lease ends.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// Its endpoint.
+    pub endpoint: Endpoint,
+    /// Its event.
+    pub event: LoggedEvent,
+    /// Which claim this is.
+    pub generation: i32,
+    /// Attempts made under the current schedule.
+    pub step: u32,
+    /// Attempts made, ever.
+    pub attempt_count: u32,
+}
+
+/// What a finished try changes.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The try.
+    pub attempt: Attempt,
+    /// How the delivery stands now.
+    pub state: State,
+    /// When it is tried next, if it is pending.
+    pub next_attempt_at: Option<Timestamp>,
+    /// Whether the try counts as a step of the schedule.
+    pub is_step: bool,
+    /// Why the endpoint gets nothing more, if so.
+    pub disable: Option<&'static str>,
+    /// Events to send, in the same transaction.
+    pub events: Vec<Message>,
+}
+
+/// Which deliveries to list.
+#[derive(Clone, Debug)]
+pub struct DeliveryQuery {
+    /// Of this tenant.
+    pub tenant: String,
+    /// Only of this endpoint.
+    pub endpoint: Option<EndpointId>,
+    /// Only in this state.
+    pub state: Option<State>,
+    /// Older than this one.
+    pub after: Option<(Timestamp, DeliveryId)>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A place in the event log: transaction and position, so that what commits late is not stepped over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LogPosition {
+    /// Transaction.
+    pub transaction: u64,
+    /// Position.
+    pub position: i64,
+}
+
+/// Keeps endpoints.
+pub trait EndpointStore: Send + Sync + 'static {
+    /// Adds an endpoint; `false` when the tenant has `max` already.
+    fn add_endpoint(&self, endpoint: &Endpoint, max: usize) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Returns an endpoint.
+    fn endpoint(&self, id: &EndpointId) -> impl Future<Output = Result<Option<Endpoint>, StoreError>> + Send;
+    /// Lists endpoints of a tenant by id, after one.
+    fn endpoints(
+        &self,
+        tenant: &str,
+        after: Option<&EndpointId>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Endpoint>, StoreError>> + Send;
+    /// Stores a changed endpoint, unless it changed since `seen`; a disabled one's pending deliveries are cancelled.
+    fn put_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        seen: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Deletes an endpoint and cancels its pending deliveries; `false` when there was none.
+    fn delete_endpoint(&self, id: &EndpointId) -> impl Future<Output = Result<bool, StoreError>> + Send;
+}
+
+/// Keeps events and deliveries.
+pub trait DeliveryStore: EndpointStore {
+    /// Logs events and makes a delivery for each endpoint that wants one, all or nothing; events that are known are
+    /// skipped. Returns how many were new.
+    fn accept(&self, events: &[LoggedEvent]) -> impl Future<Output = Result<usize, StoreError>> + Send;
+    /// Logs an event for one endpoint only.
+    fn accept_for(
+        &self,
+        event: &LoggedEvent,
+        endpoint: &EndpointId,
+    ) -> impl Future<Output = Result<DeliveryId, StoreError>> + Send;
+    /// Claims due deliveries until `lease_until`, for each endpoint at most `per_endpoint` minus what is `in_flight`.
+    fn claim(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        in_flight: &[(EndpointId, usize)],
+        per_endpoint: usize,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Claim>, StoreError>> + Send;
+    /// When the next delivery is due.
+    fn next_due(&self) -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
+    /// Records a finished try; `false` when the claim is no longer ours, and nothing was recorded.
+    fn record(&self, claim: &Claim, outcome: Outcome) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Lists deliveries, newest first.
+    fn deliveries(&self, query: &DeliveryQuery) -> impl Future<Output = Result<Vec<Delivery>, StoreError>> + Send;
+    /// Returns a delivery and its attempts.
+    fn delivery(
+        &self,
+        id: &DeliveryId,
+    ) -> impl Future<Output = Result<Option<(Delivery, Vec<Attempt>)>, StoreError>> + Send;
+    /// Makes a delivery due now, at the start of its schedule.
+    fn redeliver(&self, id: &DeliveryId, now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Lists events of a tenant in the order of their arrival, after a place.
+    fn events(
+        &self,
+        tenant: &str,
+        after: LogPosition,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(LogPosition, LoggedEvent)>, StoreError>> + Send;
+}
+
+/// What is sent to a receiver.
+#[derive(Clone, Debug)]
+pub struct Shipment {
+    /// Address.
+    pub url: String,
+    /// `webhook-id`.
+    pub id: DeliveryId,
+    /// `webhook-timestamp`, and the moment of the attempt.
+    pub at: Timestamp,
+    /// What signs, current first.
+    pub secrets: Vec<SigningSecret>,
+    /// The body.
+    pub payload: String,
+    /// The trace of the event.
+    pub trace: TraceContext,
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// How long it took.
+    pub duration: Duration,
+    /// `Retry-After`, as sent.
+    pub retry_after: Option<String>,
+    /// Start of the response body.
+    pub response: String,
+}
+
+/// Sends to receivers.
+pub trait Sender: Send + Sync + 'static {
+    /// Tries once; every failure is a verdict.
+    fn send(&self, shipment: &Shipment) -> impl Future<Output = Receipt> + Send;
+}

@@ -1,0 +1,262 @@
+//! Everything in memory: for development, for tests, and the reference for what the port means.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use svc_kit::{clock::Timestamp, outbox::memory::MemoryOutbox};
+
+use crate::{
+    domain::{
+        delivery::{Attempt, Delivery, DeliveryId, State},
+        endpoint::{Endpoint, EndpointId},
+    },
+    ports::{Claim, DeliveryQuery, DeliveryStore, EndpointStore, LogPosition, LoggedEvent, Outcome, StoreError},
+};
+
+/// A store in memory.
+#[derive(Default)]
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+    /// Events of the engine that wait for the bus.
+    pub outbox: MemoryOutbox,
+}
+
+#[derive(Default)]
+struct Tables {
+    endpoints: BTreeMap<EndpointId, Endpoint>,
+    events: Vec<LoggedEvent>,
+    positions: HashMap<String, usize>,
+    deliveries: HashMap<DeliveryId, Row>,
+}
+
+struct Row {
+    delivery: Delivery,
+    generation: i32,
+    step: u32,
+    attempts: Vec<Attempt>,
+}
+
+impl MemoryStore {
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn log(&mut self, event: &LoggedEvent) -> bool {
+        if self.positions.contains_key(&event.id) {
+            return false;
+        }
+        self.positions.insert(event.id.clone(), self.events.len());
+        self.events.push(event.clone());
+        true
+    }
+
+    fn add_delivery(&mut self, event: &LoggedEvent, endpoint: &EndpointId) -> DeliveryId {
+        let id = DeliveryId::of(endpoint, &event.id);
+        let delivery = Delivery {
+            id: id.clone(),
+            tenant: event.tenant.clone(),
+            endpoint: endpoint.clone(),
+            event: event.id.clone(),
+            event_type: event.event_type.clone(),
+            state: State::Pending,
+            created_at: event.received_at,
+            next_attempt_at: Some(event.received_at),
+            attempt_count: 0,
+        };
+        self.deliveries.insert(id.clone(), Row { delivery, generation: 0, step: 0, attempts: Vec::new() });
+        id
+    }
+
+    fn cancel_pending(&mut self, endpoint: &EndpointId) {
+        let rows = self.deliveries.values_mut().map(|row| &mut row.delivery);
+        for delivery in rows.filter(|delivery| delivery.endpoint == *endpoint && delivery.state == State::Pending) {
+            delivery.state = State::Cancelled;
+            delivery.next_attempt_at = None;
+        }
+    }
+
+    fn due(&self, now: Timestamp) -> Vec<DeliveryId> {
+        let is_due = |delivery: &&Delivery| delivery.next_attempt_at.is_some_and(|due| due <= now);
+        let mut due: Vec<&Delivery> = self.deliveries.values().map(|row| &row.delivery).filter(is_due).collect();
+        due.sort_by_key(|delivery| (delivery.next_attempt_at, &delivery.id));
+        due.into_iter().map(|delivery| delivery.id.clone()).collect()
+    }
+}
+
+impl EndpointStore for MemoryStore {
+    async fn add_endpoint(&self, endpoint: &Endpoint, max: usize) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        let has_room = tables.endpoints.values().filter(|other| other.tenant == endpoint.tenant).count() < max;
+        if has_room {
+            tables.endpoints.insert(endpoint.id.clone(), endpoint.clone());
+        }
+        Ok(has_room)
+    }
+
+    async fn endpoint(&self, id: &EndpointId) -> Result<Option<Endpoint>, StoreError> {
+        Ok(self.lock().endpoints.get(id).cloned())
+    }
+
+    async fn endpoints(
+        &self,
+        tenant: &str,
+        after: Option<&EndpointId>,
+        limit: usize,
+    ) -> Result<Vec<Endpoint>, StoreError> {
+        let tables = self.lock();
+        let of_tenant = tables.endpoints.values().filter(|endpoint| endpoint.tenant == tenant);
+        Ok(of_tenant.filter(|endpoint| after.is_none_or(|after| endpoint.id > *after)).take(limit).cloned().collect())
+    }
+
+    async fn put_endpoint(&self, endpoint: &Endpoint, seen: Timestamp) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        match tables.endpoints.get_mut(&endpoint.id) {
+            Some(stored) if stored.updated_at == seen => *stored = endpoint.clone(),
+            _ => return Ok(false),
+        }
+        if endpoint.disabled.is_some() {
+            tables.cancel_pending(&endpoint.id);
+        }
+        Ok(true)
+    }
+
+    async fn delete_endpoint(&self, id: &EndpointId) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        tables.cancel_pending(id);
+        Ok(tables.endpoints.remove(id).is_some())
+    }
+}
+
+impl DeliveryStore for MemoryStore {
+    async fn accept(&self, events: &[LoggedEvent]) -> Result<usize, StoreError> {
+        let mut tables = self.lock();
+        let mut accepted = 0;
+        for event in events {
+            if !tables.log(event) {
+                continue;
+            }
+            accepted += 1;
+            let wants = |endpoint: &&Endpoint| endpoint.wants(&event.tenant, &event.event_type, &event.application);
+            let receivers: Vec<EndpointId> =
+                tables.endpoints.values().filter(wants).map(|endpoint| endpoint.id.clone()).collect();
+            for endpoint in receivers {
+                tables.add_delivery(event, &endpoint);
+            }
+        }
+        Ok(accepted)
+    }
+
+    async fn accept_for(&self, event: &LoggedEvent, endpoint: &EndpointId) -> Result<DeliveryId, StoreError> {
+        let mut tables = self.lock();
+        tables.log(event);
+        Ok(tables.add_delivery(event, endpoint))
+    }
+
+    async fn claim(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        in_flight: &[(EndpointId, usize)],
+        per_endpoint: usize,
+        limit: usize,
+    ) -> Result<Vec<Claim>, StoreError> {
+        let mut tables = self.lock();
+        let mut busy: HashMap<EndpointId, usize> = in_flight.iter().cloned().collect();
+        let mut claims = Vec::new();
+        for id in tables.due(now) {
+            let Some(row) = tables.deliveries.get(&id) else { continue };
+            let endpoint = row.delivery.endpoint.clone();
+            let count = busy.entry(endpoint.clone()).or_default();
+            let (Some(endpoint), true) = (tables.endpoints.get(&endpoint).cloned(), *count < per_endpoint) else {
+                continue;
+            };
+            let Some(event) = tables.positions.get(&row.delivery.event).and_then(|at| tables.events.get(*at)).cloned()
+            else {
+                continue;
+            };
+            *count += 1;
+            let Some(row) = tables.deliveries.get_mut(&id) else { continue };
+            row.generation += 1;
+            row.delivery.next_attempt_at = Some(lease_until);
+            let (generation, step, attempt_count) = (row.generation, row.step, row.delivery.attempt_count);
+            claims.push(Claim { id, endpoint, event, generation, step, attempt_count });
+            if claims.len() == limit {
+                break;
+            }
+        }
+        Ok(claims)
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.lock().deliveries.values().filter_map(|row| row.delivery.next_attempt_at).min())
+    }
+
+    async fn record(&self, claim: &Claim, outcome: Outcome) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        let Some(row) = tables.deliveries.get_mut(&claim.id) else { return Ok(false) };
+        if row.generation != claim.generation || row.delivery.state != State::Pending {
+            return Ok(false);
+        }
+        row.attempts.push(outcome.attempt);
+        row.step += u32::from(outcome.is_step);
+        row.delivery.attempt_count += 1;
+        row.delivery.state = outcome.state;
+        row.delivery.next_attempt_at = outcome.next_attempt_at;
+        if let Some(reason) = outcome.disable {
+            if let Some(endpoint) = tables.endpoints.get_mut(&claim.endpoint.id) {
+                endpoint.disabled = Some(reason.to_owned());
+            }
+            tables.cancel_pending(&claim.endpoint.id);
+        }
+        self.outbox.push(outcome.events);
+        Ok(true)
+    }
+
+    async fn deliveries(&self, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
+        let tables = self.lock();
+        let place = |delivery: &Delivery| (delivery.created_at, delivery.id.clone());
+        let is_chosen = |delivery: &&Delivery| {
+            delivery.tenant == query.tenant
+                && query.endpoint.as_ref().is_none_or(|endpoint| *endpoint == delivery.endpoint)
+                && query.state.is_none_or(|state| state == delivery.state)
+                && query.after.as_ref().is_none_or(|after| place(delivery) < *after)
+        };
+        let mut chosen: Vec<Delivery> =
+            tables.deliveries.values().map(|row| &row.delivery).filter(is_chosen).cloned().collect();
+        chosen.sort_by_key(|delivery| std::cmp::Reverse(place(delivery)));
+        chosen.truncate(query.limit);
+        Ok(chosen)
+    }
+
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+        Ok(self.lock().deliveries.get(id).map(|row| (row.delivery.clone(), row.attempts.clone())))
+    }
+
+    async fn redeliver(&self, id: &DeliveryId, now: Timestamp) -> Result<(), StoreError> {
+        if let Some(row) = self.lock().deliveries.get_mut(id) {
+            row.generation += 1;
+            row.step = 0;
+            row.delivery.state = State::Pending;
+            row.delivery.next_attempt_at = Some(now);
+        }
+        Ok(())
+    }
+
+    async fn events(
+        &self,
+        tenant: &str,
+        after: LogPosition,
+        limit: usize,
+    ) -> Result<Vec<(LogPosition, LoggedEvent)>, StoreError> {
+        let tables = self.lock();
+        let start = usize::try_from(after.position).unwrap_or(0);
+        let numbered = (1i64..).zip(&tables.events).skip(start);
+        let of_tenant = numbered.filter(|(_, event)| event.tenant == tenant);
+        let place = |(position, event): (i64, &LoggedEvent)| (LogPosition { transaction: 0, position }, event.clone());
+        Ok(of_tenant.take(limit).map(place).collect())
+    }
+}

@@ -1,0 +1,246 @@
+//! Deliveries: claims, results, lists.
+
+use std::collections::HashMap;
+
+use sqlx::PgPool;
+use svc_kit::{clock::Timestamp, outbox, telemetry::TraceContext};
+
+use super::{
+    endpoints::cancel_pending,
+    failed,
+    rows::{self, DeliveryRow, EndpointRow},
+};
+use crate::{
+    domain::{
+        delivery::{Attempt, Delivery, DeliveryId},
+        endpoint::{Endpoint, EndpointId},
+    },
+    ports::{Claim, DeliveryQuery, LoggedEvent, Outcome, StoreError},
+};
+
+/// Most attempts that are shown of a delivery.
+const ATTEMPTS_SHOWN_MAX: i64 = 100;
+
+/// What is under way already.
+pub(super) struct Busy {
+    endpoints: Vec<String>,
+    counts: Vec<i32>,
+    per_endpoint: i32,
+}
+
+impl Busy {
+    pub(super) fn new(in_flight: &[(EndpointId, usize)], per_endpoint: usize) -> Self {
+        let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+        Self {
+            endpoints: in_flight.iter().map(|(endpoint, _)| endpoint.to_string()).collect(),
+            counts: in_flight.iter().map(|(_, under_way)| count(*under_way)).collect(),
+            per_endpoint: count(per_endpoint),
+        }
+    }
+}
+
+/// Claims due deliveries: each endpoint gets its turn, so that the backlog of one does not hold up the others.
+pub(super) async fn claim(
+    pool: &PgPool,
+    now: Timestamp,
+    lease_until: Timestamp,
+    busy: &Busy,
+    limit: usize,
+) -> Result<Vec<Claim>, StoreError> {
+    let mut transaction = pool.begin().await.map_err(failed)?;
+    let claimed = sqlx::query!(
+        r#"WITH waiting AS (
+               SELECT due.endpoint_id, greatest($3 - coalesce(busy.count, 0), 0) AS free
+               FROM (SELECT DISTINCT endpoint_id FROM delivery WHERE state = 1 AND next_attempt_at_ms <= $4) AS due
+               LEFT JOIN unnest($1::text[], $2::integer[]) AS busy (endpoint_id, count) USING (endpoint_id)
+           ), chosen AS (
+               SELECT turn.id FROM waiting CROSS JOIN LATERAL (
+                   SELECT id FROM delivery
+                   WHERE endpoint_id = waiting.endpoint_id AND state = 1 AND next_attempt_at_ms <= $4
+                   ORDER BY next_attempt_at_ms, id LIMIT waiting.free FOR UPDATE SKIP LOCKED
+               ) AS turn LIMIT $5
+           )
+           UPDATE delivery SET generation = delivery.generation + 1, next_attempt_at_ms = $6
+           FROM chosen JOIN delivery AS before USING (id) JOIN event ON event.id = before.event_id
+           WHERE delivery.id = chosen.id
+           RETURNING delivery.id, delivery.endpoint_id, delivery.generation, delivery.step, delivery.attempt_count,
+                     event.id AS event_id, event.tenant_id, event.type AS event_type, event.application_id,
+                     event.occurred_at_ms, event.received_at_ms, event.payload, event.traceparent, event.tracestate"#,
+        &busy.endpoints,
+        &busy.counts,
+        busy.per_endpoint,
+        now.as_ms(),
+        i64::try_from(limit).unwrap_or(i64::MAX),
+        lease_until.as_ms(),
+    )
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(failed)?;
+    let ids: Vec<String> = claimed.iter().map(|row| row.endpoint_id.clone()).collect();
+    let endpoint_rows = sqlx::query_as!(EndpointRow, "SELECT * FROM endpoint WHERE id = ANY($1)", &ids)
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(failed)?;
+    transaction.commit().await.map_err(failed)?;
+    let endpoints: HashMap<String, Endpoint> = endpoint_rows
+        .into_iter()
+        .map(|row| Ok((row.id.clone(), Endpoint::try_from(row)?)))
+        .collect::<Result<_, StoreError>>()?;
+    let mut claims = Vec::with_capacity(claimed.len());
+    for row in claimed {
+        // Deleted between the two statements: its deliveries are being cancelled.
+        let Some(endpoint) = endpoints.get(&row.endpoint_id).cloned() else { continue };
+        claims.push(Claim {
+            id: DeliveryId::parse(&row.id).map_err(|error| StoreError::Failed(error.into()))?,
+            endpoint,
+            generation: row.generation,
+            step: row.step.unsigned_abs(),
+            attempt_count: row.attempt_count.unsigned_abs(),
+            event: LoggedEvent {
+                id: row.event_id,
+                tenant: row.tenant_id,
+                event_type: row.event_type,
+                application: row.application_id,
+                occurred_at: Timestamp::from_ms(row.occurred_at_ms),
+                received_at: Timestamp::from_ms(row.received_at_ms),
+                payload: row.payload,
+                trace: TraceContext { traceparent: row.traceparent, tracestate: row.tracestate },
+            },
+        });
+    }
+    Ok(claims)
+}
+
+/// When the next delivery is due.
+pub(super) async fn next_due(pool: &PgPool) -> Result<Option<Timestamp>, StoreError> {
+    let due = sqlx::query_scalar!("SELECT min(next_attempt_at_ms) FROM delivery WHERE state = 1")
+        .fetch_one(pool)
+        .await
+        .map_err(failed)?;
+    Ok(due.map(Timestamp::from_ms))
+}
+
+/// Records a try, if the claim is still ours.
+pub(super) async fn record(pool: &PgPool, claim: &Claim, outcome: Outcome) -> Result<bool, StoreError> {
+    let mut transaction = pool.begin().await.map_err(failed)?;
+    let number = sqlx::query_scalar!(
+        "UPDATE delivery SET state = $3, next_attempt_at_ms = $4, attempt_count = attempt_count + 1, step = step + $5
+         WHERE id = $1 AND generation = $2 AND state = 1 RETURNING attempt_count",
+        claim.id.as_str(),
+        claim.generation,
+        rows::state(outcome.state),
+        outcome.next_attempt_at.map(Timestamp::as_ms),
+        i32::from(outcome.is_step),
+    )
+    .fetch_optional(&mut *transaction)
+    .await
+    .map_err(failed)?;
+    let Some(number) = number else { return Ok(false) };
+    let attempt = &outcome.attempt;
+    sqlx::query!(
+        "INSERT INTO attempt (delivery_id, number, at_ms, verdict, status_code, duration_ms, response)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        claim.id.as_str(),
+        number,
+        attempt.at.as_ms(),
+        attempt.verdict,
+        i32::from(attempt.status_code),
+        i32::try_from(attempt.duration_ms).unwrap_or(i32::MAX),
+        attempt.response,
+    )
+    .execute(&mut *transaction)
+    .await
+    .map_err(failed)?;
+    if let Some(reason) = outcome.disable {
+        sqlx::query!(
+            "UPDATE endpoint SET is_enabled = false, disabled_reason = $2, updated_at_ms = updated_at_ms + 1 WHERE id = $1",
+            claim.endpoint.id.as_str(),
+            reason,
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        cancel_pending(&mut transaction, &claim.endpoint.id).await?;
+    }
+    for event in &outcome.events {
+        outbox::postgres::insert(&mut transaction, event).await.map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)?;
+    Ok(true)
+}
+
+/// Lists deliveries, newest first.
+pub(super) async fn list(pool: &PgPool, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
+    let (before_ms, before_id) = match &query.after {
+        Some((at, id)) => (at.as_ms(), id.to_string()),
+        None => (i64::MAX, String::new()),
+    };
+    let rows = sqlx::query_as!(
+        DeliveryRow,
+        r#"SELECT delivery.id, delivery.tenant_id, endpoint_id, event_id, event.type AS event_type, state, created_at_ms,
+                  next_attempt_at_ms, attempt_count
+           FROM delivery JOIN event ON event.id = event_id
+           WHERE delivery.tenant_id = $1
+             AND ($2::text IS NULL OR endpoint_id = $2) AND ($3::smallint IS NULL OR state = $3)
+             AND (created_at_ms, delivery.id) < ($4, $5)
+           ORDER BY created_at_ms DESC, delivery.id DESC LIMIT $6"#,
+        query.tenant,
+        query.endpoint.as_ref().map(EndpointId::as_str),
+        query.state.map(rows::state),
+        before_ms,
+        before_id,
+        i64::try_from(query.limit).unwrap_or(i64::MAX),
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(failed)?;
+    rows.into_iter().map(Delivery::try_from).collect()
+}
+
+/// Returns a delivery and its attempts.
+pub(super) async fn get(pool: &PgPool, id: &DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+    let row = sqlx::query_as!(
+        DeliveryRow,
+        r#"SELECT delivery.id, delivery.tenant_id, endpoint_id, event_id, event.type AS event_type, state, created_at_ms,
+                  next_attempt_at_ms, attempt_count
+           FROM delivery JOIN event ON event.id = event_id WHERE delivery.id = $1"#,
+        id.as_str()
+    )
+    .fetch_optional(pool)
+    .await
+    .map_err(failed)?;
+    let Some(row) = row else { return Ok(None) };
+    let attempts = sqlx::query!(
+        "SELECT at_ms, verdict, status_code, duration_ms, response FROM attempt
+         WHERE delivery_id = $1 ORDER BY number LIMIT $2",
+        id.as_str(),
+        ATTEMPTS_SHOWN_MAX
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(failed)?;
+    let attempts: Vec<Attempt> = attempts
+        .into_iter()
+        .map(|row| Attempt {
+            at: Timestamp::from_ms(row.at_ms),
+            verdict: row.verdict,
+            status_code: u16::try_from(row.status_code).unwrap_or(0),
+            duration_ms: row.duration_ms.unsigned_abs(),
+            response: row.response,
+        })
+        .collect();
+    Ok(Some((Delivery::try_from(row)?, attempts)))
+}
+
+/// Makes a delivery due now; a try that is under way no longer counts.
+pub(super) async fn redeliver(pool: &PgPool, id: &DeliveryId, now: Timestamp) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE delivery SET state = 1, next_attempt_at_ms = $2, step = 0, generation = generation + 1 WHERE id = $1",
+        id.as_str(),
+        now.as_ms()
+    )
+    .execute(pool)
+    .await
+    .map_err(failed)?;
+    Ok(())
+}

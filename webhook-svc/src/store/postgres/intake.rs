@@ -1,0 +1,140 @@
+//! The event log: written once an event, together with the deliveries.
+
+use sqlx::{PgConnection, PgPool};
+use svc_kit::{clock::Timestamp, telemetry::TraceContext};
+
+use super::{failed, rows::EndpointRow};
+use crate::{
+    domain::{
+        delivery::DeliveryId,
+        endpoint::{Endpoint, EndpointId},
+    },
+    ports::{LogPosition, LoggedEvent, StoreError},
+};
+
+/// Logs events and makes their deliveries in one transaction; returns how many were new.
+pub(super) async fn accept(pool: &PgPool, events: &[LoggedEvent]) -> Result<usize, StoreError> {
+    let mut transaction = pool.begin().await.map_err(failed)?;
+    let mut tenants: Vec<String> = events.iter().map(|event| event.tenant.clone()).collect();
+    tenants.sort();
+    tenants.dedup();
+    // Locked against being disabled or deleted until the deliveries are there.
+    let rows = sqlx::query_as!(
+        EndpointRow,
+        "SELECT * FROM endpoint WHERE tenant_id = ANY($1) AND is_enabled ORDER BY id FOR SHARE",
+        &tenants
+    )
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(failed)?;
+    let endpoints: Vec<Endpoint> = rows.into_iter().map(Endpoint::try_from).collect::<Result<_, _>>()?;
+    let mut accepted = 0;
+    for event in events {
+        if !log(&mut transaction, event).await? {
+            continue;
+        }
+        accepted += 1;
+        let wants = |endpoint: &&Endpoint| endpoint.wants(&event.tenant, &event.event_type, &event.application);
+        for endpoint in endpoints.iter().filter(wants) {
+            add_delivery(&mut transaction, event, &endpoint.id).await?;
+        }
+    }
+    transaction.commit().await.map_err(failed)?;
+    Ok(accepted)
+}
+
+/// Logs an event for one endpoint.
+pub(super) async fn accept_for(
+    pool: &PgPool,
+    event: &LoggedEvent,
+    endpoint: &EndpointId,
+) -> Result<DeliveryId, StoreError> {
+    let mut transaction = pool.begin().await.map_err(failed)?;
+    log(&mut transaction, event).await?;
+    let id = add_delivery(&mut transaction, event, endpoint).await?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(id)
+}
+
+async fn log(connection: &mut PgConnection, event: &LoggedEvent) -> Result<bool, StoreError> {
+    let inserted = sqlx::query!(
+        "INSERT INTO event (id, tenant_id, type, application_id, occurred_at_ms, received_at_ms, payload, traceparent,
+                            tracestate)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
+        event.id,
+        event.tenant,
+        event.event_type,
+        event.application,
+        event.occurred_at.as_ms(),
+        event.received_at.as_ms(),
+        event.payload,
+        event.trace.traceparent,
+        event.trace.tracestate,
+    )
+    .execute(connection)
+    .await
+    .map_err(failed)?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+async fn add_delivery(
+    connection: &mut PgConnection,
+    event: &LoggedEvent,
+    endpoint: &EndpointId,
+) -> Result<DeliveryId, StoreError> {
+    let id = DeliveryId::of(endpoint, &event.id);
+    sqlx::query!(
+        "INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, state, created_at_ms, next_attempt_at_ms)
+         VALUES ($1, $2, $3, $4, 1, $5, $5) ON CONFLICT DO NOTHING",
+        id.as_str(),
+        event.tenant,
+        endpoint.as_str(),
+        event.id,
+        event.received_at.as_ms(),
+    )
+    .execute(connection)
+    .await
+    .map_err(failed)?;
+    Ok(id)
+}
+
+/// Lists events in commit order: those of transactions that are older than every one still running.
+pub(super) async fn list(
+    pool: &PgPool,
+    tenant: &str,
+    after: LogPosition,
+    limit: usize,
+) -> Result<Vec<(LogPosition, LoggedEvent)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT id, xid::text AS "xid!", position, tenant_id, type AS event_type, application_id, occurred_at_ms,
+                  received_at_ms, payload, traceparent, tracestate
+           FROM event
+           WHERE tenant_id = $1 AND (xid, position) > ($2::text::xid8, $3)
+             AND xid < pg_snapshot_xmin(pg_current_snapshot())
+           ORDER BY xid, position LIMIT $4"#,
+        tenant,
+        after.transaction.to_string(),
+        after.position,
+        i64::try_from(limit).unwrap_or(i64::MAX),
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(failed)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let place = LogPosition { transaction: row.xid.parse().unwrap_or(0), position: row.position };
+            let event = LoggedEvent {
+                id: row.id,
+                tenant: row.tenant_id,
+                event_type: row.event_type,
+                application: row.application_id,
+                occurred_at: Timestamp::from_ms(row.occurred_at_ms),
+                received_at: Timestamp::from_ms(row.received_at_ms),
+                payload: row.payload,
+                trace: TraceContext { traceparent: row.traceparent, tracestate: row.tracestate },
+            };
+            (place, event)
+        })
+        .collect())
+}

@@ -1,0 +1,91 @@
+//! Everything in PostgreSQL. The rows are the truth; nothing that matters lives in memory only.
+
+mod deliveries;
+mod endpoints;
+mod intake;
+mod rows;
+
+use sqlx::PgPool;
+use svc_kit::{clock::Timestamp, error::Kind, sql};
+
+use crate::{
+    domain::{
+        delivery::{Attempt, Delivery, DeliveryId},
+        endpoint::EndpointId,
+    },
+    ports::{Claim, DeliveryQuery, DeliveryStore, LogPosition, LoggedEvent, Outcome, StoreError},
+};
+
+/// The schema, one step a file.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// A store in PostgreSQL.
+pub struct PostgresStore {
+    pool: PgPool,
+}
+
+impl PostgresStore {
+    /// Makes a store over a pool.
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+}
+
+/// What a failure of the database means to us.
+fn failed(error: sqlx::Error) -> StoreError {
+    match sql::kind_of(&error) {
+        Kind::Unavailable => StoreError::Unavailable(Box::new(error)),
+        _ => StoreError::Failed(Box::new(error)),
+    }
+}
+
+impl DeliveryStore for PostgresStore {
+    async fn accept(&self, events: &[LoggedEvent]) -> Result<usize, StoreError> {
+        intake::accept(&self.pool, events).await
+    }
+
+    async fn accept_for(&self, event: &LoggedEvent, endpoint: &EndpointId) -> Result<DeliveryId, StoreError> {
+        intake::accept_for(&self.pool, event, endpoint).await
+    }
+
+    async fn claim(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        in_flight: &[(EndpointId, usize)],
+        per_endpoint: usize,
+        limit: usize,
+    ) -> Result<Vec<Claim>, StoreError> {
+        let busy = deliveries::Busy::new(in_flight, per_endpoint);
+        deliveries::claim(&self.pool, now, lease_until, &busy, limit).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        deliveries::next_due(&self.pool).await
+    }
+
+    async fn record(&self, claim: &Claim, outcome: Outcome) -> Result<bool, StoreError> {
+        deliveries::record(&self.pool, claim, outcome).await
+    }
+
+    async fn deliveries(&self, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
+        deliveries::list(&self.pool, query).await
+    }
+
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+        deliveries::get(&self.pool, id).await
+    }
+
+    async fn redeliver(&self, id: &DeliveryId, now: Timestamp) -> Result<(), StoreError> {
+        deliveries::redeliver(&self.pool, id, now).await
+    }
+
+    async fn events(
+        &self,
+        tenant: &str,
+        after: LogPosition,
+        limit: usize,
+    ) -> Result<Vec<(LogPosition, LoggedEvent)>, StoreError> {
+        intake::list(&self.pool, tenant, after, limit).await
+    }
+}

@@ -1,0 +1,98 @@
+//! Rows → domain.
+
+use svc_kit::clock::Timestamp;
+
+use crate::{
+    domain::{
+        delivery::{Delivery, DeliveryId, State},
+        endpoint::{Endpoint, EndpointId, EventPattern, SealedSecrets},
+    },
+    ports::StoreError,
+};
+
+/// A row of `endpoint`.
+pub(super) struct EndpointRow {
+    pub(super) id: String,
+    pub(super) tenant_id: String,
+    pub(super) url: String,
+    pub(super) description: String,
+    pub(super) event_types: Vec<String>,
+    pub(super) application_ids: Vec<String>,
+    pub(super) is_enabled: bool,
+    pub(super) disabled_reason: String,
+    pub(super) secret: Vec<u8>,
+    pub(super) previous_secret: Option<Vec<u8>>,
+    pub(super) previous_until_ms: i64,
+    pub(super) created_at_ms: i64,
+    pub(super) updated_at_ms: i64,
+}
+
+/// A row of `delivery`, with the type of its event.
+pub(super) struct DeliveryRow {
+    pub(super) id: String,
+    pub(super) tenant_id: String,
+    pub(super) endpoint_id: String,
+    pub(super) event_id: String,
+    pub(super) event_type: String,
+    pub(super) state: i16,
+    pub(super) created_at_ms: i64,
+    pub(super) next_attempt_at_ms: Option<i64>,
+    pub(super) attempt_count: i32,
+}
+
+fn unreadable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(error: E) -> StoreError {
+    StoreError::Failed(error.into())
+}
+
+impl TryFrom<EndpointRow> for Endpoint {
+    type Error = StoreError;
+
+    fn try_from(row: EndpointRow) -> Result<Self, StoreError> {
+        let until = Timestamp::from_ms(row.previous_until_ms);
+        let patterns: Option<Vec<EventPattern>> = row.event_types.iter().map(|text| EventPattern::parse(text)).collect();
+        Ok(Self {
+            id: EndpointId::parse(&row.id).map_err(unreadable)?,
+            tenant: row.tenant_id,
+            url: row.url,
+            description: row.description,
+            event_types: patterns.ok_or_else(|| unreadable("a stored pattern of event types is malformed"))?,
+            applications: row.application_ids,
+            disabled: (!row.is_enabled).then_some(row.disabled_reason),
+            secrets: SealedSecrets { current: row.secret, previous: row.previous_secret.map(|old| (old, until)) },
+            created_at: Timestamp::from_ms(row.created_at_ms),
+            updated_at: Timestamp::from_ms(row.updated_at_ms),
+        })
+    }
+}
+
+impl TryFrom<DeliveryRow> for Delivery {
+    type Error = StoreError;
+
+    fn try_from(row: DeliveryRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: DeliveryId::parse(&row.id).map_err(unreadable)?,
+            tenant: row.tenant_id,
+            endpoint: EndpointId::parse(&row.endpoint_id).map_err(unreadable)?,
+            event: row.event_id,
+            event_type: row.event_type,
+            state: state_from(row.state).ok_or_else(|| unreadable("a stored state is unknown"))?,
+            created_at: Timestamp::from_ms(row.created_at_ms),
+            next_attempt_at: row.next_attempt_at_ms.map(Timestamp::from_ms),
+            attempt_count: row.attempt_count.unsigned_abs(),
+        })
+    }
+}
+
+/// The stored form of a state.
+pub(super) fn state(state: State) -> i16 {
+    match state {
+        State::Pending => 1,
+        State::Succeeded => 2,
+        State::Exhausted => 3,
+        State::Cancelled => 4,
+    }
+}
+
+fn state_from(stored: i16) -> Option<State> {
+    [State::Pending, State::Succeeded, State::Exhausted, State::Cancelled].into_iter().find(|s| state(*s) == stored)
+}
