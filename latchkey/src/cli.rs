@@ -4,8 +4,15 @@ use clap::{Args, Parser, Subcommand};
 use svc_kit::secret::SecretString;
 
 use crate::commands::{
-    completion::CompletionArgs, deliveries::DeliveriesCommand, endpoints::EndpointsCommand, events::EventsCommand,
-    receive::ReceiveArgs, sessions::SessionsCommand,
+    applications::ApplicationsCommand,
+    completion::CompletionArgs,
+    deliveries::DeliveriesCommand,
+    endpoints::EndpointsCommand,
+    events::EventsCommand,
+    receive::ReceiveArgs,
+    sessions::SessionsCommand,
+    tokens::{IntrospectArgs, LoginArgs, LogoutArgs, RefreshArgs},
+    users::UsersCommand,
 };
 
 const EXIT_CODES: &str = "\
@@ -85,6 +92,20 @@ pub struct Options {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Signs a user in to an application and prints the tokens; keeps nothing.
+    Login(LoginArgs),
+    /// Exchanges a refresh token for new tokens.
+    Refresh(RefreshArgs),
+    /// Ends the session of a refresh token.
+    Logout(LogoutArgs),
+    /// Says whether an access or refresh token is good right now; exit code 1 when it is not.
+    Introspect(IntrospectArgs),
+    /// Manages who may sign in.
+    #[command(subcommand)]
+    Users(UsersCommand),
+    /// Manages what users sign in to.
+    #[command(subcommand)]
+    Applications(ApplicationsCommand),
     /// Looks at sessions, checks them and ends them.
     #[command(subcommand)]
     Sessions(SessionsCommand),

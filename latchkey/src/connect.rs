@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use proto::{
+    auth::v1::{
+        application_service_client::ApplicationServiceClient, auth_service_client::AuthServiceClient,
+        user_service_client::UserServiceClient,
+    },
     session::v1::session_service_client::SessionServiceClient,
     webhook::v1::{
         delivery_service_client::DeliveryServiceClient, endpoint_service_client::EndpointServiceClient,
@@ -71,6 +75,30 @@ impl Connection {
     /// Returns the tenant that the command concerns.
     pub fn tenant(&self) -> String {
         self.options.tenant.clone()
+    }
+
+    /// Returns a client for signing in and for tokens.
+    ///
+    /// # Errors
+    /// Fails when the configured address is not usable.
+    pub fn auth(&self) -> Result<AuthServiceClient<Line>, Failure> {
+        self.line(Service::Auth).map(AuthServiceClient::new)
+    }
+
+    /// Returns a client for users.
+    ///
+    /// # Errors
+    /// Fails when the configured address is not usable.
+    pub fn users(&self) -> Result<UserServiceClient<Line>, Failure> {
+        self.line(Service::Auth).map(UserServiceClient::new)
+    }
+
+    /// Returns a client for applications.
+    ///
+    /// # Errors
+    /// Fails when the configured address is not usable.
+    pub fn applications(&self) -> Result<ApplicationServiceClient<Line>, Failure> {
+        self.line(Service::Auth).map(ApplicationServiceClient::new)
     }
 
     /// Returns a client of the session service.
@@ -167,6 +195,9 @@ fn hint_for(reason: &str) -> Option<&'static str> {
         "SESSION_NOT_FOUND" => {
             "`latchkey sessions list --user …` shows the sessions of a user; ended ones are forgotten after 24 hours"
         }
+        "CREDENTIALS_REFUSED" => "unknown user, wrong password or disabled user; which one is not told",
+        "USER_NOT_FOUND" => "`latchkey users list` shows the users of the tenant",
+        "APPLICATION_NOT_FOUND" => "`latchkey applications list` shows the applications of the tenant",
         "TOKEN_REFUSED" => "the token is spent, or its session has ended; sign in again",
         _ => return None,
     })

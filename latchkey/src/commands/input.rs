@@ -2,6 +2,8 @@
 
 use std::io::Read as _;
 
+use clap::Args;
+
 use svc_kit::{clock::Timestamp, config::HumanDuration};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -18,13 +20,69 @@ pub fn text_or_stdin(text: &str) -> Result<String, Failure> {
     if text != "-" {
         return Ok(text.to_owned());
     }
-    let mut read = String::new();
-    let stdin = std::io::stdin().lock().take(STDIN_BYTES_MAX).read_to_string(&mut read);
-    stdin.map_err(|error| Failure::usage("read the value from stdin", error.to_string()))?;
-    match read.trim() {
-        "" => Err(Failure::usage("read the value from stdin", "it is empty")),
+    match stdin()?.trim() {
+        "" => Err(Failure::usage(READ_STDIN, "it is empty")),
         value => Ok(value.to_owned()),
     }
+}
+
+const READ_STDIN: &str = "read the value from stdin";
+
+fn stdin() -> Result<String, Failure> {
+    let mut read = String::new();
+    let result = std::io::stdin().lock().take(STDIN_BYTES_MAX).read_to_string(&mut read);
+    result.map(|_| read).map_err(|error| Failure::usage(READ_STDIN, error.to_string()))
+}
+
+/// Environment variable that holds a password.
+const PASSWORD_VARIABLE: &str = "LATCHKEY_PASSWORD";
+
+/// Where a password comes from; never from the command line, where others could read it.
+#[derive(Args, Debug)]
+pub struct PasswordArgs {
+    /// Reads the password from stdin. Without it: from LATCHKEY_PASSWORD, or by asking at the terminal.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+impl PasswordArgs {
+    /// Returns the password that `user` has.
+    ///
+    /// # Errors
+    /// Fails when there is none to be had.
+    pub fn existing(&self, user: &str) -> Result<String, Failure> {
+        self.given().unwrap_or_else(|| ask(&format!("Password of {user}: ")))
+    }
+
+    /// Returns the password that `user` shall have; at the terminal it is asked for twice.
+    ///
+    /// # Errors
+    /// Fails when there is none to be had, or when the two differ.
+    pub fn new_one(&self, user: &str) -> Result<String, Failure> {
+        if let Some(given) = self.given() {
+            return given;
+        }
+        let password = ask(&format!("New password of {user}: "))?;
+        if ask("Once more: ")? == password {
+            return Ok(password);
+        }
+        Err(Failure::usage("read the password", "the two differ"))
+    }
+
+    fn given(&self) -> Option<Result<String, Failure>> {
+        if self.password_stdin {
+            // Only the line's end is not part of it.
+            return Some(stdin().map(|text| text.trim_end_matches(['\r', '\n']).to_owned()));
+        }
+        std::env::var(PASSWORD_VARIABLE).ok().map(Ok)
+    }
+}
+
+fn ask(prompt: &str) -> Result<String, Failure> {
+    rpassword::prompt_password(prompt).map_err(|_| {
+        let hint = format!("give --password-stdin or set {PASSWORD_VARIABLE}");
+        Failure::usage("read the password", "there is no terminal to ask at").hint(hint)
+    })
 }
 
 /// A moment: RFC 3339, or how long ago.

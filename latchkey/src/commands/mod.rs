@@ -1,5 +1,6 @@
 //! One module for each group of commands: its arguments, its calls, what it shows.
 
+pub mod applications;
 pub mod completion;
 pub mod deliveries;
 pub mod endpoints;
@@ -8,6 +9,8 @@ mod input;
 mod pages;
 pub mod receive;
 pub mod sessions;
+pub mod tokens;
+pub mod users;
 
 use crate::{
     Answer,
@@ -23,6 +26,12 @@ use crate::{
 pub async fn run(cli: Cli, output: &mut Output) -> Answer {
     let connection = Connection::new(cli.options);
     match cli.command {
+        Command::Login(args) => tokens::login(args, &connection, output).await,
+        Command::Refresh(args) => tokens::refresh(args, &connection, output).await,
+        Command::Logout(args) => tokens::logout(args, &connection, output).await,
+        Command::Introspect(args) => tokens::introspect(args, &connection, output).await,
+        Command::Users(command) => users::run(command, &connection, output).await,
+        Command::Applications(command) => applications::run(command, &connection, output).await,
         Command::Sessions(command) => sessions::run(command, &connection, output).await,
         Command::Endpoints(command) => endpoints::run(command, &connection, output).await,
         Command::Deliveries(command) => deliveries::run(command, &connection, output).await,

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Answer,
-    commands::pages::Limit,
+    commands::{pages::Limit, users::user_id},
     connect::{Connection, Service},
     failure::Exit,
     output::Output,
@@ -18,8 +18,8 @@ use crate::{
 /// Arguments of `latchkey sessions list`.
 #[derive(Args, Debug)]
 pub struct ListArgs {
-    /// User whose sessions are listed.
-    #[arg(long, value_name = "ID")]
+    /// User whose sessions are listed: id, or e-mail address (looked up in auth-svc).
+    #[arg(long, value_name = "USER")]
     user: String,
     #[command(flatten)]
     narrow: Narrow,
@@ -35,7 +35,8 @@ pub struct ListArgs {
 
 pub(super) async fn run(args: ListArgs, connection: &Connection, output: &mut Output) -> Answer {
     let order = if args.oldest_first { SessionOrder::OldestFirst } else { SessionOrder::NewestFirst };
-    let mut filter = args.narrow.filter(connection.tenant(), args.user, output.now());
+    let user = user_id(args.user, connection).await?;
+    let mut filter = args.narrow.filter(connection.tenant(), user, output.now());
     filter.states = args.states.into_iter().map(|state| SessionState::from(state).into()).collect();
     let mut client = connection.sessions()?;
     let pages = args.limit.read(async |page_size, page_token| {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Answer,
-    commands::input::text_or_stdin,
+    commands::{input::text_or_stdin, users::user_id},
     connect::{Connection, Service},
     failure::{Exit, Failure},
     output::Output,
@@ -24,8 +24,8 @@ pub struct RevokeArgs {
     /// Id (`sess_…`) or token (`lkr_…`) of the session; `-` reads it from stdin.
     #[arg(required_unless_present = "user", conflicts_with = "user")]
     session: Option<String>,
-    /// Ends the sessions of this user instead.
-    #[arg(long, value_name = "ID")]
+    /// Ends the sessions of this user instead: id, or e-mail address (looked up in auth-svc).
+    #[arg(long, value_name = "USER")]
     user: Option<String>,
     #[command(flatten)]
     narrow: Narrow,
@@ -75,6 +75,7 @@ async fn one(session: String, args: RevokeArgs, connection: &Connection, output:
 }
 
 async fn many(user: String, args: RevokeArgs, connection: &Connection, output: &mut Output) -> Answer {
+    let user = user_id(user, connection).await?;
     let request = RevokeSessionsRequest {
         filter: Some(args.narrow.filter(connection.tenant(), user, output.now())),
         dry_run: args.dry_run,
