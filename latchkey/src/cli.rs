@@ -7,6 +7,7 @@ use crate::commands::{
     applications::ApplicationsCommand,
     completion::CompletionArgs,
     deliveries::DeliveriesCommand,
+    dev::DevArgs,
     endpoints::EndpointsCommand,
     events::EventsCommand,
     receive::ReceiveArgs,
@@ -120,6 +121,8 @@ pub enum Command {
     Events(EventsCommand),
     /// Receives webhooks on this machine, checks their signatures and prints them.
     Receive(ReceiveArgs),
+    /// Runs the whole suite in this process, in memory, for development.
+    Dev(DevArgs),
     /// Prints the completion script for a shell.
     Completion(CompletionArgs),
 }

@@ -5,12 +5,14 @@
 //! | [`cli`] | the command tree and the global options |
 //! | [`commands`] | one module for each group of commands: arguments, calls, what is shown |
 //! | [`connect`] | clients of the services, and what a failed call means |
+//! | [`dev`] | the development server, also for end-to-end tests |
 //! | [`failure`] | failures with reason, hint and exit code |
 //! | [`output`] | everything that is written: tables or JSON to stdout, talk to stderr |
 
 pub mod cli;
 pub mod commands;
 pub mod connect;
+pub mod dev;
 pub mod failure;
 pub mod output;
 

@@ -3,6 +3,7 @@
 pub mod applications;
 pub mod completion;
 pub mod deliveries;
+pub mod dev;
 pub mod endpoints;
 pub mod events;
 mod input;
@@ -37,6 +38,7 @@ pub async fn run(cli: Cli, output: &mut Output) -> Answer {
         Command::Deliveries(command) => deliveries::run(command, &connection, output).await,
         Command::Events(command) => events::run(command, &connection, output).await,
         Command::Receive(args) => receive::run(args, output).await,
+        Command::Dev(args) => dev::run(args, output).await,
         Command::Completion(args) => completion::run(&args, output),
     }
 }

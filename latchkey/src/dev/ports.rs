@@ -116,7 +116,10 @@ mod tests {
 
     #[test]
     fn every_taken_port_is_named() {
-        let (one, two) = (TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let (one, two) = (
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(),
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(),
+        );
         let ports = Ports {
             auth_grpc: one.local_addr().unwrap().port(),
             session_ops: two.local_addr().unwrap().port(),

@@ -4,4 +4,7 @@
 
 mod program;
 mod receive;
+mod server;
+mod stack;
 mod usage;
+mod webhooks;
