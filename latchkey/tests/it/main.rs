@@ -5,6 +5,7 @@
 mod program;
 mod receive;
 mod server;
+mod sessions;
 mod stack;
 mod usage;
 mod webhooks;
