@@ -1,6 +1,6 @@
 //! Values that people type: secrets that may come from stdin, moments, names.
 
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 
 use clap::Args;
 
@@ -79,10 +79,12 @@ impl PasswordArgs {
 }
 
 fn ask(prompt: &str) -> Result<String, Failure> {
-    rpassword::prompt_password(prompt).map_err(|_| {
+    const ATTEMPT: &str = "read the password";
+    if !std::io::stdin().is_terminal() {
         let hint = format!("give --password-stdin or set {PASSWORD_VARIABLE}");
-        Failure::usage("read the password", "there is no terminal to ask at").hint(hint)
-    })
+        return Err(Failure::usage(ATTEMPT, "there is no terminal to ask at").hint(hint));
+    }
+    rpassword::prompt_password(prompt).map_err(|error| Failure::usage(ATTEMPT, error.to_string()))
 }
 
 /// A moment: RFC 3339, or how long ago.
