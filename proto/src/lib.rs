@@ -19,6 +19,7 @@ macro_rules! package {
 }
 
 package!(access, "latchkey.access.v1");
+package!(auth, "latchkey.auth.v1");
 package!(event, "latchkey.event.v1");
 package!(session, "latchkey.session.v1");
 package!(webhook, "latchkey.webhook.v1");
