@@ -1,0 +1,232 @@
+//! Signs users in and out.
+
+use proto::session::v1 as pb;
+use secrecy::{ExposeSecret as _, SecretString};
+use svc_kit::access::Caller;
+
+use super::{Adapters, Auth, tokens::TokenSet};
+use crate::{
+    domain::{
+        application::Application,
+        event::What,
+        grant::user_scopes,
+        user::{Login, User, UserId},
+    },
+    error::AuthError,
+    ports::{ApplicationStore as _, Passwords as _, SessionRef, Sessions as _, SessionsError, UserStore as _},
+};
+
+/// A sign-in without a browser.
+#[derive(Debug)]
+pub struct LoginCommand {
+    /// Tenant.
+    pub tenant: String,
+    /// Application.
+    pub application: String,
+    /// Login, as typed.
+    pub login: String,
+    /// Password, as typed.
+    pub password: SecretString,
+    /// Device.
+    pub device: Option<pb::Device>,
+    /// Scopes; empty means all.
+    pub scopes: Vec<String>,
+}
+
+/// What a token is good for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Introspection {
+    /// Subject.
+    pub sub: String,
+    /// Application.
+    pub client_id: String,
+    /// Tenant.
+    pub tenant: String,
+    /// Scopes.
+    pub scope: String,
+    /// Session.
+    pub sid: String,
+    /// `access_token` or `refresh_token`.
+    pub token_use: &'static str,
+    /// When it ends.
+    pub exp: i64,
+}
+
+impl<A: Adapters> Auth<A> {
+    /// Checks login and password. Wrong, unknown and disabled look the same, and take the same time.
+    ///
+    /// # Errors
+    /// [`AuthError::CredentialsRefused`], or a failure.
+    pub async fn authenticate(
+        &self,
+        tenant: &str,
+        application: &str,
+        login: &str,
+        password: SecretString,
+    ) -> Result<User, AuthError> {
+        let user = match Login::parse(login) {
+            Some(login) => self.store.user_by_login(tenant, &login).await?,
+            None => None,
+        };
+        let hash = user.as_ref().map(|user| user.password_hash.clone());
+        let is_right = self.passwords.check(password, hash).await?;
+        let (user, reason) = match user {
+            Some(user) if is_right && !user.is_disabled => return Ok(user),
+            Some(user) if is_right => (user.id.to_string(), "USER_DISABLED"),
+            Some(user) => (user.id.to_string(), "WRONG_PASSWORD"),
+            None => (String::new(), "UNKNOWN_USER"),
+        };
+        let what = What::LoginFailed { user, application: application.to_owned(), reason };
+        self.store.tell(&self.event(tenant, "", what)).await?;
+        Err(AuthError::CredentialsRefused)
+    }
+
+    /// Signs a user in to an application.
+    ///
+    /// # Errors
+    /// [`AuthError::ApplicationNotFound`], [`AuthError::CredentialsRefused`], or a failure.
+    pub async fn login(&self, command: LoginCommand) -> Result<(TokenSet, pb::Session), AuthError> {
+        let application = self.store.application(&command.application).await?;
+        let application = application.filter(|application| application.tenant == command.tenant);
+        let application = application.ok_or(AuthError::ApplicationNotFound)?;
+        let user = self.authenticate(&command.tenant, &application.id, &command.login, command.password).await?;
+        let asked =
+            if command.scopes.is_empty() { "openid profile email offline_access" } else { &command.scopes.join(" ") };
+        let request = pb::CreateSessionRequest {
+            device: command.device,
+            scopes: user_scopes(asked),
+            ..session_request(&application, user.id.as_str())
+        };
+        let (session, token) = self.open_session(&user.id, user.epoch, request).await?;
+        let what = What::LoginSuccess {
+            user: user.id.to_string(),
+            application: application.id.clone(),
+            session: session.id.clone(),
+        };
+        self.store.tell(&self.event(&user.tenant, "", what)).await?;
+        let tokens = self.tokens_for(&application, &session, token.expose_secret().to_owned(), "")?;
+        Ok((tokens, session))
+    }
+
+    /// Opens a session for a user whose epoch was `epoch` when their credentials were checked.
+    ///
+    /// The user is read again afterwards. A change that ends sessions (disable, set password) raises the epoch in the
+    /// transaction that orders the end. So either we see the new epoch here and end what we opened; or the change comes
+    /// after this read, and its order, which is carried out after the change, ends our session with all others.
+    ///
+    /// # Errors
+    /// [`AuthError::CredentialsRefused`] when the user changed meanwhile, or a failure.
+    pub async fn open_session(
+        &self,
+        user: &UserId,
+        epoch: i64,
+        request: pb::CreateSessionRequest,
+    ) -> Result<(pb::Session, SecretString), AuthError> {
+        let (session, token) = self.sessions.create(request).await?;
+        let now = self.store.user(user).await?;
+        if now.is_some_and(|user| user.epoch == epoch && !user.is_disabled) {
+            return Ok((session, token));
+        }
+        self.sessions.revoke(SessionRef::Id(&session.id), pb::EndReason::Policy).await?;
+        Err(AuthError::CredentialsRefused)
+    }
+
+    /// Exchanges a refresh token.
+    ///
+    /// # Errors
+    /// [`SessionsError::TokenRefused`] whatever the cause, or a failure.
+    pub async fn refresh(
+        &self,
+        may_see: impl Fn(&str) -> bool,
+        application: &Application,
+        token: &str,
+    ) -> Result<(TokenSet, pb::Session), AuthError> {
+        let refused = || AuthError::Sessions(SessionsError::TokenRefused);
+        if !may_see(&application.tenant) {
+            return Err(refused());
+        }
+        let (session, token) = self.sessions.refresh(token, &application.id).await?;
+        let is_theirs = session.tenant_id == application.tenant && session.application_id == application.id;
+        let user = UserId::parse(&session.user_id).map_err(|_| refused())?;
+        let is_active = self.store.user(&user).await?.is_some_and(|user| !user.is_disabled);
+        if !is_theirs || !is_active {
+            return Err(refused());
+        }
+        Ok((self.tokens_for(application, &session, token.expose_secret().to_owned(), "")?, session))
+    }
+
+    /// Ends a session and says so.
+    ///
+    /// # Errors
+    /// [`SessionsError::NotFound`], or a failure.
+    pub async fn logout(&self, session: SessionRef<'_>) -> Result<bool, AuthError> {
+        let (session, already_ended) = self.sessions.revoke(session, pb::EndReason::Logout).await?;
+        if !already_ended {
+            let what = What::Logout { user: session.user_id, application: session.application_id, session: session.id };
+            self.store.tell(&self.event(&session.tenant_id, "", what)).await?;
+        }
+        Ok(already_ended)
+    }
+
+    /// Ends a session that exists for `caller` and says so.
+    ///
+    /// # Errors
+    /// [`SessionsError::NotFound`], or a failure.
+    pub async fn logout_for(&self, caller: &Caller, session: SessionRef<'_>) -> Result<bool, AuthError> {
+        let found = self.sessions.look(session.clone()).await?;
+        if !found.is_some_and(|found| caller.may_see(&found.tenant_id)) {
+            return Err(SessionsError::NotFound.into());
+        }
+        self.logout(session).await
+    }
+
+    /// Says what a token is good for right now; `None` for nothing.
+    ///
+    /// # Errors
+    /// session-svc is away.
+    pub async fn introspect(&self, token: &str) -> Result<Option<Introspection>, AuthError> {
+        if let Some(claims) = self.read_access_token(token) {
+            // A token without a session is an application's own; it is as good as it says.
+            if !claims.sid.is_empty() && self.sessions.validate(SessionRef::Id(&claims.sid), false).await?.is_none() {
+                return Ok(None);
+            }
+            return Ok(Some(Introspection {
+                sub: claims.sub,
+                client_id: claims.client_id,
+                tenant: claims.tenant_id,
+                scope: claims.scope,
+                sid: claims.sid,
+                token_use: "access_token",
+                exp: claims.exp,
+            }));
+        }
+        let session = self.sessions.validate(SessionRef::Token(token), false).await?;
+        // The value of an SSO cookie is nobody's refresh token.
+        let session = session.filter(|session| session.kind == i32::from(pb::SessionKind::Application));
+        Ok(session.map(|session| Introspection {
+            sub: session.user_id,
+            client_id: session.application_id,
+            tenant: session.tenant_id,
+            scope: session.scopes.join(" "),
+            sid: session.id,
+            token_use: "refresh_token",
+            exp: session.expires_at.map_or(0, |at| at.seconds),
+        }))
+    }
+}
+
+/// The request that opens a session of a user in an application.
+pub fn session_request(application: &Application, user: &str) -> pb::CreateSessionRequest {
+    let mode = if application.is_public() { pb::RefreshMode::Rotate } else { pb::RefreshMode::Reusable };
+    let on_parent_end = if application.keep_on_sso_logout { pb::OnParentEnd::Keep } else { pb::OnParentEnd::Revoke };
+    pb::CreateSessionRequest {
+        tenant_id: application.tenant.clone(),
+        user_id: user.to_owned(),
+        application_id: application.id.clone(),
+        kind: pb::SessionKind::Application.into(),
+        amr: vec!["pwd".to_owned()],
+        refresh_mode: mode.into(),
+        on_parent_end: on_parent_end.into(),
+        ..pb::CreateSessionRequest::default()
+    }
+}

@@ -1,0 +1,76 @@
+//! The use cases, one a file.
+
+pub mod applications;
+pub mod login;
+pub mod oidc;
+pub mod revocations;
+pub mod seed;
+pub mod tokens;
+pub mod users;
+
+use std::{sync::Arc, time::Duration};
+
+use svc_kit::{clock::Clock, entropy::Entropy, seal::SealKeys};
+
+use crate::{
+    domain::event::{Event, What},
+    ports::{Passwords, Sessions, Store, Tokens},
+};
+
+/// The adapters that the use cases work with.
+pub trait Adapters: Send + Sync + 'static {
+    /// Where everything is kept.
+    type Store: Store;
+    /// session-svc.
+    type Sessions: Sessions;
+    /// Passwords.
+    type Passwords: Passwords;
+    /// Tokens.
+    type Tokens: Tokens;
+}
+
+/// The use cases.
+pub struct Auth<A: Adapters> {
+    /// Where everything is kept.
+    pub store: A::Store,
+    /// session-svc.
+    pub sessions: A::Sessions,
+    /// Passwords.
+    pub passwords: A::Passwords,
+    /// Tokens.
+    pub tokens: A::Tokens,
+    /// Seals what a browser carries for us.
+    pub seal: SealKeys,
+    /// What is configured.
+    pub settings: Settings,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// What is configured.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Base URL; the issuer of the default tenant.
+    pub base_url: String,
+    /// The tenant whose issuer is the base URL.
+    pub default_tenant: String,
+    /// How long access tokens are good.
+    pub access_token_lifetime: Duration,
+    /// The `aud` of tokens for our own services.
+    pub audience: String,
+}
+
+impl Settings {
+    /// Returns the issuer of a tenant.
+    pub fn issuer(&self, tenant: &str) -> String {
+        if tenant == self.default_tenant { self.base_url.clone() } else { format!("{}/t/{tenant}", self.base_url) }
+    }
+}
+
+impl<A: Adapters> Auth<A> {
+    fn event(&self, tenant: &str, actor: &str, what: What) -> Event {
+        Event { at: self.clock.now(), tenant: tenant.to_owned(), actor: actor.to_owned(), what }
+    }
+}

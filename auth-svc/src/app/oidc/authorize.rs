@@ -1,0 +1,148 @@
+//! From an authorization request to a code, by way of the SSO session.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use proto::session::v1 as pb;
+use secrecy::SecretString;
+use svc_kit::{clock::Timestamp, entropy, secret};
+
+use crate::{
+    app::{Adapters, Auth},
+    domain::{
+        authorize::AuthorizationRequest,
+        event::What,
+        grant::{CODE_LIFETIME, Grant},
+        user::UserId,
+    },
+    error::AuthError,
+    ports::{GrantStore as _, SessionRef, Sessions as _, SessionsError, UserStore as _},
+};
+
+/// What a browser that is signed in has: the session and its token.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The SSO session.
+    pub session: pb::Session,
+    /// Its token, the new value of the cookie.
+    pub token: SecretString,
+    /// The code for the application.
+    pub code: String,
+}
+
+/// What the sign-in form says.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Login, as typed.
+    pub login: String,
+    /// Password, as typed.
+    pub password: SecretString,
+    /// Whether to keep the user signed in.
+    pub keep_signed_in: bool,
+    /// `User-Agent` of the browser.
+    pub user_agent: String,
+}
+
+impl<A: Adapters> Auth<A> {
+    /// Returns the SSO session that a cookie's value is good for, in this tenant.
+    ///
+    /// # Errors
+    /// session-svc is away.
+    pub async fn sso_session(&self, tenant: &str, cookie: Option<&str>) -> Result<Option<pb::Session>, AuthError> {
+        let Some(token) = cookie else { return Ok(None) };
+        let session = self.sessions.validate(SessionRef::Token(token), true).await?;
+        let is_sso =
+            |session: &pb::Session| session.kind == i32::from(pb::SessionKind::Sso) && session.tenant_id == tenant;
+        Ok(session.filter(is_sso))
+    }
+
+    /// Answers a request from an SSO session, without asking anybody; `None` when the user must sign in.
+    ///
+    /// # Errors
+    /// A failure.
+    pub async fn authorize_silently(
+        &self,
+        request: &AuthorizationRequest,
+        sso: &pb::Session,
+    ) -> Result<Option<String>, AuthError> {
+        let authenticated_at = authenticated_at(sso);
+        if !request.accepts(authenticated_at, self.clock.now()) {
+            return Ok(None);
+        }
+        let user = match UserId::parse(&sso.user_id) {
+            Ok(id) => self.store.user(&id).await?,
+            Err(_) => None,
+        };
+        let Some(user) = user.filter(|user| !user.is_disabled) else { return Ok(None) };
+        self.issue_code(request, sso, user.epoch).await.map(Some)
+    }
+
+    /// Signs a user in at the hosted page. The previous session of the browser ends: its cookie's value dies.
+    ///
+    /// # Errors
+    /// [`AuthError::CredentialsRefused`], or a failure.
+    pub async fn sign_in(
+        &self,
+        tenant: &str,
+        request: &AuthorizationRequest,
+        credentials: Credentials,
+        previous: Option<&str>,
+    ) -> Result<SignedIn, AuthError> {
+        let Credentials { login, password, keep_signed_in, user_agent } = credentials;
+        let user = self.authenticate(tenant, &request.client_id, &login, password).await?;
+        let device = pb::Device { user_agent, r#type: pb::DeviceType::Browser.into(), ..pb::Device::default() };
+        let open = pb::CreateSessionRequest {
+            tenant_id: tenant.to_owned(),
+            user_id: user.id.to_string(),
+            kind: pb::SessionKind::Sso.into(),
+            amr: vec!["pwd".to_owned()],
+            device: Some(device),
+            keep_signed_in,
+            // A browser sends the cookie with parallel requests; rotation would gain nothing but races.
+            refresh_mode: pb::RefreshMode::Reusable.into(),
+            ..pb::CreateSessionRequest::default()
+        };
+        let (session, token) = self.open_session(&user.id, user.epoch, open).await?;
+        if let Some(old) = self.sso_session(tenant, previous).await? {
+            match self.sessions.revoke(SessionRef::Id(&old.id), pb::EndReason::Logout).await {
+                Ok(_) | Err(SessionsError::NotFound) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let what = What::LoginSuccess {
+            user: user.id.to_string(),
+            application: request.client_id.clone(),
+            session: session.id.clone(),
+        };
+        self.store.tell(&self.event(tenant, "", what)).await?;
+        let code = self.issue_code(request, &session, user.epoch).await?;
+        Ok(SignedIn { session, token, code })
+    }
+
+    async fn issue_code(
+        &self,
+        request: &AuthorizationRequest,
+        sso: &pb::Session,
+        epoch: i64,
+    ) -> Result<String, AuthError> {
+        let code = URL_SAFE_NO_PAD.encode(entropy::bytes::<32>(&*self.entropy));
+        let now = self.clock.now();
+        let grant = Grant {
+            tenant: sso.tenant_id.clone(),
+            client_id: request.client_id.clone(),
+            user_id: sso.user_id.clone(),
+            redirect_uri: request.redirect_uri.clone(),
+            scopes: request.scopes.clone(),
+            nonce: request.nonce.clone(),
+            challenge: request.challenge.clone(),
+            sso_session: sso.id.clone(),
+            authenticated_at: authenticated_at(sso),
+            epoch,
+        };
+        let hash = secret::sha256(code.as_bytes());
+        self.store.add_code(hash, &grant, now, now.saturating_add(CODE_LIFETIME)).await?;
+        Ok(code)
+    }
+}
+
+fn authenticated_at(session: &pb::Session) -> Timestamp {
+    session.authenticated_at.as_ref().and_then(|at| Timestamp::from_proto(at).ok()).unwrap_or(Timestamp::EPOCH)
+}

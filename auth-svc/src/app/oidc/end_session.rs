@@ -1,0 +1,85 @@
+//! Logout that an application asks for (OpenID Connect RP-Initiated Logout 1.0), in its simple form.
+
+use proto::session::v1 as pb;
+
+use crate::{
+    app::{Adapters, Auth},
+    domain::authorize::Parameters,
+    error::AuthError,
+    ports::{ApplicationStore as _, SessionRef, SessionsError},
+};
+
+/// What a request to log out comes to, before anything ends.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LogoutPlan {
+    /// Whether the user must confirm: nobody proved that the user is meant.
+    pub must_confirm: bool,
+    /// Where to go afterwards; `None` shows our own page.
+    pub redirect: Option<String>,
+}
+
+impl<A: Adapters> Auth<A> {
+    /// Decides what a logout request comes to.
+    ///
+    /// A hint that we signed ties the request to an application and a session. Without one nothing is redirected, and a
+    /// user who is signed in is asked first, so that no foreign page can log anybody out.
+    ///
+    /// # Errors
+    /// `Err` names what is wrong with the request; the outer one is a failure of the store.
+    pub async fn plan_logout(
+        &self,
+        tenant: &str,
+        parameters: &Parameters,
+        sso: Option<&pb::Session>,
+    ) -> Result<Result<LogoutPlan, &'static str>, AuthError> {
+        let issuer = self.settings.issuer(tenant);
+        let hint = match parameters.get("id_token_hint") {
+            Some(hint) => match self.read_id_token(hint, &issuer) {
+                Some(claims) => Some(claims),
+                None => return Ok(Err("The id_token_hint is not one of ours.")),
+            },
+            None => None,
+        };
+        if let (Some(hint), Some(client)) = (&hint, parameters.get("client_id"))
+            && hint.aud != client
+        {
+            return Ok(Err("The client_id does not belong to the id_token_hint."));
+        }
+        let redirect = match (parameters.get("post_logout_redirect_uri"), &hint) {
+            (None, _) => None,
+            (Some(_), None) => return Ok(Err("A post_logout_redirect_uri needs an id_token_hint.")),
+            (Some(uri), Some(hint)) => {
+                let application = self.store.application(&hint.aud).await?.filter(|found| found.tenant == tenant);
+                let is_registered =
+                    application.is_some_and(|found| found.post_logout_redirect_uris.iter().any(|known| known == uri));
+                if !is_registered {
+                    return Ok(Err("The application did not register this post_logout_redirect_uri."));
+                }
+                Some(with_state(uri, parameters.get("state")))
+            }
+        };
+        let is_meant = |session: &pb::Session| hint.as_ref().is_some_and(|hint| hint.sub == session.user_id);
+        Ok(Ok(LogoutPlan { must_confirm: sso.is_some_and(|session| !is_meant(session)), redirect }))
+    }
+
+    /// Ends an SSO session, and with it the sessions that were opened under it.
+    ///
+    /// # Errors
+    /// session-svc or the store is away.
+    pub async fn end_sso_session(&self, sso: &pb::Session) -> Result<(), AuthError> {
+        match self.logout(SessionRef::Id(&sso.id)).await {
+            Ok(_) | Err(AuthError::Sessions(SessionsError::NotFound)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn with_state(uri: &str, state: Option<&str>) -> String {
+    match (url::Url::parse(uri), state) {
+        (Ok(mut url), Some(state)) => {
+            url.query_pairs_mut().append_pair("state", state);
+            url.to_string()
+        }
+        _ => uri.to_owned(),
+    }
+}

@@ -1,0 +1,165 @@
+//! The token endpoint: codes, refresh tokens and client credentials become tokens.
+
+use proto::session::v1 as pb;
+use secrecy::ExposeSecret as _;
+use svc_kit::secret;
+
+use crate::{
+    app::{Adapters, Auth, login::session_request, tokens::TokenSet},
+    domain::{application::Application, grant::Grant, pkce, user::UserId},
+    error::AuthError,
+    ports::{GrantStore as _, SessionRef, Sessions as _, SessionsError, TakenCode},
+};
+
+/// Why no tokens are given (RFC 6749 §5.2).
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// The code or token is not good.
+    #[error("the grant is not good: {0}")]
+    InvalidGrant(&'static str),
+    /// The scopes are not the application's.
+    #[error("the application may not have these scopes")]
+    InvalidScope,
+    /// The application may not use this grant.
+    #[error("the application may not use this grant")]
+    UnauthorizedClient,
+    /// Something failed.
+    #[error(transparent)]
+    Failed(#[from] AuthError),
+}
+
+impl From<SessionsError> for ExchangeError {
+    fn from(error: SessionsError) -> Self {
+        match error {
+            SessionsError::TokenRefused => Self::InvalidGrant("the refresh token is refused"),
+            SessionsError::ParentEnded | SessionsError::NotFound => Self::InvalidGrant("the sign-in has ended"),
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+impl From<crate::ports::StoreError> for ExchangeError {
+    fn from(error: crate::ports::StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl<A: Adapters> Auth<A> {
+    /// Exchanges a code. A code that was spent before ends the session that it led to (RFC 6749 §4.1.2).
+    ///
+    /// # Errors
+    /// [`ExchangeError`].
+    pub async fn exchange_code(
+        &self,
+        application: &Application,
+        code: &str,
+        redirect_uri: &str,
+        verifier: Option<&str>,
+    ) -> Result<TokenSet, ExchangeError> {
+        let hash = secret::sha256(code.as_bytes());
+        let grant = match self.store.take_code(hash, self.clock.now()).await? {
+            TakenCode::Good(grant) => grant,
+            TakenCode::Unknown => return Err(ExchangeError::InvalidGrant("the code is unknown or too old")),
+            TakenCode::Spent(session) => {
+                self.end_session_of_spent_code(&session).await?;
+                return Err(ExchangeError::InvalidGrant("the code was used before"));
+            }
+        };
+        if let Some(problem) = problem_with(&grant, application, redirect_uri, verifier) {
+            return Err(ExchangeError::InvalidGrant(problem));
+        }
+        let user = UserId::parse(&grant.user_id).map_err(|_| ExchangeError::InvalidGrant("the user is unknown"))?;
+        let kind = if application.is_application_managed {
+            pb::SessionKind::Participant
+        } else {
+            pb::SessionKind::Application
+        };
+        let request = pb::CreateSessionRequest {
+            kind: kind.into(),
+            parent_id: grant.sso_session.clone(),
+            scopes: grant.scopes.clone(),
+            authenticated_at: Some(grant.authenticated_at.to_proto()),
+            ..session_request(application, &grant.user_id)
+        };
+        let (session, token) = match self.open_session(&user, grant.epoch, request).await {
+            Ok(opened) => opened,
+            Err(AuthError::Sessions(error)) => return Err(error.into()),
+            Err(AuthError::CredentialsRefused) => return Err(ExchangeError::InvalidGrant("the sign-in has ended")),
+            Err(error) => return Err(error.into()),
+        };
+        self.store.code_led_to(hash, &session.id).await?;
+        // The sid of an application-managed application is the SSO session: what it will be told of when that ends.
+        let session = match kind {
+            pb::SessionKind::Participant => pb::Session { id: grant.sso_session.clone(), ..session },
+            _ => session,
+        };
+        Ok(self.tokens_for(application, &session, token.expose_secret().to_owned(), &grant.nonce)?)
+    }
+
+    async fn end_session_of_spent_code(&self, session: &str) -> Result<(), ExchangeError> {
+        if session.is_empty() {
+            return Ok(());
+        }
+        match self.sessions.revoke(SessionRef::Id(session), pb::EndReason::Policy).await {
+            Ok(_) | Err(SessionsError::NotFound) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Exchanges a refresh token.
+    ///
+    /// # Errors
+    /// [`ExchangeError`].
+    pub async fn exchange_refresh_token(
+        &self,
+        application: &Application,
+        token: &str,
+    ) -> Result<TokenSet, ExchangeError> {
+        match self.refresh(|tenant| tenant == application.tenant, application, token).await {
+            Ok((tokens, _)) => Ok(tokens),
+            Err(AuthError::Sessions(error)) => Err(error.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives an application a token of its own (RFC 6749 §4.4).
+    ///
+    /// # Errors
+    /// [`ExchangeError`].
+    pub fn exchange_client_credentials(
+        &self,
+        application: &Application,
+        scope: &str,
+    ) -> Result<TokenSet, ExchangeError> {
+        if application.is_public() || application.service_scopes.is_empty() {
+            return Err(ExchangeError::UnauthorizedClient);
+        }
+        let asked: Vec<&str> = scope.split(' ').filter(|scope| !scope.is_empty()).collect();
+        let may_have = |scope: &&str| application.service_scopes.iter().any(|own| own == scope);
+        if !asked.iter().all(may_have) {
+            return Err(ExchangeError::InvalidScope);
+        }
+        let granted = if asked.is_empty() { application.service_scopes.join(" ") } else { asked.join(" ") };
+        Ok(self.own_token(application, granted)?)
+    }
+}
+
+fn problem_with(
+    grant: &Grant,
+    application: &Application,
+    redirect_uri: &str,
+    verifier: Option<&str>,
+) -> Option<&'static str> {
+    if grant.client_id != application.id || grant.tenant != application.tenant {
+        return Some("the code was given to another application");
+    }
+    if grant.redirect_uri != redirect_uri {
+        return Some("redirect_uri is another one than in the request");
+    }
+    match (grant.challenge.as_str(), verifier) {
+        ("", None) => None,
+        ("", Some(_)) => Some("there was no code_challenge"),
+        (_, None) => Some("code_verifier is missing"),
+        (challenge, Some(verifier)) => (!pkce::fits(verifier, challenge)).then_some("code_verifier does not fit"),
+    }
+}

@@ -1,0 +1,6 @@
+//! The OpenID Provider: authorization, exchange of codes and tokens, logout.
+
+pub mod authorize;
+pub mod client;
+pub mod end_session;
+pub mod exchange;

@@ -1,0 +1,133 @@
+//! Fills an empty directory from a file. What exists is left as it is.
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use super::{Adapters, Auth};
+use crate::{
+    domain::{
+        application::{Application, Client, SecretHash},
+        event::What,
+        user::Login,
+    },
+    error::AuthError,
+    ports::{ApplicationStore as _, UserStore as _},
+};
+
+/// The contents of a seed file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Seed {
+    /// Tenants.
+    pub tenants: Vec<SeedTenant>,
+    /// Users.
+    pub users: Vec<SeedUser>,
+    /// Applications.
+    pub applications: Vec<SeedApplication>,
+}
+
+impl Seed {
+    /// Reads a seed file. Other top-level tables in it are for other readers.
+    ///
+    /// # Errors
+    /// The file is not TOML, or has entries that are not understood.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+}
+
+/// A tenant.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeedTenant {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// A user.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeedUser {
+    /// Tenant.
+    pub tenant: String,
+    /// E-mail address.
+    pub login: String,
+    /// Name for people.
+    pub name: String,
+    /// Password.
+    pub password: SecretString,
+}
+
+/// An application.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeedApplication {
+    /// `client_id`.
+    pub id: String,
+    /// Tenant.
+    pub tenant: String,
+    /// Name for people.
+    pub name: String,
+    /// Secret; without one it is public.
+    pub secret: Option<SecretString>,
+    /// Where codes may be sent.
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    /// Where a browser may be sent after logout.
+    #[serde(default)]
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Scopes of its own.
+    #[serde(default)]
+    pub service_scopes: Vec<String>,
+    /// Whether it keeps its own sessions.
+    #[serde(default)]
+    pub application_managed: bool,
+    /// Whether its sessions live on when the SSO session ends.
+    #[serde(default)]
+    pub keep_on_sso_logout: bool,
+}
+
+impl<A: Adapters> Auth<A> {
+    /// Adds what is missing.
+    ///
+    /// # Errors
+    /// A failure, or a value that cannot be used.
+    pub async fn seed(&self, seed: Seed) -> Result<(), AuthError> {
+        for tenant in &seed.tenants {
+            self.store.ensure_tenant(&tenant.id, &tenant.name).await?;
+        }
+        for user in seed.users {
+            let login =
+                Login::parse(&user.login).ok_or(AuthError::PasswordRefused("of the seed has a malformed login"))?;
+            if self.store.user_by_login(&user.tenant, &login).await?.is_some() {
+                continue;
+            }
+            match self.create_user("seed", &user.tenant, login, user.name, user.password).await {
+                // Another replica was faster.
+                Ok(_) | Err(AuthError::LoginTaken) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for application in seed.applications {
+            let secret = application.secret.as_ref().map(|secret| SecretHash::of(secret.expose_secret()));
+            let application = Application {
+                id: application.id,
+                tenant: application.tenant,
+                name: application.name,
+                client: secret.map_or(Client::Public, Client::Confidential),
+                redirect_uris: application.redirect_uris,
+                post_logout_redirect_uris: application.post_logout_redirect_uris,
+                service_scopes: application.service_scopes,
+                is_application_managed: application.application_managed,
+                keep_on_sso_logout: application.keep_on_sso_logout,
+            };
+            if self.store.application(&application.id).await?.is_none() {
+                let what = What::ApplicationCreated(application.id.clone());
+                self.store.add_application(&application, &self.event(&application.tenant, "seed", what)).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,173 @@
+//! What tokens say.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use proto::session::v1::Session;
+use serde::{Deserialize, Serialize};
+use svc_kit::{clock::Timestamp, entropy, id::encode_base32, secret};
+
+use super::{Adapters, Auth};
+use crate::{domain::application::Application, error::AuthError, ports::Tokens};
+
+/// `typ` of access tokens (RFC 9068 §2.1).
+pub const ACCESS: &str = "at+jwt";
+/// `typ` of ID tokens.
+pub const ID: &str = "JWT";
+
+/// Claims of an access token (RFC 9068 §2.2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccessClaims {
+    /// Issuer.
+    pub iss: String,
+    /// User, or the application itself.
+    pub sub: String,
+    /// For whom.
+    pub aud: String,
+    /// Application that it was issued to.
+    pub client_id: String,
+    /// Tenant.
+    pub tenant_id: String,
+    /// When it was issued, in seconds.
+    pub iat: i64,
+    /// When it ends.
+    pub exp: i64,
+    /// Names the token.
+    pub jti: String,
+    /// Scopes, between spaces.
+    pub scope: String,
+    /// Session.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sid: String,
+    /// When the user proved who they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+}
+
+/// Claims of an ID token (OpenID Connect Core 1.0 §2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IdClaims {
+    /// Issuer.
+    pub iss: String,
+    /// User.
+    pub sub: String,
+    /// Application.
+    pub aud: String,
+    /// When it was issued, in seconds.
+    pub iat: i64,
+    /// When it ends.
+    pub exp: i64,
+    /// When the user proved who they are.
+    pub auth_time: i64,
+    /// Session.
+    pub sid: String,
+    /// Authentication methods (RFC 8176).
+    pub amr: Vec<String>,
+    /// From the authorization request.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub nonce: String,
+    /// Half of the access token's hash.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub at_hash: String,
+}
+
+/// What a client gets.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TokenSet {
+    /// Access token.
+    pub access_token: String,
+    /// Always `Bearer`.
+    pub token_type: &'static str,
+    /// Seconds until it ends.
+    pub expires_in: u64,
+    /// Refresh token.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub refresh_token: String,
+    /// ID token.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id_token: String,
+    /// Scopes granted.
+    pub scope: String,
+}
+
+impl<A: Adapters> Auth<A> {
+    /// Makes the tokens that go with a session.
+    ///
+    /// # Errors
+    /// Signing fails.
+    pub fn tokens_for(
+        &self,
+        application: &Application,
+        session: &Session,
+        refresh_token: String,
+        nonce: &str,
+    ) -> Result<TokenSet, AuthError> {
+        let now = self.clock.now();
+        let authenticated_at = session.authenticated_at.as_ref().and_then(|at| Timestamp::from_proto(at).ok());
+        let auth_time = authenticated_at.unwrap_or(now).as_secs();
+        let access = AccessClaims {
+            sid: session.id.clone(),
+            auth_time: Some(auth_time),
+            ..self.access_claims(application, &session.user_id, session.scopes.join(" "), now)
+        };
+        let access_token = self.tokens.sign(ACCESS, &access)?;
+        let id_token = if session.scopes.iter().any(|scope| scope == "openid") {
+            let claims = IdClaims {
+                iss: access.iss,
+                sub: session.user_id.clone(),
+                aud: application.id.clone(),
+                iat: access.iat,
+                exp: access.exp,
+                auth_time,
+                sid: session.id.clone(),
+                amr: session.amr.clone(),
+                nonce: nonce.to_owned(),
+                at_hash: URL_SAFE_NO_PAD.encode(&secret::sha256(access_token.as_bytes())[..16]),
+            };
+            self.tokens.sign(ID, &claims)?
+        } else {
+            String::new()
+        };
+        let expires_in = self.settings.access_token_lifetime.as_secs();
+        let scope = access.scope;
+        Ok(TokenSet { access_token, token_type: "Bearer", expires_in, refresh_token, id_token, scope })
+    }
+
+    /// Makes the access token that an application gets for itself.
+    ///
+    /// # Errors
+    /// Signing fails.
+    pub fn own_token(&self, application: &Application, scope: String) -> Result<TokenSet, AuthError> {
+        let claims = self.access_claims(application, &application.id, scope, self.clock.now());
+        let access_token = self.tokens.sign(ACCESS, &claims)?;
+        let expires_in = self.settings.access_token_lifetime.as_secs();
+        Ok(TokenSet { access_token, token_type: "Bearer", expires_in, scope: claims.scope, ..TokenSet::default() })
+    }
+
+    fn access_claims(&self, application: &Application, subject: &str, scope: String, now: Timestamp) -> AccessClaims {
+        AccessClaims {
+            iss: self.settings.issuer(&application.tenant),
+            sub: subject.to_owned(),
+            aud: self.settings.audience.clone(),
+            client_id: application.id.clone(),
+            tenant_id: application.tenant.clone(),
+            iat: now.as_secs(),
+            exp: now.saturating_add(self.settings.access_token_lifetime).as_secs(),
+            jti: encode_base32(&entropy::bytes::<16>(&*self.entropy)),
+            scope,
+            sid: String::new(),
+            auth_time: None,
+        }
+    }
+
+    /// Returns the claims of an access token of ours that has not ended.
+    pub fn read_access_token(&self, token: &str) -> Option<AccessClaims> {
+        let claims: AccessClaims = serde_json::from_value(self.tokens.verify(ACCESS, token)?).ok()?;
+        let is_ours = claims.iss == self.settings.issuer(&claims.tenant_id);
+        (is_ours && self.clock.now().as_secs() < claims.exp).then_some(claims)
+    }
+
+    /// Returns the claims of an ID token of ours, ended or not: a hint at who somebody was.
+    pub fn read_id_token(&self, token: &str, issuer: &str) -> Option<IdClaims> {
+        let claims: IdClaims = serde_json::from_value(self.tokens.verify(ID, token)?).ok()?;
+        (claims.iss == issuer).then_some(claims)
+    }
+}

@@ -1,0 +1,104 @@
+//! Manages users.
+
+use secrecy::{ExposeSecret as _, SecretString};
+use svc_kit::access::Caller;
+
+use super::{Adapters, Auth};
+use crate::{
+    domain::{
+        event::What,
+        user::{Login, User, UserId, password_problem},
+    },
+    error::AuthError,
+    ports::{ApplicationStore as _, Passwords as _, RevocationReason, UserStore as _},
+};
+
+impl<A: Adapters> Auth<A> {
+    /// Creates a user.
+    ///
+    /// # Errors
+    /// [`AuthError::PasswordRefused`], [`AuthError::TenantNotFound`], [`AuthError::LoginTaken`], or a failure.
+    pub async fn create_user(
+        &self,
+        actor: &str,
+        tenant: &str,
+        login: Login,
+        name: String,
+        password: SecretString,
+    ) -> Result<User, AuthError> {
+        if let Some(problem) = password_problem(password.expose_secret(), &login) {
+            return Err(AuthError::PasswordRefused(problem));
+        }
+        if !self.store.has_tenant(tenant).await? {
+            return Err(AuthError::TenantNotFound);
+        }
+        let user = User {
+            id: UserId::generate(&*self.entropy),
+            tenant: tenant.to_owned(),
+            login,
+            name,
+            password_hash: self.passwords.hash(password).await?,
+            is_disabled: false,
+            epoch: 0,
+            created_at: self.clock.now(),
+        };
+        let event = self.event(tenant, actor, What::UserCreated(user.id.to_string()));
+        if self.store.add_user(&user, &event).await? { Ok(user) } else { Err(AuthError::LoginTaken) }
+    }
+
+    /// Returns a user that exists for `caller`.
+    ///
+    /// # Errors
+    /// [`AuthError::UserNotFound`], or a failure.
+    pub async fn user(&self, caller: &Caller, id: &UserId) -> Result<User, AuthError> {
+        let user = self.store.user(id).await?;
+        user.filter(|user| caller.may_see(&user.tenant)).ok_or(AuthError::UserNotFound)
+    }
+
+    /// Disables a user; all sessions end.
+    ///
+    /// # Errors
+    /// [`AuthError::UserNotFound`], or a failure of the store.
+    pub async fn disable_user(&self, caller: &Caller, id: &UserId) -> Result<User, AuthError> {
+        let mut user = self.user(caller, id).await?;
+        if !user.is_disabled {
+            user.is_disabled = true;
+            user.epoch += 1;
+            let event = self.event(&user.tenant, &caller.subject, What::UserDisabled(id.to_string()));
+            self.store.put_user(&user, &event, Some(RevocationReason::AccountDisabled)).await?;
+            self.carry_out_revocations().await;
+        }
+        Ok(user)
+    }
+
+    /// Lets a disabled user sign in again.
+    ///
+    /// # Errors
+    /// [`AuthError::UserNotFound`], or a failure of the store.
+    pub async fn enable_user(&self, caller: &Caller, id: &UserId) -> Result<User, AuthError> {
+        let mut user = self.user(caller, id).await?;
+        if user.is_disabled {
+            user.is_disabled = false;
+            let event = self.event(&user.tenant, &caller.subject, What::UserEnabled(id.to_string()));
+            self.store.put_user(&user, &event, None).await?;
+        }
+        Ok(user)
+    }
+
+    /// Sets a password; all sessions end.
+    ///
+    /// # Errors
+    /// [`AuthError::UserNotFound`], [`AuthError::PasswordRefused`], or a failure.
+    pub async fn set_password(&self, caller: &Caller, id: &UserId, password: SecretString) -> Result<(), AuthError> {
+        let mut user = self.user(caller, id).await?;
+        if let Some(problem) = password_problem(password.expose_secret(), &user.login) {
+            return Err(AuthError::PasswordRefused(problem));
+        }
+        user.password_hash = self.passwords.hash(password).await?;
+        user.epoch += 1;
+        let event = self.event(&user.tenant, &caller.subject, What::PasswordChanged(id.to_string()));
+        self.store.put_user(&user, &event, Some(RevocationReason::CredentialChange)).await?;
+        self.carry_out_revocations().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! Settings of auth-svc; the commented defaults are in `config.default.toml`.
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use svc_kit::{
+    cli::ProcessConfig,
+    config::{
+        AccessConfig, BusConfig, HumanDuration, ListenConfig, PostgresConfig, Problems, Profile, ServerConfig,
+        ShutdownConfig, TelemetryConfig, Validate,
+    },
+    seal::SealKeys,
+};
+use url::Url;
+
+/// The embedded defaults, which are the schema as well.
+pub const DEFAULTS: &str = include_str!("config.default.toml");
+
+/// The key that is in the defaults: good for development, refused elsewhere.
+const DEV_SEAL_KEY: &str = "1:6465762d6f6e6c792d6465762d6f6e6c792d6465762d6f6e6c792d6465762121";
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Config {
+    /// How strict the deployment is.
+    pub profile: Profile,
+    /// The HTTP server.
+    pub http: HttpConfig,
+    /// The gRPC server.
+    pub grpc: ServerConfig,
+    /// The operations port.
+    pub ops: ListenConfig,
+    /// The store.
+    pub store: StoreConfig,
+    /// PostgreSQL.
+    pub postgres: PostgresConfig,
+    /// session-svc.
+    pub sessions: SessionsConfig,
+    /// Tokens.
+    pub tokens: TokensConfig,
+    /// Passwords.
+    pub passwords: PasswordsConfig,
+    /// Secrets at rest.
+    pub seal: SealConfig,
+    /// What to fill an empty directory with.
+    pub seed: SeedConfig,
+    /// Who may call.
+    pub access: AccessConfig,
+    /// The event bus.
+    pub bus: BusConfig,
+    /// Logs, traces, metrics.
+    pub telemetry: TelemetryConfig,
+    /// How to stop.
+    pub shutdown: ShutdownConfig,
+}
+
+/// `[http]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct HttpConfig {
+    /// Address and port; port 0 lets the system choose.
+    pub listen: std::net::SocketAddr,
+    /// What browsers and applications know us by: the issuer. Empty: `http://` and the bound address.
+    pub base_url: String,
+}
+
+/// Which store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// PostgreSQL.
+    Postgres,
+    /// Memory of this process.
+    Memory,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct StoreConfig {
+    /// Which store.
+    pub kind: StoreKind,
+}
+
+/// `[sessions]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SessionsConfig {
+    /// Where session-svc is.
+    pub url: String,
+    /// One of its operator keys.
+    pub key: SecretString,
+}
+
+/// `[tokens]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TokensConfig {
+    /// How long access tokens are good.
+    pub access_token_lifetime: HumanDuration,
+}
+
+/// `[passwords]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PasswordsConfig {
+    /// Passwords checked at once.
+    pub threads: usize,
+    /// Passwords that may wait; more are refused.
+    pub waiting_max: usize,
+}
+
+/// `[seal]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SealConfig {
+    /// Keys that secrets are sealed with.
+    pub keys: Vec<SecretString>,
+}
+
+/// `[seed]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SeedConfig {
+    /// Path of a seed file; empty for none.
+    pub file: String,
+    /// The tenant whose issuer is the base URL.
+    pub default_tenant: String,
+}
+
+impl Validate for Config {
+    fn validate(&self, problems: &mut Problems) {
+        self.grpc.validate(problems);
+        self.postgres.validate(problems);
+        self.access.validate(self.profile, problems);
+        self.bus.validate(self.profile, problems);
+        self.telemetry.validate(problems);
+        let is_strict = self.profile.is_strict();
+        let is_memory = self.store.kind == StoreKind::Memory;
+        problems.check(!(is_memory && is_strict), "store.kind", "memory loses everything; only profile dev may use it");
+        if let Err(error) = SealKeys::parse(&self.seal.keys) {
+            problems.add("seal.keys", error.to_string());
+        }
+        let has_dev_key = self.seal.keys.iter().any(|key| key.expose_secret() == DEV_SEAL_KEY);
+        problems.check(
+            !(has_dev_key && is_strict),
+            "seal.keys",
+            "the built-in key is public; make your own: openssl rand -hex 32",
+        );
+        self.validate_base_url(problems);
+        problems.check(Url::parse(&self.sessions.url).is_ok(), "sessions.url", "must be a URL");
+        let lifetime = self.tokens.access_token_lifetime.0.as_secs();
+        problems.check((30..=3600).contains(&lifetime), "tokens.access_token_lifetime", "must be 30s to 1h");
+        problems.check((1..=64).contains(&self.passwords.threads), "passwords.threads", "must be 1 to 64");
+        problems.check(self.passwords.waiting_max <= 10_000, "passwords.waiting_max", "must be at most 10000");
+    }
+}
+
+impl Config {
+    fn validate_base_url(&self, problems: &mut Problems) {
+        let base = &self.http.base_url;
+        let is_strict = self.profile.is_strict();
+        if base.is_empty() {
+            return problems.check(!is_strict, "http.base_url", "must be given outside profile dev");
+        }
+        let is_plain = Url::parse(base).is_ok_and(|url| url.query().is_none() && url.fragment().is_none());
+        problems.check(
+            is_plain && !base.ends_with('/'),
+            "http.base_url",
+            "must be a URL without query, fragment or final /",
+        );
+        let is_https = base.starts_with("https://");
+        problems.check(is_https || !is_strict, "http.base_url", "must be https outside profile dev");
+    }
+}
+
+impl ProcessConfig for Config {
+    fn telemetry(&self) -> &TelemetryConfig {
+        &self.telemetry
+    }
+
+    fn shutdown(&self) -> &ShutdownConfig {
+        &self.shutdown
+    }
+}

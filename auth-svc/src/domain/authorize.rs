@@ -1,0 +1,190 @@
+//! Authorization requests (RFC 6749 §4.1.1, OpenID Connect Core 1.0 §3.1.2.1): what is asked, and what is wrong with it.
+//!
+//! Until client and redirect address are known to belong together nothing may be redirected: an error is shown on a page.
+//! After that errors go back to the application.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use svc_kit::clock::Timestamp;
+
+use super::{application::Application, grant::user_scopes, pkce};
+
+/// Longest values, in bytes.
+const STATE_BYTES_MAX: usize = 1024;
+const SCOPE_BYTES_MAX: usize = 1024;
+const HINT_BYTES_MAX: usize = 320;
+
+/// Parameters by name. A name that occurs twice makes the request invalid.
+#[derive(Clone, Debug, Default)]
+pub struct Parameters(BTreeMap<String, String>);
+
+impl Parameters {
+    /// Collects parameters; `Err` names one that occurs twice. Empty values count as absent (RFC 6749 §3.1).
+    ///
+    /// # Errors
+    /// The name.
+    pub fn collect(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, String> {
+        let mut parameters = BTreeMap::new();
+        for (name, value) in pairs {
+            if parameters.contains_key(&name) {
+                return Err(name);
+            }
+            parameters.insert(name, value);
+        }
+        parameters.retain(|_, value: &mut String| !value.is_empty());
+        Ok(Self(parameters))
+    }
+
+    /// Returns a parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Returns a parameter, or the empty text.
+    pub fn text(&self, name: &str) -> &str {
+        self.get(name).unwrap_or_default()
+    }
+}
+
+/// A request that can be answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationRequest {
+    /// Application.
+    pub client_id: String,
+    /// Where the answer goes.
+    pub redirect_uri: String,
+    /// Returned unchanged.
+    pub state: String,
+    /// Scopes that may be granted.
+    pub scopes: Vec<String>,
+    /// Returned in the ID token.
+    pub nonce: String,
+    /// PKCE challenge; empty when there is none.
+    pub challenge: String,
+    /// Whether nothing may be shown.
+    pub is_silent: bool,
+    /// Whether the user must sign in even with a session.
+    pub must_sign_in: bool,
+    /// How long ago the user may have signed in, in seconds.
+    pub max_age_s: Option<u64>,
+    /// Who will probably sign in.
+    pub login_hint: String,
+}
+
+/// An error that goes back to the application (RFC 6749 §4.1.2.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedirectError {
+    /// Where.
+    pub redirect_uri: String,
+    /// Returned unchanged.
+    pub state: String,
+    /// The error code.
+    pub error: &'static str,
+    /// For developers.
+    pub description: &'static str,
+}
+
+/// What is wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthorizeError {
+    /// Shown on a page.
+    Page(&'static str),
+    /// Sent back.
+    Redirect(RedirectError),
+}
+
+impl AuthorizationRequest {
+    /// Reads the request of `application`, which `client_id` named.
+    ///
+    /// # Errors
+    /// [`AuthorizeError`].
+    pub fn parse(parameters: &Parameters, application: &Application) -> Result<Self, AuthorizeError> {
+        let redirect_uri = parameters.text("redirect_uri").to_owned();
+        // Byte for byte: whatever is added, dropped or spelled differently is another address.
+        if !application.redirect_uris.contains(&redirect_uri) {
+            return Err(AuthorizeError::Page("The application did not register this redirect address."));
+        }
+        let state = parameters.text("state");
+        if state.len() > STATE_BYTES_MAX {
+            return Err(AuthorizeError::Page("The state parameter is too long."));
+        }
+        let refuse = |error, description| {
+            let (redirect_uri, state) = (redirect_uri.clone(), state.to_owned());
+            Err(AuthorizeError::Redirect(RedirectError { redirect_uri, state, error, description }))
+        };
+        if parameters.get("request").is_some() {
+            return refuse("request_not_supported", "request objects are not supported");
+        }
+        if parameters.get("request_uri").is_some() {
+            return refuse("request_uri_not_supported", "request_uri is not supported");
+        }
+        match parameters.get("response_type") {
+            Some("code") => {}
+            None => return refuse("invalid_request", "response_type is missing"),
+            Some(_) => return refuse("unsupported_response_type", "only response_type=code is supported"),
+        }
+        if !matches!(parameters.get("response_mode"), None | Some("query")) {
+            return refuse("invalid_request", "only response_mode=query is supported");
+        }
+        let (scope, nonce) = (parameters.text("scope"), parameters.text("nonce"));
+        if scope.len() > SCOPE_BYTES_MAX || nonce.len() > STATE_BYTES_MAX {
+            return refuse("invalid_request", "scope or nonce is too long");
+        }
+        let scopes = user_scopes(scope);
+        if scopes.is_empty() {
+            return refuse("invalid_scope", "scope must name at least one known scope, e.g. openid");
+        }
+        let challenge = parameters.text("code_challenge").to_owned();
+        match (challenge.as_str(), parameters.get("code_challenge_method")) {
+            ("", None) if application.is_public() => return refuse("invalid_request", "code_challenge is required"),
+            ("", None) => {}
+            (challenge, Some("S256")) if pkce::is_challenge(challenge) => {}
+            (_, Some("S256")) => return refuse("invalid_request", "code_challenge is malformed"),
+            _ => return refuse("invalid_request", "code_challenge_method must be S256"),
+        }
+        let prompts: Vec<&str> = parameters.text("prompt").split(' ').filter(|prompt| !prompt.is_empty()).collect();
+        let is_silent = prompts.contains(&"none");
+        if is_silent && prompts.len() > 1 {
+            return refuse("invalid_request", "prompt=none cannot be combined");
+        }
+        let max_age_s = match parameters.get("max_age").map(str::parse) {
+            None => None,
+            Some(Ok(max_age)) => Some(max_age),
+            Some(Err(_)) => return refuse("invalid_request", "max_age must be a number of seconds"),
+        };
+        let login_hint = parameters.text("login_hint");
+        let must_sign_in = prompts.iter().any(|prompt| ["login", "select_account"].contains(prompt));
+        Ok(Self {
+            client_id: application.id.clone(),
+            redirect_uri: redirect_uri.clone(),
+            state: state.to_owned(),
+            scopes,
+            nonce: nonce.to_owned(),
+            challenge,
+            is_silent,
+            must_sign_in: must_sign_in || max_age_s == Some(0),
+            max_age_s,
+            login_hint: if login_hint.len() <= HINT_BYTES_MAX { login_hint.to_owned() } else { String::new() },
+        })
+    }
+
+    /// Says whether a sign-in at `authenticated_at` is good enough.
+    pub fn accepts(&self, authenticated_at: Timestamp, now: Timestamp) -> bool {
+        let age = now.duration_since(authenticated_at);
+        !self.must_sign_in && self.max_age_s.is_none_or(|max| age <= Duration::from_secs(max))
+    }
+
+    /// The error that says that the user must be asked, but may not be.
+    pub fn login_required(&self) -> RedirectError {
+        RedirectError {
+            redirect_uri: self.redirect_uri.clone(),
+            state: self.state.clone(),
+            error: "login_required",
+            description: "the user must sign in",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! What the world is told.
+
+use svc_kit::clock::Timestamp;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// Tenant.
+    pub tenant: String,
+    /// Who caused it; empty when the service or the user did.
+    pub actor: String,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A user signed in.
+    LoginSuccess {
+        /// Who.
+        user: String,
+        /// Where; empty for the hosted pages themselves.
+        application: String,
+        /// The session that was opened.
+        session: String,
+    },
+    /// A sign-in failed.
+    LoginFailed {
+        /// Whose, if the login belongs to somebody.
+        user: String,
+        /// Where.
+        application: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A user logged out.
+    Logout {
+        /// Who.
+        user: String,
+        /// Where.
+        application: String,
+        /// The session that ended.
+        session: String,
+    },
+    /// A user was created.
+    UserCreated(String),
+    /// A user was disabled.
+    UserDisabled(String),
+    /// A user was enabled.
+    UserEnabled(String),
+    /// A password was set.
+    PasswordChanged(String),
+    /// An application was created.
+    ApplicationCreated(String),
+}

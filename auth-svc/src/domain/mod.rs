@@ -1,0 +1,8 @@
+//! Tenants, applications, users, and the rules of signing in. Pure and synchronous.
+
+pub mod application;
+pub mod authorize;
+pub mod event;
+pub mod grant;
+pub mod pkce;
+pub mod user;

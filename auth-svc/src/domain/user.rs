@@ -1,0 +1,122 @@
+//! Users.
+
+use svc_kit::{clock::Timestamp, prefixed_id};
+
+prefixed_id!(UserId, "user_", "Names a user; the `sub` of tokens.");
+
+/// A user.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its name.
+    pub id: UserId,
+    /// Tenant.
+    pub tenant: String,
+    /// What the user signs in with.
+    pub login: Login,
+    /// Name for people.
+    pub name: String,
+    /// Argon2id hash of the password, as a PHC string.
+    pub password_hash: String,
+    /// Whether the user may not sign in.
+    pub is_disabled: bool,
+    /// Grows with every change that must end the user's sessions.
+    pub epoch: i64,
+    /// When the user was created.
+    pub created_at: Timestamp,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("User").field("id", &self.id).field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
+/// An e-mail address, in lower case.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Login(String);
+
+/// Longest e-mail address, in bytes (RFC 3696 errata 1690).
+const LOGIN_BYTES_MAX: usize = 320;
+
+impl Login {
+    /// Reads an e-mail address; only its shape is checked, because only its owner can prove more.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().to_lowercase();
+        let (local, domain) = text.rsplit_once('@')?;
+        let is_plain = text.len() <= LOGIN_BYTES_MAX && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+        (is_plain && !local.is_empty() && !domain.is_empty()).then_some(Self(text))
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Longest and shortest password, in bytes. No rules of composition (NIST SP 800-63B-4 §3.1.1.2).
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+const PASSWORD_BYTES_MIN: usize = 8;
+
+/// The passwords that everybody tries first.
+const COMMON: [&str; 24] = [
+    "password",
+    "password1",
+    "password123",
+    "12345678",
+    "123456789",
+    "1234567890",
+    "qwertyuiop",
+    "qwerty123",
+    "iloveyou",
+    "sunshine",
+    "princess",
+    "football",
+    "baseball",
+    "superman",
+    "trustno1",
+    "letmein1",
+    "welcome1",
+    "admin123",
+    "abc12345",
+    "passw0rd",
+    "starwars",
+    "whatever",
+    "monkey123",
+    "dragon123",
+];
+
+/// Says what is wrong with a new password.
+pub fn password_problem(password: &str, login: &Login) -> Option<&'static str> {
+    let lower = password.to_lowercase();
+    if !(PASSWORD_BYTES_MIN..=PASSWORD_BYTES_MAX).contains(&password.len()) {
+        Some("must be 8 to 1024 bytes long")
+    } else if COMMON.contains(&lower.as_str()) {
+        Some("is one of the most common passwords")
+    } else if lower == login.as_str() {
+        Some("must not be the e-mail address")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_folded_and_checked() {
+        assert_eq!(Login::parse(" Ada@Example.com ").unwrap().as_str(), "ada@example.com");
+        for text in ["", "ada", "@example.com", "ada@", "a b@example.com", "a\n@b", &format!("{}@b", "a".repeat(320))] {
+            assert!(Login::parse(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn weak_passwords_are_refused() {
+        let login = Login::parse("ada@example.com").unwrap();
+        for password in ["", "short", "Password", "passw0rd", "Ada@example.com", &"a".repeat(1025)] {
+            assert!(password_problem(password, &login).is_some(), "{password:?}");
+        }
+        assert_eq!(password_problem("correct horse battery staple", &login), None);
+    }
+}

@@ -1,0 +1,114 @@
+//! Failures of the use cases, as callers see them.
+
+use std::time::Duration;
+
+use svc_kit::{
+    error::{FieldError, Kind, ServiceError},
+    page::PageTokenError,
+};
+
+use crate::ports::{PasswordError, SessionsError, StoreError, TokensError};
+
+/// Why a use case did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// A field of the request cannot be accepted.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// The page token belongs to another list.
+    #[error(transparent)]
+    PageToken(#[from] PageTokenError),
+    /// The credentials are not good; which one is not told.
+    #[error("the credentials are refused")]
+    CredentialsRefused,
+    /// No such user for this caller.
+    #[error("there is no such user")]
+    UserNotFound,
+    /// No such application for this caller.
+    #[error("there is no such application")]
+    ApplicationNotFound,
+    /// No such tenant.
+    #[error("there is no such tenant")]
+    TenantNotFound,
+    /// Somebody has this login.
+    #[error("the login is taken")]
+    LoginTaken,
+    /// Another application has this id.
+    #[error("the application exists already")]
+    ApplicationExists,
+    /// The password cannot be used.
+    #[error("password {0}")]
+    PasswordRefused(&'static str),
+    /// Passwords.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// Sessions.
+    #[error(transparent)]
+    Sessions(#[from] SessionsError),
+    /// Tokens.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+impl ServiceError for AuthError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Field(_) | Self::PageToken(_) | Self::PasswordRefused(_) => Kind::InvalidArgument,
+            Self::Sessions(SessionsError::Invalid(_)) => Kind::InvalidArgument,
+            Self::CredentialsRefused | Self::Sessions(SessionsError::TokenRefused) => Kind::Unauthenticated,
+            Self::UserNotFound | Self::ApplicationNotFound | Self::TenantNotFound => Kind::NotFound,
+            Self::Sessions(SessionsError::NotFound) => Kind::NotFound,
+            Self::Sessions(SessionsError::ParentEnded) => Kind::FailedPrecondition,
+            Self::LoginTaken | Self::ApplicationExists => Kind::AlreadyExists,
+            Self::Password(PasswordError::Overloaded) => Kind::ResourceExhausted,
+            Self::Store(StoreError::Unavailable(_)) | Self::Sessions(SessionsError::Unavailable(_)) => {
+                Kind::Unavailable
+            }
+            Self::Password(PasswordError::Failed)
+            | Self::Tokens(_)
+            | Self::Store(StoreError::Failed(_))
+            | Self::Sessions(SessionsError::Failed(_)) => Kind::Internal,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Field(error) => error.reason(),
+            Self::PageToken(error) => error.reason(),
+            Self::CredentialsRefused => "CREDENTIALS_REFUSED",
+            Self::UserNotFound => "USER_NOT_FOUND",
+            Self::ApplicationNotFound => "APPLICATION_NOT_FOUND",
+            Self::TenantNotFound => "TENANT_NOT_FOUND",
+            Self::LoginTaken => "LOGIN_TAKEN",
+            Self::ApplicationExists => "APPLICATION_EXISTS",
+            Self::PasswordRefused(_) => "PASSWORD_REFUSED",
+            Self::Password(PasswordError::Overloaded) => "OVERLOADED",
+            Self::Password(PasswordError::Failed) => "HASHING_FAILED",
+            Self::Sessions(SessionsError::Unavailable(_)) => "SESSIONS_UNAVAILABLE",
+            Self::Sessions(SessionsError::TokenRefused) => "TOKEN_REFUSED",
+            Self::Sessions(SessionsError::NotFound) => "SESSION_NOT_FOUND",
+            Self::Sessions(SessionsError::ParentEnded) => "PARENT_ENDED",
+            Self::Sessions(SessionsError::Invalid(_)) => "INVALID_FIELD",
+            Self::Sessions(SessionsError::Failed(_)) => "SESSIONS_FAILED",
+            Self::Tokens(_) => "SIGNING_FAILED",
+            Self::Store(StoreError::Unavailable(_)) => "STORE_UNAVAILABLE",
+            Self::Store(StoreError::Failed(_)) => "STORE_FAILED",
+        }
+    }
+
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Field(error) => error.metadata(),
+            Self::PageToken(error) => error.metadata(),
+            Self::PasswordRefused(_) => vec![("field", "password".to_owned())],
+            _ => Vec::new(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        matches!(self.kind(), Kind::Unavailable | Kind::ResourceExhausted).then_some(Duration::from_secs(1))
+    }
+}

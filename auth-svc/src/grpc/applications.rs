@@ -1,0 +1,50 @@
+//! `ApplicationService`: manages applications.
+
+use proto::auth::v1 as pb;
+use secrecy::ExposeSecret as _;
+use tonic::{Request, Response, Status};
+
+use super::{AuthGrpc, caller, message, paged, parse, size, status};
+use crate::{app::Adapters, ports::ApplicationStore as _};
+
+#[tonic::async_trait]
+impl<A: Adapters> pb::application_service_server::ApplicationService for AuthGrpc<A> {
+    async fn create_application(
+        &self,
+        request: Request<pb::CreateApplicationRequest>,
+    ) -> Result<Response<pb::CreateApplicationResponse>, Status> {
+        let caller = caller(&request)?;
+        let application = parse::new_application(request.into_inner().application).map_err(status)?;
+        let created = self.auth.create_application(&caller.subject, application).await;
+        let (application, secret) = created.map_err(status)?;
+        Ok(Response::new(pb::CreateApplicationResponse {
+            application: Some(message::application(&application)),
+            client_secret: secret.map(|secret| secret.expose_secret().to_owned()).unwrap_or_default(),
+        }))
+    }
+
+    async fn get_application(
+        &self,
+        request: Request<pb::GetApplicationRequest>,
+    ) -> Result<Response<pb::GetApplicationResponse>, Status> {
+        let caller = caller(&request)?;
+        let id = parse::application_id("application_id", request.into_inner().application_id).map_err(status)?;
+        let application = self.auth.application(&caller, &id).await.map_err(status)?;
+        Ok(Response::new(pb::GetApplicationResponse { application: Some(message::application(&application)) }))
+    }
+
+    async fn list_applications(
+        &self,
+        request: Request<pb::ListApplicationsRequest>,
+    ) -> Result<Response<pb::ListApplicationsResponse>, Status> {
+        let request = request.into_inner();
+        let (tenant, size) =
+            (parse::tenant("tenant_id", &request.tenant_id).map_err(status)?, size(request.page_size)?);
+        let list = [b"applications ", tenant.as_bytes()].concat();
+        let after = parse::cursor(&list, &request.page_token).map_err(status)?;
+        let found = self.auth.store.applications(&tenant, &after, size + 1).await.map_err(status)?;
+        let (page, next_page_token) = paged(found, size, &list, |application| application.id.as_str());
+        let applications = page.iter().map(message::application).collect();
+        Ok(Response::new(pb::ListApplicationsResponse { applications, next_page_token }))
+    }
+}

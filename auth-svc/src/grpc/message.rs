@@ -1,0 +1,62 @@
+//! Objects → contract messages.
+
+use proto::auth::v1 as pb;
+
+use crate::{
+    app::{login::Introspection, tokens::TokenSet},
+    domain::{application::Application, user::User},
+};
+
+pub(super) fn tokens(tokens: TokenSet) -> pb::Tokens {
+    pb::Tokens {
+        access_token: tokens.access_token,
+        expires_in: i32::try_from(tokens.expires_in).unwrap_or(i32::MAX),
+        refresh_token: tokens.refresh_token,
+        id_token: tokens.id_token,
+    }
+}
+
+pub(super) fn introspection(found: Introspection) -> pb::IntrospectTokenResponse {
+    pb::IntrospectTokenResponse {
+        active: true,
+        sub: found.sub,
+        client_id: found.client_id,
+        tenant_id: found.tenant,
+        scope: found.scope,
+        sid: found.sid,
+        token_use: found.token_use.to_owned(),
+        exp: found.exp,
+    }
+}
+
+pub(super) fn user(user: &User) -> pb::User {
+    let state = if user.is_disabled { pb::UserState::Disabled } else { pb::UserState::Active };
+    pb::User {
+        id: user.id.to_string(),
+        tenant_id: user.tenant.clone(),
+        login: user.login.as_str().to_owned(),
+        name: user.name.clone(),
+        state: state.into(),
+        created_at: Some(user.created_at.to_proto()),
+    }
+}
+
+pub(super) fn application(application: &Application) -> pb::Application {
+    let client_type = if application.is_public() { pb::ClientType::Public } else { pb::ClientType::Confidential };
+    let session_mode = if application.is_application_managed {
+        pb::SessionMode::ApplicationManaged
+    } else {
+        pb::SessionMode::Centralized
+    };
+    pb::Application {
+        id: application.id.clone(),
+        tenant_id: application.tenant.clone(),
+        name: application.name.clone(),
+        client_type: client_type.into(),
+        redirect_uris: application.redirect_uris.clone(),
+        post_logout_redirect_uris: application.post_logout_redirect_uris.clone(),
+        service_scopes: application.service_scopes.clone(),
+        session_mode: session_mode.into(),
+        keep_on_sso_logout: application.keep_on_sso_logout,
+    }
+}

@@ -1,0 +1,245 @@
+//! The authorization endpoint and the sign-in form.
+
+use axum::{
+    body::Bytes,
+    extract::{RawQuery, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use proto::session::v1::Session;
+use secrecy::ExposeSecret as _;
+use svc_kit::error::{Kind, ServiceError as _};
+use url::Url;
+
+use super::{
+    HttpState,
+    cookies::{Cookies, SSO},
+    form::{self, FormError},
+    interaction,
+    pages::{self, LoginPage},
+    tenant::Tenant,
+};
+use crate::{
+    app::{Adapters, oidc::authorize::Credentials},
+    domain::authorize::{AuthorizationRequest, AuthorizeError, Parameters, RedirectError},
+    error::AuthError,
+    ports::ApplicationStore as _,
+};
+
+/// What wrong credentials look like, whatever is wrong with them.
+const REFUSED: &str = "E-mail address or password is not right.";
+const BUSY: &str = "Too many people are signing in right now. Please try again in a moment.";
+const USER_AGENT_CHARS_MAX: usize = 256;
+
+pub(super) async fn by_query<A: Adapters>(
+    State(state): State<HttpState<A>>,
+    tenant: Tenant,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    answer(&state, &tenant.0, &headers, form::query(query.as_deref())).await
+}
+
+pub(super) async fn by_form<A: Adapters>(
+    State(state): State<HttpState<A>>,
+    tenant: Tenant,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    answer(&state, &tenant.0, &headers, form::form(&headers, &body)).await
+}
+
+async fn answer<A: Adapters>(
+    state: &HttpState<A>,
+    tenant: &str,
+    headers: &HeaderMap,
+    parameters: Result<Parameters, FormError>,
+) -> Response {
+    let Ok(parameters) = parameters else {
+        return bad_request("The request is malformed or names a parameter twice.");
+    };
+    match begin(state, tenant, headers, &parameters).await {
+        Ok(response) => response,
+        Err(error) => pages::failed(&error),
+    }
+}
+
+fn bad_request(text: &str) -> Response {
+    pages::message(StatusCode::BAD_REQUEST, "This sign-in link does not work", text)
+}
+
+async fn begin<A: Adapters>(
+    state: &HttpState<A>,
+    tenant: &str,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<Response, AuthError> {
+    let auth = &state.auth;
+    let application = auth.store.application(parameters.text("client_id")).await?;
+    let Some(application) = application.filter(|application| application.tenant == tenant) else {
+        return Ok(bad_request("There is no such application."));
+    };
+    let request = match AuthorizationRequest::parse(parameters, &application) {
+        Ok(request) => request,
+        Err(AuthorizeError::Page(problem)) => return Ok(bad_request(problem)),
+        Err(AuthorizeError::Redirect(error)) => return Ok(redirect_error(state, tenant, &error)),
+    };
+    let cookies = Cookies::new(&auth.settings.base_url, tenant);
+    let cookie = cookies.get(headers, SSO);
+    if let Some(sso) = auth.sso_session(tenant, cookie.as_deref()).await?
+        && let Some(code) = auth.authorize_silently(&request, &sso).await?
+    {
+        return Ok(redirect_code(state, tenant, &request, &code));
+    }
+    if request.is_silent {
+        return Ok(redirect_error(state, tenant, &request.login_required()));
+    }
+    let hint = request.login_hint.clone();
+    show_form(state, tenant, headers, &request, Form { login: &hint, ..Form::default() }).await
+}
+
+/// What the form shows.
+#[derive(Default)]
+struct Form<'a> {
+    login: &'a str,
+    is_remembered: bool,
+    problem: &'a str,
+}
+
+async fn show_form<A: Adapters>(
+    state: &HttpState<A>,
+    tenant: &str,
+    headers: &HeaderMap,
+    request: &AuthorizationRequest,
+    form: Form<'_>,
+) -> Result<Response, AuthError> {
+    let auth = &state.auth;
+    let application = auth.store.application(&request.client_id).await?;
+    let name = application.map(|application| application.name).unwrap_or_default();
+    let cookies = Cookies::new(&auth.settings.base_url, tenant);
+    let shown = interaction::show(auth, &context(tenant), headers, &cookies, request)?;
+    let action = format!("{}/login", auth.settings.issuer(tenant));
+    let page = LoginPage {
+        action: &action,
+        application: &name,
+        interaction: &shown.field,
+        login: form.login,
+        is_remembered: form.is_remembered,
+        problem: form.problem,
+    };
+    let status = match form.problem {
+        "" => StatusCode::OK,
+        BUSY => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::UNAUTHORIZED,
+    };
+    let mut response = pages::page(status, &page);
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    }
+    add_cookie(&mut response, &shown.cookie);
+    Ok(response)
+}
+
+fn context(tenant: &str) -> String {
+    format!("interaction login {tenant}")
+}
+
+pub(super) async fn login<A: Adapters>(
+    State(state): State<HttpState<A>>,
+    tenant: Tenant,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    match sign_in(&state, &tenant.0, &headers, &body).await {
+        Ok(response) => response,
+        Err(error) => pages::failed(&error),
+    }
+}
+
+async fn sign_in<A: Adapters>(
+    state: &HttpState<A>,
+    tenant: &str,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Response, AuthError> {
+    let auth = &state.auth;
+    let Ok(fields) = form::form(headers, body) else { return Ok(bad_request("The form is malformed.")) };
+    let cookies = Cookies::new(&auth.settings.base_url, tenant);
+    let request: Option<AuthorizationRequest> =
+        interaction::back(auth, &context(tenant), headers, &cookies, fields.text("interaction"));
+    let Some(request) = request.filter(|_| form::is_from_us(headers, &auth.settings.base_url)) else {
+        return Ok(pages::message(
+            StatusCode::FORBIDDEN,
+            "Please start again",
+            "This sign-in page is too old or was opened elsewhere. Go back to the application and sign in from there.",
+        ));
+    };
+    let (login, is_remembered) = (fields.text("login"), fields.get("remember").is_some());
+    let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let credentials = Credentials {
+        login: login.to_owned(),
+        password: fields.text("password").into(),
+        keep_signed_in: is_remembered,
+        user_agent: user_agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_CHARS_MAX).collect(),
+    };
+    let previous = cookies.get(headers, SSO);
+    match auth.sign_in(tenant, &request, credentials, previous.as_deref()).await {
+        Ok(signed_in) => {
+            let mut response = redirect_code(state, tenant, &request, &signed_in.code);
+            let seconds = is_remembered.then(|| remaining_seconds(state, &signed_in.session));
+            let token = signed_in.token.expose_secret().to_owned();
+            add_cookie(&mut response, &cookies.set(SSO, token, seconds));
+            Ok(response)
+        }
+        Err(error @ (AuthError::CredentialsRefused | AuthError::Password(_))) if error.kind() != Kind::Internal => {
+            let problem = if error.kind() == Kind::ResourceExhausted { BUSY } else { REFUSED };
+            show_form(state, tenant, headers, &request, Form { login, is_remembered, problem }).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn remaining_seconds<A: Adapters>(state: &HttpState<A>, session: &Session) -> i64 {
+    session.expires_at.as_ref().map_or(0, |at| at.seconds - state.auth.clock.now().as_secs()).max(0)
+}
+
+/// Answers with a code (RFC 6749 §4.1.2, RFC 9207).
+fn redirect_code<A: Adapters>(
+    state: &HttpState<A>,
+    tenant: &str,
+    request: &AuthorizationRequest,
+    code: &str,
+) -> Response {
+    let issuer = state.auth.settings.issuer(tenant);
+    redirect(&request.redirect_uri, &[("code", code), ("state", &request.state), ("iss", &issuer)])
+}
+
+fn redirect_error<A: Adapters>(state: &HttpState<A>, tenant: &str, error: &RedirectError) -> Response {
+    let issuer = state.auth.settings.issuer(tenant);
+    let parameters = [
+        ("error", error.error),
+        ("error_description", error.description),
+        ("state", error.state.as_str()),
+        ("iss", &issuer),
+    ];
+    redirect(&error.redirect_uri, &parameters)
+}
+
+/// 303: the browser must come with GET, whatever it came here with.
+fn redirect(uri: &str, parameters: &[(&str, &str)]) -> Response {
+    let Ok(mut url) = Url::parse(uri) else { return bad_request("The redirect address is malformed.") };
+    for (name, value) in parameters.iter().filter(|(_, value)| !value.is_empty()) {
+        url.query_pairs_mut().append_pair(name, value);
+    }
+    match HeaderValue::from_str(url.as_str()) {
+        Ok(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
+        Err(_) => bad_request("The redirect address is malformed."),
+    }
+}
+
+/// Adds a cookie to a response.
+pub(super) fn add_cookie(response: &mut Response, cookie: &str) {
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}

@@ -1,0 +1,51 @@
+//! Cookies: the SSO session's token, and the binding of a sign-in form to its browser.
+
+use axum::http::HeaderMap;
+use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
+
+/// Reads and makes cookies of one tenant.
+pub(super) struct Cookies {
+    is_https: bool,
+    tenant: String,
+}
+
+impl Cookies {
+    /// Cookies of `tenant` on the site of `base_url`.
+    pub(super) fn new(base_url: &str, tenant: &str) -> Self {
+        Self { is_https: base_url.starts_with("https://"), tenant: tenant.to_owned() }
+    }
+
+    fn name(&self, what: &str) -> String {
+        // __Host-: no other site, no parent domain and no plain connection can set it (RFC 6265bis §4.1.3).
+        let prefix = if self.is_https { "__Host-" } else { "" };
+        format!("{prefix}lk_{what}_{}", self.tenant)
+    }
+
+    /// The value of a cookie.
+    pub(super) fn get(&self, headers: &HeaderMap, what: &str) -> Option<String> {
+        CookieJar::from_headers(headers).get(&self.name(what)).map(|cookie| cookie.value().to_owned())
+    }
+
+    /// A cookie that lives for `seconds`, or as long as the browser.
+    pub(super) fn set(&self, what: &str, value: String, seconds: Option<i64>) -> String {
+        let mut cookie = Cookie::build((self.name(what), value))
+            .path("/")
+            .http_only(true)
+            .secure(self.is_https)
+            .same_site(SameSite::Lax);
+        if let Some(seconds) = seconds {
+            cookie = cookie.max_age(time::Duration::seconds(seconds));
+        }
+        cookie.build().to_string()
+    }
+
+    /// A cookie that removes another.
+    pub(super) fn remove(&self, what: &str) -> String {
+        self.set(what, String::new(), Some(0))
+    }
+}
+
+/// The SSO session's token.
+pub(super) const SSO: &str = "sso";
+/// What binds a form to its browser.
+pub(super) const INTERACTION: &str = "interaction";

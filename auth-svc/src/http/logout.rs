@@ -1,0 +1,125 @@
+//! The end-session endpoint and its pages.
+
+use axum::{
+    body::Bytes,
+    extract::{RawQuery, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use proto::session::v1::Session;
+
+use super::{
+    HttpState,
+    authorize::add_cookie,
+    cookies::{Cookies, INTERACTION, SSO},
+    form::{self, FormError},
+    interaction,
+    pages::{self, LogoutPage},
+    tenant::Tenant,
+};
+use crate::{app::Adapters, domain::authorize::Parameters, error::AuthError};
+
+pub(super) async fn by_query<A: Adapters>(
+    State(state): State<HttpState<A>>,
+    tenant: Tenant,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    answer(&state, &tenant.0, &headers, form::query(query.as_deref())).await
+}
+
+pub(super) async fn by_form<A: Adapters>(
+    State(state): State<HttpState<A>>,
+    tenant: Tenant,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    answer(&state, &tenant.0, &headers, form::form(&headers, &body)).await
+}
+
+async fn answer<A: Adapters>(
+    state: &HttpState<A>,
+    tenant: &str,
+    headers: &HeaderMap,
+    parameters: Result<Parameters, FormError>,
+) -> Response {
+    let Ok(parameters) = parameters else { return bad_request("The request is malformed.") };
+    match begin(state, tenant, headers, &parameters).await {
+        Ok(response) => response,
+        Err(error) => pages::failed(&error),
+    }
+}
+
+fn bad_request(text: &str) -> Response {
+    pages::message(StatusCode::BAD_REQUEST, "This sign-out link does not work", text)
+}
+
+async fn begin<A: Adapters>(
+    state: &HttpState<A>,
+    tenant: &str,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<Response, AuthError> {
+    let cookies = Cookies::new(&state.auth.settings.base_url, tenant);
+    let sso = state.auth.sso_session(tenant, cookies.get(headers, SSO).as_deref()).await?;
+    let plan = match state.auth.plan_logout(tenant, parameters, sso.as_ref()).await? {
+        Ok(plan) => plan,
+        Err(problem) => return Ok(bad_request(problem)),
+    };
+    if !plan.must_confirm {
+        return end(state, &cookies, sso.as_ref(), plan.redirect).await;
+    }
+    let shown = interaction::show(&state.auth, &context(tenant), headers, &cookies, &plan.redirect)?;
+    let action = format!("{}/logout/confirm", state.auth.settings.issuer(tenant));
+    let mut response = pages::page(StatusCode::OK, &LogoutPage { action: &action, interaction: &shown.field });
+    add_cookie(&mut response, &shown.cookie);
+    Ok(response)
+}
+
+fn context(tenant: &str) -> String {
+    format!("interaction logout {tenant}")
+}
+
+pub(super) async fn confirm<A: Adapters>(
+    State(state): State<HttpState<A>>,
+    tenant: Tenant,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Ok(fields) = form::form(&headers, &body) else { return bad_request("The form is malformed.") };
+    let auth = &state.auth;
+    let cookies = Cookies::new(&auth.settings.base_url, &tenant.0);
+    let redirect: Option<Option<String>> =
+        interaction::back(auth, &context(&tenant.0), &headers, &cookies, fields.text("interaction"));
+    let Some(redirect) = redirect.filter(|_| form::is_from_us(&headers, &auth.settings.base_url)) else {
+        return pages::message(
+            StatusCode::FORBIDDEN,
+            "Please start again",
+            "This page is too old or was opened elsewhere.",
+        );
+    };
+    let ended = async {
+        let sso = auth.sso_session(&tenant.0, cookies.get(&headers, SSO).as_deref()).await?;
+        end(&state, &cookies, sso.as_ref(), redirect).await
+    };
+    ended.await.unwrap_or_else(|error| pages::failed(&error))
+}
+
+async fn end<A: Adapters>(
+    state: &HttpState<A>,
+    cookies: &Cookies,
+    sso: Option<&Session>,
+    redirect: Option<String>,
+) -> Result<Response, AuthError> {
+    if let Some(sso) = sso {
+        state.auth.end_sso_session(sso).await?;
+    }
+    let location = redirect.and_then(|uri| HeaderValue::from_str(&uri).ok());
+    let mut response = match location {
+        Some(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
+        None => pages::message(StatusCode::OK, "You are signed out", "You can close this page."),
+    };
+    add_cookie(&mut response, &cookies.remove(SSO));
+    add_cookie(&mut response, &cookies.remove(INTERACTION));
+    Ok(response)
+}

@@ -1,0 +1,90 @@
+//! The OpenID Provider over HTTP: requests → use cases → answers. Nothing is decided here but what HTTP is about.
+
+mod authorize;
+mod cookies;
+mod discovery;
+mod form;
+mod interaction;
+mod layers;
+mod logout;
+mod pages;
+mod tenant;
+mod token;
+mod tokens_about;
+mod userinfo;
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::from_fn_with_state,
+    routing::{get, post},
+};
+use svc_kit::{boot::BootError, lifecycle::Lifecycle};
+use tokio::net::TcpListener;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::app::{Adapters, Auth};
+
+/// Largest body of a request.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// What handlers share.
+pub struct HttpState<A: Adapters> {
+    /// The use cases.
+    pub auth: Arc<Auth<A>>,
+    /// The public keys, as they are published.
+    pub jwks: Arc<serde_json::Value>,
+}
+
+impl<A: Adapters> Clone for HttpState<A> {
+    fn clone(&self) -> Self {
+        Self { auth: self.auth.clone(), jwks: self.jwks.clone() }
+    }
+}
+
+/// Makes the router: the default tenant at the root, the others under `/t/{tenant}`.
+pub fn router<A: Adapters>(state: HttpState<A>) -> Router {
+    let of_tenant = || {
+        Router::new()
+            .route("/.well-known/openid-configuration", get(discovery::configuration::<A>))
+            .route("/jwks", get(discovery::jwks::<A>))
+            .route("/authorize", get(authorize::by_query::<A>).post(authorize::by_form::<A>))
+            .route("/login", post(authorize::login::<A>))
+            .route("/token", post(token::token::<A>))
+            .route("/userinfo", get(userinfo::userinfo::<A>).post(userinfo::userinfo::<A>))
+            .route("/introspect", post(tokens_about::introspect::<A>))
+            .route("/revoke", post(tokens_about::revoke::<A>))
+            .route("/logout", get(logout::by_query::<A>).post(logout::by_form::<A>))
+            .route("/logout/confirm", post(logout::confirm::<A>))
+    };
+    Router::new()
+        .merge(of_tenant())
+        .nest("/t/{tenant}", of_tenant())
+        // RFC 8414 §3.1 puts the well-known part before the path of the issuer.
+        .route("/.well-known/oauth-authorization-server", get(discovery::configuration::<A>))
+        .route("/.well-known/oauth-authorization-server/t/{tenant}", get(discovery::configuration::<A>))
+        .route("/assets/latchkey.css", get(pages::stylesheet))
+        .fallback(pages::not_found)
+        .layer(from_fn_with_state(state.clone(), layers::around::<A>))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(CatchPanicLayer::custom(pages::panicked))
+        .with_state(state)
+}
+
+/// Serves on a listener as a task of `lifecycle`.
+///
+/// # Errors
+/// Fails when the listener has no address.
+pub fn serve(router: Router, listener: TcpListener, lifecycle: &Lifecycle) -> Result<SocketAddr, BootError> {
+    let address = listener.local_addr().map_err(BootError::because("the HTTP listener has no address"))?;
+    let soft = lifecycle.soft().clone();
+    lifecycle.spawn("http", async move {
+        axum::serve(listener, router).with_graceful_shutdown(soft.cancelled_owned()).await.unwrap_or_else(|error| {
+            tracing::error!(error = error.to_string(), "the HTTP server failed");
+        });
+        Ok::<_, Infallible>(())
+    });
+    Ok(address)
+}

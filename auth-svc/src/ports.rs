@@ -1,0 +1,264 @@
+//! What the use cases need from outside.
+
+use std::future::Future;
+
+use proto::session::v1 as session_pb;
+use secrecy::SecretString;
+use serde::Serialize;
+use svc_kit::clock::Timestamp;
+
+use crate::domain::{
+    application::Application,
+    event::Event,
+    grant::Grant,
+    user::{Login, User, UserId},
+};
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It is away, or too slow; trying again is safe.
+    #[error("the store is away")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It failed, or holds what cannot be read.
+    #[error("the store failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// An order to end all sessions of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Which order.
+    pub id: i64,
+    /// Tenant.
+    pub tenant: String,
+    /// User.
+    pub user: String,
+    /// Why.
+    pub reason: RevocationReason,
+}
+
+/// Why all sessions of a user end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevocationReason {
+    /// The user was disabled.
+    AccountDisabled,
+    /// A password was set.
+    CredentialChange,
+}
+
+/// A signing key as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredKey {
+    /// `kid`.
+    pub id: String,
+    /// Sealed private key.
+    pub sealed: Vec<u8>,
+    /// Whether it signs.
+    pub is_active: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What became of a code that was presented.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TakenCode {
+    /// It is good, and spent now.
+    Good(Box<Grant>),
+    /// It was spent before; the session that it led to.
+    Spent(String),
+    /// There is no such code, or it is too old.
+    Unknown,
+}
+
+/// Keeps tenants and applications.
+pub trait ApplicationStore: Send + Sync + 'static {
+    /// Adds a tenant unless there is one of this id.
+    fn ensure_tenant(&self, id: &str, name: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Says whether there is such a tenant.
+    fn has_tenant(&self, id: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Adds an application and its event; `false` when the id is taken.
+    fn add_application(
+        &self,
+        application: &Application,
+        event: &Event,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Returns an application.
+    fn application(&self, id: &str) -> impl Future<Output = Result<Option<Application>, StoreError>> + Send;
+    /// Lists applications of a tenant by id, after one.
+    fn applications(
+        &self,
+        tenant: &str,
+        after: &str,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Application>, StoreError>> + Send;
+}
+
+/// Keeps users, and what follows from changing them.
+pub trait UserStore: Send + Sync + 'static {
+    /// Adds a user and its event; `false` when the login is taken.
+    fn add_user(&self, user: &User, event: &Event) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Returns a user.
+    fn user(&self, id: &UserId) -> impl Future<Output = Result<Option<User>, StoreError>> + Send;
+    /// Returns the user with a login.
+    fn user_by_login(
+        &self,
+        tenant: &str,
+        login: &Login,
+    ) -> impl Future<Output = Result<Option<User>, StoreError>> + Send;
+    /// Lists users of a tenant by id, after one.
+    fn users(
+        &self,
+        tenant: &str,
+        after: &str,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<User>, StoreError>> + Send;
+    /// Stores state and password of a user, with the event, and with the order to end all sessions if there is a reason.
+    fn put_user(
+        &self,
+        user: &User,
+        event: &Event,
+        revoke: Option<RevocationReason>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Orders that are not done yet.
+    fn revocations(&self) -> impl Future<Output = Result<Vec<Revocation>, StoreError>> + Send;
+    /// Notes that an order is done.
+    fn revoked(&self, id: i64) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Writes an event that goes with no change of ours.
+    fn tell(&self, event: &Event) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Keeps signing keys and authorization codes.
+pub trait GrantStore: Send + Sync + 'static {
+    /// All signing keys.
+    fn keys(&self) -> impl Future<Output = Result<Vec<StoredKey>, StoreError>> + Send;
+    /// Adds a key; `false` when there is an active one already.
+    fn add_key(&self, key: &StoredKey) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Keeps a grant under the hash of its code; forgets those that are long over.
+    fn add_code(
+        &self,
+        hash: [u8; 32],
+        grant: &Grant,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Spends a code: whoever comes first gets the grant.
+    fn take_code(&self, hash: [u8; 32], now: Timestamp) -> impl Future<Output = Result<TakenCode, StoreError>> + Send;
+    /// Notes which session a code led to.
+    fn code_led_to(&self, hash: [u8; 32], session: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Everything that is kept.
+pub trait Store: ApplicationStore + UserStore + GrantStore {}
+
+impl<S: ApplicationStore + UserStore + GrantStore> Store for S {}
+
+/// Why session-svc did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionsError {
+    /// It is away, or too slow.
+    #[error("session-svc is away")]
+    Unavailable(#[source] Box<tonic::Status>),
+    /// It refuses the token.
+    #[error("session-svc refuses the token")]
+    TokenRefused,
+    /// There is no such session.
+    #[error("there is no such session")]
+    NotFound,
+    /// The SSO session is over.
+    #[error("the SSO session has ended")]
+    ParentEnded,
+    /// It refuses a value that a caller gave.
+    #[error("{0}")]
+    Invalid(String),
+    /// It fails.
+    #[error("session-svc fails")]
+    Failed(#[source] Box<tonic::Status>),
+}
+
+/// What is presented to find a session.
+#[derive(Clone, Debug)]
+pub enum SessionRef<'a> {
+    /// Its token.
+    Token(&'a str),
+    /// Its id.
+    Id(&'a str),
+}
+
+/// Opens, checks and ends sessions.
+pub trait Sessions: Send + Sync + 'static {
+    /// Opens a session; returns its token too.
+    fn create(
+        &self,
+        request: session_pb::CreateSessionRequest,
+    ) -> impl Future<Output = Result<(session_pb::Session, SecretString), SessionsError>> + Send;
+    /// Returns a session if it is alive and what is presented is good for it.
+    fn validate(
+        &self,
+        session: SessionRef<'_>,
+        is_interactive: bool,
+    ) -> impl Future<Output = Result<Option<session_pb::Session>, SessionsError>> + Send;
+    /// Returns a session, alive or ended, if what is presented is genuine.
+    fn look(
+        &self,
+        session: SessionRef<'_>,
+    ) -> impl Future<Output = Result<Option<session_pb::Session>, SessionsError>> + Send;
+    /// Exchanges a token.
+    fn refresh(
+        &self,
+        token: &str,
+        application: &str,
+    ) -> impl Future<Output = Result<(session_pb::Session, SecretString), SessionsError>> + Send;
+    /// Ends a session; says whether it had ended before.
+    fn revoke(
+        &self,
+        session: SessionRef<'_>,
+        reason: session_pb::EndReason,
+    ) -> impl Future<Output = Result<(session_pb::Session, bool), SessionsError>> + Send;
+    /// Ends all sessions of a user.
+    fn revoke_user(
+        &self,
+        tenant: &str,
+        user: &str,
+        reason: RevocationReason,
+    ) -> impl Future<Output = Result<(), SessionsError>> + Send;
+}
+
+/// Why a password was not checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// Too many are being checked.
+    #[error("too many passwords are being checked")]
+    Overloaded,
+    /// The stored hash cannot be read, or hashing fails.
+    #[error("hashing failed")]
+    Failed,
+}
+
+/// Hashes and checks passwords, slowly on purpose.
+pub trait Passwords: Send + Sync + 'static {
+    /// Hashes a new password.
+    fn hash(&self, password: SecretString) -> impl Future<Output = Result<String, PasswordError>> + Send;
+    /// Checks a password; `None` takes as long and says no.
+    fn check(
+        &self,
+        password: SecretString,
+        hash: Option<String>,
+    ) -> impl Future<Output = Result<bool, PasswordError>> + Send;
+}
+
+/// Signs and verifies our own tokens.
+pub trait Tokens: Send + Sync + 'static {
+    /// Signs claims as a JWT of this `typ`.
+    ///
+    /// # Errors
+    /// Says that signing failed.
+    fn sign<C: Serialize>(&self, typ: &'static str, claims: &C) -> Result<String, TokensError>;
+    /// Returns the claims of a JWT of this `typ` that we signed, whatever its times and audience.
+    fn verify(&self, typ: &'static str, token: &str) -> Option<serde_json::Value>;
+}
+
+/// A token cannot be signed.
+#[derive(Debug, thiserror::Error)]
+#[error("a token cannot be signed")]
+pub struct TokensError(#[source] pub Box<dyn std::error::Error + Send + Sync>);

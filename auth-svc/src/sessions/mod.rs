@@ -1,0 +1,131 @@
+//! session-svc, over gRPC.
+
+use std::time::Duration;
+
+use proto::session::v1::{self as pb, session_service_client::SessionServiceClient};
+use secrecy::SecretString;
+use svc_kit::{
+    boot::BootError,
+    client::{Outgoing, channel},
+    error::reason_of,
+};
+use tonic::{Code, Status, service::interceptor::InterceptedService, transport::Channel};
+
+use crate::ports::{RevocationReason, SessionRef, Sessions, SessionsError};
+
+/// Longest time for one call; below the deadline of ours that waits for it.
+const DEADLINE: Duration = Duration::from_millis(1500);
+
+/// A client of session-svc.
+pub struct GrpcSessions {
+    client: SessionServiceClient<InterceptedService<Channel, Outgoing>>,
+}
+
+impl GrpcSessions {
+    /// Makes a client that connects when needed.
+    ///
+    /// # Errors
+    /// Fails when the URL cannot be used.
+    pub fn new(url: &str, credential: &SecretString) -> Result<Self, BootError> {
+        let channel = channel(url, DEADLINE).map_err(BootError::because("sessions.url cannot be used"))?;
+        Ok(Self { client: SessionServiceClient::with_interceptor(channel, Outgoing::new(credential)) })
+    }
+}
+
+impl GrpcSessions {
+    /// What session-svc says of a session; `None` for a text that cannot be a token or an id.
+    async fn checked(
+        &self,
+        session: SessionRef<'_>,
+        activity: pb::Activity,
+    ) -> Result<Option<pb::ValidateSessionResponse>, SessionsError> {
+        use pb::validate_session_request::Session;
+        let session = match session {
+            SessionRef::Token(token) => Session::Token(token.to_owned()),
+            SessionRef::Id(id) => Session::SessionId(id.to_owned()),
+        };
+        let (session, activity) = (Some(session), activity.into());
+        let request = pb::ValidateSessionRequest { session, activity, ..pb::ValidateSessionRequest::default() };
+        match self.client.clone().validate_session(request).await {
+            Ok(answer) => Ok(Some(answer.into_inner())),
+            Err(status) if status.code() == Code::InvalidArgument => Ok(None),
+            Err(status) => Err(failed(status)),
+        }
+    }
+}
+
+fn failed(status: Status) -> SessionsError {
+    match (status.code(), reason_of(&status).as_deref()) {
+        (_, Some("TOKEN_REFUSED")) => SessionsError::TokenRefused,
+        (_, Some("SESSION_NOT_FOUND" | "PARENT_NOT_FOUND")) => SessionsError::NotFound,
+        (_, Some("PARENT_ENDED")) => SessionsError::ParentEnded,
+        (Code::InvalidArgument, _) => SessionsError::Invalid(status.message().to_owned()),
+        (Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Aborted | Code::ResourceExhausted, _) => {
+            SessionsError::Unavailable(Box::new(status))
+        }
+        // What the transport says of a connection that broke.
+        (Code::Unknown, None) => SessionsError::Unavailable(Box::new(status)),
+        _ => SessionsError::Failed(Box::new(status)),
+    }
+}
+
+fn complete(session: Option<pb::Session>) -> Result<pb::Session, SessionsError> {
+    session.ok_or_else(|| SessionsError::Failed(Box::new(Status::internal("the answer has no session"))))
+}
+
+impl Sessions for GrpcSessions {
+    async fn create(&self, request: pb::CreateSessionRequest) -> Result<(pb::Session, SecretString), SessionsError> {
+        let answer = self.client.clone().create_session(request).await.map_err(failed)?.into_inner();
+        Ok((complete(answer.session)?, answer.token.into()))
+    }
+
+    async fn validate(
+        &self,
+        session: SessionRef<'_>,
+        is_interactive: bool,
+    ) -> Result<Option<pb::Session>, SessionsError> {
+        let activity = if is_interactive { pb::Activity::Interactive } else { pb::Activity::Background };
+        let answer = self.checked(session, activity).await?;
+        Ok(answer.filter(|answer| answer.active).and_then(|answer| answer.session))
+    }
+
+    async fn look(&self, session: SessionRef<'_>) -> Result<Option<pb::Session>, SessionsError> {
+        Ok(self.checked(session, pb::Activity::Background).await?.and_then(|answer| answer.session))
+    }
+
+    async fn refresh(&self, token: &str, application: &str) -> Result<(pb::Session, SecretString), SessionsError> {
+        let (token, application_id) = (token.to_owned(), application.to_owned());
+        let request = pb::RefreshSessionRequest { token, application_id, ..pb::RefreshSessionRequest::default() };
+        let answer = self.client.clone().refresh_session(request).await.map_err(failed)?.into_inner();
+        Ok((complete(answer.session)?, answer.token.into()))
+    }
+
+    async fn revoke(
+        &self,
+        session: SessionRef<'_>,
+        reason: pb::EndReason,
+    ) -> Result<(pb::Session, bool), SessionsError> {
+        use pb::revoke_session_request::Session;
+        let session = Some(match session {
+            SessionRef::Token(token) => Session::Token(token.to_owned()),
+            SessionRef::Id(id) => Session::SessionId(id.to_owned()),
+        });
+        let request =
+            pb::RevokeSessionRequest { session, reason: reason.into(), ..pb::RevokeSessionRequest::default() };
+        let answer = self.client.clone().revoke_session(request).await.map_err(failed)?.into_inner();
+        Ok((complete(answer.session)?, answer.already_ended))
+    }
+
+    async fn revoke_user(&self, tenant: &str, user: &str, reason: RevocationReason) -> Result<(), SessionsError> {
+        let reason = match reason {
+            RevocationReason::AccountDisabled => pb::EndReason::AccountDisabled,
+            RevocationReason::CredentialChange => pb::EndReason::CredentialChange,
+        };
+        let (tenant_id, user_id) = (tenant.to_owned(), user.to_owned());
+        let filter = Some(pb::SessionFilter { tenant_id, user_id, ..pb::SessionFilter::default() });
+        let request =
+            pb::RevokeSessionsRequest { filter, reason: reason.into(), ..pb::RevokeSessionsRequest::default() };
+        self.client.clone().revoke_sessions(request).await.map_err(failed)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,182 @@
+//! The directory in memory: for development, for tests, and the reference for what the ports mean.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use svc_kit::{clock::Timestamp, outbox::memory::MemoryOutbox};
+
+use crate::{
+    contract,
+    domain::{
+        application::Application,
+        event::Event,
+        grant::Grant,
+        user::{Login, User, UserId},
+    },
+    ports::{ApplicationStore, GrantStore, Revocation, RevocationReason, StoreError, StoredKey, TakenCode, UserStore},
+};
+
+/// A directory in memory.
+#[derive(Default)]
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+    /// Events that wait for the bus.
+    pub outbox: MemoryOutbox,
+}
+
+#[derive(Default)]
+struct Tables {
+    tenants: BTreeMap<String, String>,
+    applications: BTreeMap<String, Application>,
+    users: BTreeMap<UserId, User>,
+    keys: Vec<StoredKey>,
+    codes: HashMap<[u8; 32], Code>,
+    revocations: Vec<Revocation>,
+    last_revocation: i64,
+}
+
+struct Code {
+    grant: Grant,
+    expires_at: Timestamp,
+    is_used: bool,
+    session: String,
+}
+
+impl MemoryStore {
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ApplicationStore for MemoryStore {
+    async fn ensure_tenant(&self, id: &str, name: &str) -> Result<(), StoreError> {
+        self.lock().tenants.entry(id.to_owned()).or_insert_with(|| name.to_owned());
+        Ok(())
+    }
+
+    async fn has_tenant(&self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.lock().tenants.contains_key(id))
+    }
+
+    async fn add_application(&self, application: &Application, event: &Event) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        if tables.applications.contains_key(&application.id) {
+            return Ok(false);
+        }
+        tables.applications.insert(application.id.clone(), application.clone());
+        self.outbox.push([contract::message(event)]);
+        Ok(true)
+    }
+
+    async fn application(&self, id: &str) -> Result<Option<Application>, StoreError> {
+        Ok(self.lock().applications.get(id).cloned())
+    }
+
+    async fn applications(&self, tenant: &str, after: &str, limit: usize) -> Result<Vec<Application>, StoreError> {
+        let tables = self.lock();
+        let chosen = tables.applications.values().filter(|found| found.tenant == tenant && found.id.as_str() > after);
+        Ok(chosen.take(limit).cloned().collect())
+    }
+}
+
+impl UserStore for MemoryStore {
+    async fn add_user(&self, user: &User, event: &Event) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        if tables.users.values().any(|other| other.tenant == user.tenant && other.login == user.login) {
+            return Ok(false);
+        }
+        tables.users.insert(user.id.clone(), user.clone());
+        self.outbox.push([contract::message(event)]);
+        Ok(true)
+    }
+
+    async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        Ok(self.lock().users.get(id).cloned())
+    }
+
+    async fn user_by_login(&self, tenant: &str, login: &Login) -> Result<Option<User>, StoreError> {
+        Ok(self.lock().users.values().find(|user| user.tenant == tenant && user.login == *login).cloned())
+    }
+
+    async fn users(&self, tenant: &str, after: &str, limit: usize) -> Result<Vec<User>, StoreError> {
+        let tables = self.lock();
+        let chosen = tables.users.values().filter(|user| user.tenant == tenant && user.id.as_str() > after);
+        Ok(chosen.take(limit).cloned().collect())
+    }
+
+    async fn put_user(&self, user: &User, event: &Event, revoke: Option<RevocationReason>) -> Result<(), StoreError> {
+        let mut tables = self.lock();
+        tables.users.insert(user.id.clone(), user.clone());
+        if let Some(reason) = revoke {
+            tables.last_revocation += 1;
+            let (id, tenant, user) = (tables.last_revocation, user.tenant.clone(), user.id.to_string());
+            tables.revocations.push(Revocation { id, tenant, user, reason });
+        }
+        self.outbox.push([contract::message(event)]);
+        Ok(())
+    }
+
+    async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
+        Ok(self.lock().revocations.clone())
+    }
+
+    async fn revoked(&self, id: i64) -> Result<(), StoreError> {
+        self.lock().revocations.retain(|order| order.id != id);
+        Ok(())
+    }
+
+    async fn tell(&self, event: &Event) -> Result<(), StoreError> {
+        self.outbox.push([contract::message(event)]);
+        Ok(())
+    }
+}
+
+impl GrantStore for MemoryStore {
+    async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        Ok(self.lock().keys.clone())
+    }
+
+    async fn add_key(&self, key: &StoredKey) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        let is_free = !key.is_active || !tables.keys.iter().any(|other| other.is_active);
+        if is_free {
+            tables.keys.push(key.clone());
+        }
+        Ok(is_free)
+    }
+
+    async fn add_code(
+        &self,
+        hash: [u8; 32],
+        grant: &Grant,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tables = self.lock();
+        let long_over = now.saturating_sub(super::CODE_KEPT);
+        tables.codes.retain(|_, code| code.expires_at > long_over);
+        let code = Code { grant: grant.clone(), expires_at, is_used: false, session: String::new() };
+        tables.codes.insert(hash, code);
+        Ok(())
+    }
+
+    async fn take_code(&self, hash: [u8; 32], now: Timestamp) -> Result<TakenCode, StoreError> {
+        Ok(match self.lock().codes.get_mut(&hash) {
+            Some(code) if code.is_used => TakenCode::Spent(code.session.clone()),
+            Some(code) if now < code.expires_at => {
+                code.is_used = true;
+                TakenCode::Good(Box::new(code.grant.clone()))
+            }
+            _ => TakenCode::Unknown,
+        })
+    }
+
+    async fn code_led_to(&self, hash: [u8; 32], session: &str) -> Result<(), StoreError> {
+        if let Some(code) = self.lock().codes.get_mut(&hash) {
+            session.clone_into(&mut code.session);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! The directory in PostgreSQL. A change, its event and what must follow from it are one transaction.
+
+mod applications;
+mod grants;
+mod users;
+
+use sqlx::PgPool;
+use svc_kit::{error::Kind, sql};
+
+use crate::ports::StoreError;
+
+/// The schema, one step a file.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// A directory in PostgreSQL.
+pub struct PostgresStore {
+    pool: PgPool,
+}
+
+impl PostgresStore {
+    /// Makes a directory over a pool.
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+}
+
+/// What a failure of the database means to us.
+fn failed(error: sqlx::Error) -> StoreError {
+    match sql::kind_of(&error) {
+        Kind::Unavailable => StoreError::Unavailable(Box::new(error)),
+        _ => StoreError::Failed(Box::new(error)),
+    }
+}
+
+fn unreadable(what: &'static str) -> StoreError {
+    StoreError::Failed(what.into())
+}
+
+fn limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

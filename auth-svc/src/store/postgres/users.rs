@@ -1,0 +1,164 @@
+//! Users in PostgreSQL, and the orders to end their sessions.
+
+use sqlx::PgConnection;
+use svc_kit::{clock::Timestamp, outbox, sql};
+
+use super::{PostgresStore, failed, limit, unreadable};
+use crate::{
+    contract,
+    domain::{
+        event::Event,
+        user::{Login, User, UserId},
+    },
+    ports::{Revocation, RevocationReason, StoreError, UserStore},
+};
+
+/// Most orders that are read at once.
+const REVOCATIONS_MAX: i64 = 100;
+
+struct Row {
+    id: String,
+    tenant_id: String,
+    login: String,
+    name: String,
+    password_hash: String,
+    is_disabled: bool,
+    epoch: i64,
+    created_at_ms: i64,
+}
+
+impl TryFrom<Row> for User {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: UserId::parse(&row.id).map_err(|_| unreadable("a stored user id is malformed"))?,
+            tenant: row.tenant_id,
+            login: Login::parse(&row.login).ok_or_else(|| unreadable("a stored login is malformed"))?,
+            name: row.name,
+            password_hash: row.password_hash,
+            is_disabled: row.is_disabled,
+            epoch: row.epoch,
+            created_at: Timestamp::from_ms(row.created_at_ms),
+        })
+    }
+}
+
+fn reason(reason: RevocationReason) -> &'static str {
+    match reason {
+        RevocationReason::AccountDisabled => "ACCOUNT_DISABLED",
+        RevocationReason::CredentialChange => "CREDENTIAL_CHANGE",
+    }
+}
+
+async fn tell(connection: &mut PgConnection, event: &Event) -> Result<(), StoreError> {
+    outbox::postgres::insert(connection, &contract::message(event)).await.map_err(failed)
+}
+
+impl UserStore for PostgresStore {
+    async fn add_user(&self, user: &User, event: &Event) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        let inserted = sqlx::query!(
+            r#"INSERT INTO "user" (id, tenant_id, login, name, password_hash, is_disabled, epoch, created_at_ms)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"#,
+            user.id.as_str(),
+            user.tenant,
+            user.login.as_str(),
+            user.name,
+            user.password_hash,
+            user.is_disabled,
+            user.epoch,
+            user.created_at.as_ms(),
+        )
+        .execute(&mut *transaction)
+        .await;
+        match inserted {
+            Ok(_) => {}
+            Err(error) if sql::violates(&error, "one_login_per_tenant") => return Ok(false),
+            Err(error) => return Err(failed(error)),
+        }
+        tell(&mut transaction, event).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(true)
+    }
+
+    async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        let row = sqlx::query_as!(Row, r#"SELECT * FROM "user" WHERE id = $1"#, id.as_str());
+        row.fetch_optional(&self.pool).await.map_err(failed)?.map(User::try_from).transpose()
+    }
+
+    async fn user_by_login(&self, tenant: &str, login: &Login) -> Result<Option<User>, StoreError> {
+        let row =
+            sqlx::query_as!(Row, r#"SELECT * FROM "user" WHERE tenant_id = $1 AND login = $2"#, tenant, login.as_str());
+        row.fetch_optional(&self.pool).await.map_err(failed)?.map(User::try_from).transpose()
+    }
+
+    async fn users(&self, tenant: &str, after: &str, count: usize) -> Result<Vec<User>, StoreError> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"SELECT * FROM "user" WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3"#,
+            tenant,
+            after,
+            limit(count)
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed)?;
+        rows.into_iter().map(User::try_from).collect()
+    }
+
+    async fn put_user(&self, user: &User, event: &Event, revoke: Option<RevocationReason>) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        // Never back: of two changes at once the higher epoch stays.
+        sqlx::query!(
+            r#"UPDATE "user" SET password_hash = $2, is_disabled = $3, epoch = greatest(epoch + 1, $4) WHERE id = $1"#,
+            user.id.as_str(),
+            user.password_hash,
+            user.is_disabled,
+            user.epoch,
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        if let Some(why) = revoke {
+            sqlx::query!(
+                "INSERT INTO revocation (tenant_id, user_id, reason) VALUES ($1, $2, $3)",
+                user.tenant,
+                user.id.as_str(),
+                reason(why)
+            )
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        }
+        tell(&mut transaction, event).await?;
+        transaction.commit().await.map_err(failed)
+    }
+
+    async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
+        let rows =
+            sqlx::query!("SELECT id, tenant_id, user_id, reason FROM revocation ORDER BY id LIMIT $1", REVOCATIONS_MAX)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(failed)?;
+        rows.into_iter()
+            .map(|row| {
+                let known = [RevocationReason::AccountDisabled, RevocationReason::CredentialChange];
+                let reason = known.into_iter().find(|known| reason(*known) == row.reason);
+                let reason = reason.ok_or_else(|| unreadable("a stored reason is unknown"))?;
+                Ok(Revocation { id: row.id, tenant: row.tenant_id, user: row.user_id, reason })
+            })
+            .collect()
+    }
+
+    async fn revoked(&self, id: i64) -> Result<(), StoreError> {
+        sqlx::query!("DELETE FROM revocation WHERE id = $1", id).execute(&self.pool).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn tell(&self, event: &Event) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        tell(&mut transaction, event).await?;
+        transaction.commit().await.map_err(failed)
+    }
+}
