@@ -39,10 +39,10 @@ fn addresses(server: &DevServer, text: &mut String) -> std::fmt::Result {
 }
 
 fn people(server: &DevServer, text: &mut String) -> std::fmt::Result {
-    for user in &server.seed.users {
+    for user in &server.seed.directory.users {
         writeln!(text, "  user         {}  password \"{}\"", user.login, user.password.expose_secret())?;
     }
-    for application in &server.seed.applications {
+    for application in &server.seed.directory.applications {
         let secret = application.secret.as_ref().map_or("public, no secret", SecretString::expose_secret);
         let redirect = application.redirect_uris.first().map_or_else(String::new, |uri| format!("  redirect {uri}"));
         writeln!(text, "  application  {:<13} {secret:<20}{redirect}", application.id)?;
@@ -55,7 +55,7 @@ fn people(server: &DevServer, text: &mut String) -> std::fmt::Result {
 
 /// Commands that are true as they stand: with the names of this seed and the ports of this server.
 fn commands(server: &DevServer, text: &mut String) -> std::fmt::Result {
-    let seed = &server.seed;
+    let seed = &server.seed.directory;
     let (Some(user), Some(application)) = (seed.users.first(), seed.applications.first()) else { return Ok(()) };
     writeln!(text, "Try, in another terminal:\n")?;
     environment(server, text)?;

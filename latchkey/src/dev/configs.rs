@@ -6,6 +6,8 @@ use serde::de::DeserializeOwned;
 use svc_kit::{
     boot::Parts,
     config::{self, OperatorKey, ShutdownConfig, Validate},
+    entropy,
+    id::encode_base32,
     secret::ExposeSecret as _,
 };
 
@@ -17,18 +19,35 @@ pub(super) async fn start_services(
     seed: &Seed,
     parts: Parts,
 ) -> Result<(Addresses, ShutdownConfig), DevError> {
-    let shared = Shared { issuer: format!("http://localhost:{}", ports.auth_http), keys: operator_keys(seed) };
+    // What auth-svc calls session-svc with: made anew at every start, and told to nobody else.
+    let internal = OperatorKey {
+        name: "auth-svc".to_owned(),
+        token: Some(encode_base32(&entropy::bytes::<32>(&*parts.entropy)).into()),
+        token_sha256: None,
+    };
+    let keys = seed.operator_keys.iter().chain([&internal]);
+    let shared = Shared { issuer: format!("http://localhost:{}", ports.auth_http), keys: operator_keys(keys) };
     let session: session_svc::config::Config =
         shared.load("session-svc", session_svc::config::DEFAULTS, (ports.session_grpc, ports.session_ops), &[])?;
     let shutdown = session.shutdown.clone();
     let session = session_svc::boot::start(session, parts.clone()).await.map_err(boot("session-svc"))?;
+    let own = [
+        ("LATCHKEY_HTTP__LISTEN", local(ports.auth_http).to_string()),
+        ("LATCHKEY_HTTP__BASE_URL", shared.issuer.clone()),
+        ("LATCHKEY_SESSIONS__URL", format!("http://{}", session.grpc_addr)),
+        ("LATCHKEY_SESSIONS__KEY", token(&internal).to_owned()),
+    ];
+    let auth: auth_svc::config::Config =
+        shared.load("auth-svc", auth_svc::config::DEFAULTS, (ports.auth_grpc, ports.auth_ops), &own)?;
+    let auth = auth_svc::boot::start(auth, Some(seed.directory.clone()), parts.clone()).await;
+    let auth = auth.map_err(boot("auth-svc"))?;
     let webhook =
         shared.load("webhook-svc", webhook_svc::config::DEFAULTS, (ports.webhook_grpc, ports.webhook_ops), &[])?;
     let webhook = webhook_svc::boot::start(webhook, parts).await.map_err(boot("webhook-svc"))?;
     let addresses = Addresses {
         issuer: shared.issuer,
-        auth_grpc: local(0),
-        auth_ops: local(0),
+        auth_grpc: auth.grpc_addr,
+        auth_ops: auth.ops_addr,
         session_grpc: session.grpc_addr,
         session_ops: session.ops_addr,
         webhook_grpc: webhook.grpc_addr,
@@ -69,13 +88,16 @@ impl Shared {
 }
 
 /// Operator keys in the form that configuration takes them.
-fn operator_keys(seed: &Seed) -> String {
-    let keys = seed.operator_keys.iter().map(|OperatorKey { name, token, .. }| {
-        let token = token.as_ref().map(|token| token.expose_secret()).unwrap_or_default();
-        let fields = [("name", name.as_str()), ("token", token)].map(|(key, value)| (key.to_owned(), value.into()));
-        toml::Value::Table(fields.into_iter().collect())
+fn operator_keys<'k>(keys: impl Iterator<Item = &'k OperatorKey>) -> String {
+    let keys = keys.map(|key| {
+        let fields = [("name", key.name.as_str()), ("token", token(key))];
+        toml::Value::Table(fields.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect())
     });
     toml::Value::Array(keys.collect()).to_string()
+}
+
+fn token(key: &OperatorKey) -> &str {
+    key.token.as_ref().map(|token| token.expose_secret()).unwrap_or_default()
 }
 
 fn boot(service: &'static str) -> impl FnOnce(svc_kit::boot::BootError) -> DevError {

@@ -1,41 +1,19 @@
 //! What the development server knows at the start.
 
 use serde::Deserialize;
-use svc_kit::{config::OperatorKey, secret::SecretString};
+use svc_kit::config::OperatorKey;
 
 const EMBEDDED: &str = include_str!("../../../deploy/dev/seed.toml");
 
 /// The contents of a seed file.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
 pub struct Seed {
     /// Keys that every service accepts.
-    pub operator_keys: Vec<OperatorKey>,
-    /// Users.
-    pub users: Vec<SeedUser>,
-    /// Applications.
-    pub applications: Vec<SeedApplication>,
-}
-
-/// A user.
-#[derive(Clone, Debug, Deserialize)]
-pub struct SeedUser {
-    /// E-mail address.
-    pub login: String,
-    /// Password.
-    pub password: SecretString,
-}
-
-/// An application.
-#[derive(Clone, Debug, Deserialize)]
-pub struct SeedApplication {
-    /// `client_id`.
-    pub id: String,
-    /// Secret; without one it is public.
-    pub secret: Option<SecretString>,
-    /// Where codes may be sent.
     #[serde(default)]
-    pub redirect_uris: Vec<String>,
+    pub operator_keys: Vec<OperatorKey>,
+    /// Tenants, users and applications.
+    #[serde(flatten)]
+    pub directory: auth_svc::app::seed::Seed,
 }
 
 /// A seed file cannot be used.
@@ -68,6 +46,7 @@ mod tests {
     #[test]
     fn the_embedded_seed_has_users_applications_and_a_key() {
         let seed = Seed::embedded().unwrap();
-        assert_eq!((seed.operator_keys.len(), seed.users.len(), seed.applications.len()), (1, 2, 4));
+        let directory = seed.directory;
+        assert_eq!((seed.operator_keys.len(), directory.users.len(), directory.applications.len()), (1, 2, 4));
     }
 }

@@ -47,7 +47,7 @@ async fn a_ping_to_nobody_is_seen_in_its_delivery_and_tried_again() {
     assert!(shown.text().contains("VERDICT") && shown.text().contains("connect"), "{shown:?}");
     assert!(stack.run(&["deliveries", "list", "--endpoint", endpoint, "--state", "pending"]).await.text().contains(id));
     assert!(stack.run(&["deliveries", "redeliver", id]).await.text().contains("pending"));
-    let events = stack.run(&["events", "list", "--json"]).await.json();
+    let events = stack.run(&["events", "list", "--type", "endpoint.*", "--json"]).await.json();
     assert_eq!(events[0]["type"], "endpoint.pinged");
 }
 
@@ -56,7 +56,7 @@ async fn tail_prints_events_as_they_arrive() {
     let stack = Stack::start().await;
     let created = stack.run(&["endpoints", "create", "--url", "http://127.0.0.1:1/", "--json"]).await.json();
     let endpoint = created["endpoint"]["id"].as_str().unwrap();
-    let arguments = ["events", "tail", "--from-start", "--count", "2", "--interval", "50ms", "--json"];
+    let arguments = ["events", "tail", "--from-start", "--type", "endpoint.*", "--count", "2", "--interval", "50ms", "--json"];
     let tail = stack.run(&arguments);
     let pings = async {
         stack.run(&["endpoints", "ping", endpoint]).await.text();

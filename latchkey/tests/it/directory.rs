@@ -1,0 +1,58 @@
+//! Users and applications.
+
+use crate::{program::run_with_stdin, stack::Stack};
+
+const GRACE: &str = "grace@example.com";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_created_and_disabled_and_may_come_back() {
+    let stack = Stack::start().await;
+    let create = ["users", "create", "Joan@Example.com", "--name", "Joan", "--password-stdin", "--json"];
+    let created = run_with_stdin(&create, &stack.environment(&[]), "a rather long password\n").await.json();
+    assert_eq!((created["login"].as_str(), created["name"].as_str()), (Some("joan@example.com"), Some("Joan")));
+    let again = run_with_stdin(&create, &stack.environment(&[]), "a rather long password").await;
+    assert!(again.code == 1 && again.stderr.contains("LOGIN_TAKEN"), "{again:?}");
+    let list = stack.run(&["users", "list"]).await;
+    assert!(list.text().contains("joan@example.com") && list.text().contains(GRACE), "{list:?}");
+
+    let login = ["login", "joan@example.com", "--application", "demo-spa", "--print", "session"];
+    let password = [("LATCHKEY_PASSWORD", "a rather long password")];
+    let session = stack.run_in(&login, &password).await.text().trim().to_owned();
+    assert!(stack.run(&["users", "disable", "joan@example.com"]).await.text().contains("disabled"));
+    assert_eq!(stack.run(&["sessions", "validate", &session]).await.code, 1);
+    assert_eq!(stack.run_in(&login, &password).await.code, 1);
+    let id = created["id"].as_str().unwrap();
+    assert!(stack.run(&["users", "enable", id]).await.text().contains("active"));
+    assert_eq!(stack.run_in(&login, &password).await.code, 0);
+    let set = ["users", "set-password", id, "--password-stdin"];
+    run_with_stdin(&set, &stack.environment(&[]), "another long password").await.text();
+    assert_eq!(stack.run_in(&login, &password).await.code, 1);
+    assert_eq!(stack.run_in(&login, &[("LATCHKEY_PASSWORD", "another long password")]).await.code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_users_are_explained() {
+    let stack = Stack::start().await;
+    let unknown = stack.run(&["users", "get", "nobody@example.com"]).await;
+    assert!(unknown.code == 1 && unknown.stderr.contains("USER_NOT_FOUND"), "{unknown:?}");
+    let create = ["users", "create", "x@example.com", "--password-stdin"];
+    let short = run_with_stdin(&create, &stack.environment(&[]), "short").await;
+    assert!(short.code == 2 && short.stderr.contains("PASSWORD_REFUSED"), "{short:?}");
+    let unasked = stack.run(&["users", "create", "x@example.com"]).await;
+    assert!(unasked.code == 2 && unasked.stderr.contains("LATCHKEY_PASSWORD"), "{unasked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_is_created_and_shows_its_secret_once() {
+    let stack = Stack::start().await;
+    let create = ["applications", "create", "shop", "--redirect-uri", "https://shop.example/cb", "--json"];
+    let created = stack.run(&create).await.json();
+    assert!(!created["client_secret"].as_str().unwrap().is_empty());
+    let shown = stack.run(&["applications", "get", "shop"]).await;
+    assert!(shown.text().contains("https://shop.example/cb") && shown.text().contains("confidential"), "{shown:?}");
+    assert!(stack.run(&["applications", "list"]).await.text().contains("demo-managed"));
+    let again = stack.run(&create).await;
+    assert!(again.code == 1 && again.stderr.contains("APPLICATION_EXISTS"), "{again:?}");
+    let public = stack.run(&["applications", "create", "spa", "--public", "--redirect-uri", "https://spa.example/cb", "--json"]).await;
+    assert_eq!(public.json().get("client_secret"), None);
+}
