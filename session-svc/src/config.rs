@@ -105,7 +105,10 @@ pub struct PolicyConfig {
 impl PolicyConfig {
     /// Returns the policies for the use cases.
     pub fn policies(&self) -> Policies {
-        let times = |idle: HumanDuration, absolute: HumanDuration| Times { idle_timeout: idle.0, absolute_lifetime: absolute.0 };
+        let times = |idle: HumanDuration, absolute: HumanDuration| Times {
+            idle_timeout: idle.0,
+            absolute_lifetime: absolute.0,
+        };
         Policies {
             sso: times(self.sso_idle, self.sso_absolute),
             sso_kept: times(self.sso_kept_idle, self.sso_kept_absolute),
@@ -155,7 +158,11 @@ impl Validate for Config {
         use secrecy::ExposeSecret as _;
         let has_dev_key = self.session.server_keys.iter().any(|key| key.expose_secret() == DEV_SERVER_KEY);
         let is_unsafe = has_dev_key && self.profile.is_strict();
-        problems.check(!is_unsafe, "session.server_keys", "the built-in key is public; make your own: openssl rand -hex 32");
+        problems.check(
+            !is_unsafe,
+            "session.server_keys",
+            "the built-in key is public; make your own: openssl rand -hex 32",
+        );
     }
 }
 

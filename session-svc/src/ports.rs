@@ -153,8 +153,11 @@ pub trait SessionStore: Send + Sync + 'static {
     fn commit(&self, commit: Commit) -> impl Future<Output = Result<Committed, StoreError>> + Send;
 
     /// Returns what was answered under `key`.
-    fn answer(&self, shard: Shard, key: &IdempotencyKey)
-    -> impl Future<Output = Result<Option<Answer>, StoreError>> + Send;
+    fn answer(
+        &self,
+        shard: Shard,
+        key: &IdempotencyKey,
+    ) -> impl Future<Output = Result<Option<Answer>, StoreError>> + Send;
 
     /// Number of shards.
     fn shards(&self) -> u16;
@@ -169,8 +172,12 @@ pub trait Chores: SessionStore {
     fn lease(&self, owner: &str, length: Duration) -> impl Future<Output = Result<Vec<Shard>, StoreError>> + Send;
 
     /// Sessions that must be looked at, because their time may be over.
-    fn due(&self, shard: Shard, now: Timestamp, limit: usize)
-    -> impl Future<Output = Result<Vec<SessionId>, StoreError>> + Send;
+    fn due(
+        &self,
+        shard: Shard,
+        now: Timestamp,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<SessionId>, StoreError>> + Send;
 
     /// Looks at the session again at `next`; `None`: never, there is no such session.
     fn look_again(&self, id: SessionId, next: Option<Timestamp>)
@@ -180,8 +187,12 @@ pub trait Chores: SessionStore {
     fn unfinished(&self, shard: Shard) -> impl Future<Output = Result<Vec<Scope>, StoreError>> + Send;
 
     /// Notes that the sessions of a scope are all recorded as ended, up to a cutoff.
-    fn finished(&self, shard: Shard, scope: &Scope, upto: Revision)
-    -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn finished(
+        &self,
+        shard: Shard,
+        scope: &Scope,
+        upto: Revision,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Forgets cutoffs that cover nothing any more.
     fn forget_cutoffs(&self, shard: Shard, before: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;

@@ -31,7 +31,10 @@ pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        #[expect(clippy::expect_used, reason = "without randomness no secret may be made; stopping is the only safe answer")]
+        #[expect(
+            clippy::expect_used,
+            reason = "without randomness no secret may be made; stopping is the only safe answer"
+        )]
         SystemRandom::new().fill(bytes).expect("the operating system gives random bytes");
     }
 }

@@ -87,7 +87,8 @@ pub fn to_status<E: ServiceError>(error: &E) -> Status {
         }
         _ => error.to_string(),
     };
-    let metadata: HashMap<String, String> = error.metadata().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    let metadata: HashMap<String, String> =
+        error.metadata().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     let mut details = ErrorDetails::with_error_info(error.reason(), DOMAIN, metadata);
     if let Some(after) = error.retry_after() {
         details.set_retry_info(Some(after));

@@ -175,7 +175,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_crash_shuts_down_and_is_reported() {
-        let cases: [(&str, fn() -> Result<(), std::fmt::Error>); 3] = [
+        type Body = fn() -> Result<(), std::fmt::Error>;
+        let cases: [(&str, Body); 3] = [
             ("it returned", || Ok(())),
             ("it panicked", || panic!("boom")),
             ("an error occurred when formatting an argument", || Err(std::fmt::Error)),

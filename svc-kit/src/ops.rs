@@ -24,8 +24,11 @@ impl Readiness {
     /// Makes a readiness that waits for every one of `conditions` to be set.
     pub fn new(lifecycle: Lifecycle, conditions: &[&'static str]) -> Self {
         let conditions = conditions.iter().map(|name| (*name, Err("not yet".to_owned()))).collect();
-        let this =
-            Self { conditions: Arc::new(Mutex::new(conditions)), ready: Arc::new(watch::Sender::new(false)), lifecycle };
+        let this = Self {
+            conditions: Arc::new(Mutex::new(conditions)),
+            ready: Arc::new(watch::Sender::new(false)),
+            lifecycle,
+        };
         this.publish();
         this
     }

@@ -85,8 +85,7 @@ impl SealKeys {
         let (_, key) = self.0.iter().find(|(other, _)| *other == id).ok_or(SealError::UnknownKey(id))?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Damaged)?;
         let mut plain = ciphertext.to_vec();
-        let length =
-            key.open_in_place(nonce, aad(id, context), &mut plain).map_err(|_| SealError::Damaged)?.len();
+        let length = key.open_in_place(nonce, aad(id, context), &mut plain).map_err(|_| SealError::Damaged)?.len();
         plain.truncate(length);
         Ok(plain)
     }

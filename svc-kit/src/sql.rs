@@ -49,10 +49,12 @@ pub fn kind_of(error: &sqlx::Error) -> Kind {
         | sqlx::Error::Protocol(_)
         | sqlx::Error::WorkerCrashed => Kind::Unavailable,
         // 57: operator intervention (shutdown, statement timeout); 53: insufficient resources; 08: connection; 40: retry.
-        sqlx::Error::Database(error) => match error.code().as_deref().map(|code| code.get(..2).unwrap_or_default().to_owned()) {
-            Some(class) if ["57", "53", "08", "40"].contains(&class.as_str()) => Kind::Unavailable,
-            _ => Kind::Internal,
-        },
+        sqlx::Error::Database(error) => {
+            match error.code().as_deref().map(|code| code.get(..2).unwrap_or_default().to_owned()) {
+                Some(class) if ["57", "53", "08", "40"].contains(&class.as_str()) => Kind::Unavailable,
+                _ => Kind::Internal,
+            }
+        }
         _ => Kind::Internal,
     }
 }

@@ -107,8 +107,16 @@ impl Validate for Config {
             problems.add("seal.keys", error.to_string());
         }
         let has_dev_key = self.seal.keys.iter().any(|key| key.expose_secret() == DEV_SEAL_KEY);
-        problems.check(!(has_dev_key && is_strict), "seal.keys", "the built-in key is public; make your own: openssl rand -hex 32");
-        problems.check(!(self.egress.allow_http && is_strict), "egress.allow_http", "only profile dev may send over plain http");
+        problems.check(
+            !(has_dev_key && is_strict),
+            "seal.keys",
+            "the built-in key is public; make your own: openssl rand -hex 32",
+        );
+        problems.check(
+            !(self.egress.allow_http && is_strict),
+            "egress.allow_http",
+            "only profile dev may send over plain http",
+        );
     }
 }
 

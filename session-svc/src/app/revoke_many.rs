@@ -96,7 +96,8 @@ impl<S: SessionStore> Sessions<S> {
             commit.events.push(Event { at: end.at, sequence: 0, actor: end.by.clone(), what });
             commit.cutoff = Some((scope, end.clone()));
             if position + 1 == last {
-                commit.answer = command.idempotency.as_ref().map(|(key, request)| (key.clone(), to_answer(request, &result)));
+                commit.answer =
+                    command.idempotency.as_ref().map(|(key, request)| (key.clone(), to_answer(request, &result)));
             }
             match self.store.commit(commit).await? {
                 Committed::Done(revisions) => {
@@ -165,10 +166,5 @@ fn to_answer(request: &RequestHash, result: &RevokedMany) -> Answer {
 }
 
 fn from_answer(answer: Answer) -> RevokedMany {
-    RevokedMany {
-        count: answer.count,
-        ids: answer.sessions,
-        cutoff: answer.cutoff,
-        is_truncated: answer.already_ended,
-    }
+    RevokedMany { count: answer.count, ids: answer.sessions, cutoff: answer.cutoff, is_truncated: answer.already_ended }
 }

@@ -46,7 +46,7 @@ pub enum Verdict {
     /// Over.
     Ended(Box<Session>, String, EndReason),
     /// Alive, but this token of it is spent.
-    TokenSpent,
+    TokenSpent(Box<Session>, String),
 }
 
 impl<S: SessionStore> Sessions<S> {
@@ -77,7 +77,7 @@ impl<S: SessionStore> Sessions<S> {
             return Ok(Verdict::Ended(Box::new(session), version, end.reason));
         }
         if token.is_some_and(|token| token.generation != stored.session.token.generation) {
-            return Ok(Verdict::TokenSpent);
+            return Ok(Verdict::TokenSpent(Box::new(stored.session.clone()), version));
         }
         let session = self.note_use(&read, loaded.cutoffs.version, token, command).await?;
         Ok(Verdict::Active(Box::new(session), version))

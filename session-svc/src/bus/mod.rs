@@ -2,12 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use svc_kit::{
-    bus::Publisher,
-    error::chain,
-    lifecycle::Lifecycle,
-    ops::Readiness,
-};
+use svc_kit::{bus::Publisher, error::chain, lifecycle::Lifecycle, ops::Readiness};
 use tokio::sync::watch;
 
 use crate::{
@@ -28,8 +23,13 @@ const FORGET_EVERY: u32 = 3600;
 const RETRY: Duration = Duration::from_millis(250);
 
 /// Starts the tasks. `replica` names this process among its like.
-pub fn spawn<S, P>(sessions: Arc<Sessions<S>>, publisher: P, replica: String, readiness: Readiness, lifecycle: &Lifecycle)
-where
+pub fn spawn<S, P>(
+    sessions: Arc<Sessions<S>>,
+    publisher: P,
+    replica: String,
+    readiness: Readiness,
+    lifecycle: &Lifecycle,
+) where
     S: Chores + Outbox,
     P: Publisher,
 {
@@ -39,7 +39,11 @@ where
     spawn_until_soft(lifecycle, "sweeper", sweep(sessions, shards));
 }
 
-fn spawn_until_soft(lifecycle: &Lifecycle, name: &'static str, task: impl Future<Output = Infallible> + Send + 'static) {
+fn spawn_until_soft(
+    lifecycle: &Lifecycle,
+    name: &'static str,
+    task: impl Future<Output = Infallible> + Send + 'static,
+) {
     let soft = lifecycle.soft().clone();
     lifecycle.spawn(name, async move {
         tokio::select! {
@@ -58,7 +62,12 @@ async fn keep_leases<S: Chores>(
     loop {
         match sessions.store.lease(&replica, LEASE).await {
             Ok(shards) => {
-                held.send_if_modified(|before| *before != shards && { *before = shards; true });
+                held.send_if_modified(|before| {
+                    *before != shards && {
+                        *before = shards;
+                        true
+                    }
+                });
                 readiness.set("store", Ok(()));
             }
             Err(error) => {
@@ -107,7 +116,7 @@ async fn sweep<S: Chores>(sessions: Arc<Sessions<S>>, shards: watch::Receiver<Ve
                     other => break other,
                 }
             };
-            let forgotten = if round % FORGET_EVERY == 0 { sessions.forget_cutoffs(shard).await } else { Ok(()) };
+            let forgotten = if round.is_multiple_of(FORGET_EVERY) { sessions.forget_cutoffs(shard).await } else { Ok(()) };
             if let Err(error) = swept.map(drop).and(forgotten) {
                 tracing::warn!(error = chain(&error), shard = shard.0, "the shard cannot be swept now");
                 break;

@@ -47,9 +47,21 @@ macro_rules! external_id {
     };
 }
 
-external_id!(TenantId, 63, "_-", "must be 1 to 63 of A-Z a-z 0-9 _ -", "Names a tenant. Has no `.`, so that it can be joined with other names.");
+external_id!(
+    TenantId,
+    63,
+    "_-",
+    "must be 1 to 63 of A-Z a-z 0-9 _ -",
+    "Names a tenant. Has no `.`, so that it can be joined with other names."
+);
 external_id!(UserId, 128, "._:@-", "must be 1 to 128 of A-Z a-z 0-9 . _ : @ -", "Names a user within a tenant.");
-external_id!(ApplicationId, 128, "._:@-", "must be 1 to 128 of A-Z a-z 0-9 . _ : @ -", "Names an application within a tenant.");
+external_id!(
+    ApplicationId,
+    128,
+    "._:@-",
+    "must be 1 to 128 of A-Z a-z 0-9 . _ : @ -",
+    "Names an application within a tenant."
+);
 
 /// A user of a tenant: the owner of sessions. All sessions of one owner live in one shard.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -153,7 +165,14 @@ mod tests {
 
     #[test]
     fn other_texts_are_not_session_ids() {
-        for text in ["", "sess_", "sess_aaaa", "user_aaaaaaaaaaaaaaaa", "sess_AAAAAAAAAAAAAAAA", "sess_aaaaaaaaaaaaaaaaaaaaaaaa"] {
+        for text in [
+            "",
+            "sess_",
+            "sess_aaaa",
+            "user_aaaaaaaaaaaaaaaa",
+            "sess_AAAAAAAAAAAAAAAA",
+            "sess_aaaaaaaaaaaaaaaaaaaaaaaa",
+        ] {
             assert!(SessionId::parse(text).is_err(), "{text:?}");
         }
     }

@@ -46,7 +46,8 @@ impl PresentedToken {
     /// [`Malformed`].
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let encoded = text.strip_prefix(PREFIX).filter(|_| text.len() == TOKEN_CHARS).ok_or(Malformed)?;
-        let bytes: [u8; BYTES] = URL_SAFE_NO_PAD.decode(encoded).ok().and_then(|b| b.try_into().ok()).ok_or(Malformed)?;
+        let bytes: [u8; BYTES] =
+            URL_SAFE_NO_PAD.decode(encoded).ok().and_then(|b| b.try_into().ok()).ok_or(Malformed)?;
         let [VERSION, key_id, rest @ ..] = bytes else { return Err(Malformed) };
         let (session, rest) = rest.split_at(SessionId::BYTES);
         let (generation, mac) = rest.split_at(4);

@@ -152,7 +152,9 @@ fn answer(verdict: Verdict) -> pb::ValidateSessionResponse {
             inactive_reason: InactiveReason::Unspecified.into(),
         },
         Verdict::NotFound => inactive(None, InactiveReason::NotFound),
-        Verdict::TokenSpent => inactive(None, InactiveReason::TokenSpent),
+        Verdict::TokenSpent(session, version) => {
+            inactive(Some(to_proto(&session, version)), InactiveReason::TokenSpent)
+        }
         Verdict::Ended(session, version, reason) => {
             let reason = match reason {
                 EndReason::Idle => InactiveReason::Idle,

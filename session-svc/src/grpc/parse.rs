@@ -136,7 +136,8 @@ fn attributes<'a>(attributes: impl IntoIterator<Item = (&'a String, &'a String)>
 }
 
 pub(super) fn create(caller: &Caller, request: &pb::CreateSessionRequest, now: Timestamp) -> Parsed<CreateSession> {
-    let kind = names::kind_from(request.kind).ok_or_else(|| field("kind", "must be SSO, APPLICATION or PARTICIPANT"))?;
+    let kind =
+        names::kind_from(request.kind).ok_or_else(|| field("kind", "must be SSO, APPLICATION or PARTICIPANT"))?;
     let application = application("application_id", &request.application_id)?;
     match (kind, &application) {
         (Kind::Sso, Some(_)) => return Err(field("application_id", "must be empty for SSO")),
@@ -292,9 +293,9 @@ fn filter(filter: Option<&pb::SessionFilter>) -> Parsed<Filter> {
         parent: optional_id("filter.parent_id", &filter.parent_id)?,
         device: match filter.device_type {
             0 => None,
-            kind => Some(
-                names::device_type_from(kind).ok_or_else(|| field("filter.device_type", "is not a known type"))?,
-            ),
+            kind => {
+                Some(names::device_type_from(kind).ok_or_else(|| field("filter.device_type", "is not a known type"))?)
+            }
         },
         ip_address: ip_address("filter.ip_address", &filter.ip_address)?,
         created: Span {

@@ -88,9 +88,13 @@ impl Authenticator {
         }
         let hash = secret::sha256(credential.as_bytes());
         // Every key is compared, so that the time does not tell which one is near.
-        let operator = self.operators.iter().fold(None, |found, (known, caller)| {
-            if secret::constant_time_eq(known, &hash) { Some(caller) } else { found }
-        });
+        let operator =
+            self.operators.iter().fold(
+                None,
+                |found, (known, caller)| {
+                    if secret::constant_time_eq(known, &hash) { Some(caller) } else { found }
+                },
+            );
         if let Some(caller) = operator {
             return Ok(caller.clone());
         }

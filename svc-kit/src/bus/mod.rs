@@ -157,7 +157,7 @@ async fn settle<H: Handler>(handler: &H, batch: &[Message], lifecycle: &Lifecycl
 /// The publisher that configuration chose.
 pub enum BusPublisher {
     /// RabbitMQ.
-    Rabbit(RabbitPublisher),
+    Rabbit(Box<RabbitPublisher>),
     /// Memory.
     Memory(MemoryBus),
 }
@@ -169,7 +169,7 @@ impl BusPublisher {
     /// Fails when memory is asked for and the process shares no memory bus.
     pub fn new(config: &BusConfig, parts: &Parts) -> Result<Self, BootError> {
         match config.kind {
-            BusKind::Rabbitmq => Ok(Self::Rabbit(RabbitPublisher::new(config))),
+            BusKind::Rabbitmq => Ok(Self::Rabbit(Box::new(RabbitPublisher::new(config)))),
             BusKind::Memory => memory_bus(parts).map(Self::Memory),
         }
     }

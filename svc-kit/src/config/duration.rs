@@ -60,7 +60,14 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_written() {
-        for (text, ms) in [("0ms", 0), ("250ms", 250), ("30s", 30_000), ("90m", 5_400_000), ("36h", 129_600_000), ("90d", 7_776_000_000)] {
+        for (text, ms) in [
+            ("0ms", 0),
+            ("250ms", 250),
+            ("30s", 30_000),
+            ("90m", 5_400_000),
+            ("36h", 129_600_000),
+            ("90d", 7_776_000_000),
+        ] {
             let duration: HumanDuration = text.parse().unwrap();
             assert_eq!(duration.0, Duration::from_millis(ms), "{text}");
             assert_eq!(duration.to_string(), text);

@@ -86,7 +86,11 @@ impl Validate for TelemetryConfig {
         let is_url = self.otlp_endpoint.is_empty() || url::Url::parse(&self.otlp_endpoint).is_ok();
         problems.check(is_url, "telemetry.otlp_endpoint", "must be empty or a URL");
         let filter = tracing_subscriber::EnvFilter::try_new(&self.log_filter);
-        problems.check(filter.is_ok(), "telemetry.log_filter", "must be a tracing filter such as info,session_svc=debug");
+        problems.check(
+            filter.is_ok(),
+            "telemetry.log_filter",
+            "must be a tracing filter such as info,session_svc=debug",
+        );
     }
 }
 
@@ -115,7 +119,11 @@ impl BusConfig {
     /// Notes what cannot be used under `profile`.
     pub fn validate(&self, profile: Profile, problems: &mut Problems) {
         if self.kind == BusKind::Memory {
-            return problems.check(!profile.is_strict(), "bus.kind", "memory loses events; only profile dev may use it");
+            return problems.check(
+                !profile.is_strict(),
+                "bus.kind",
+                "memory loses events; only profile dev may use it",
+            );
         }
         problems.check(!self.urls.is_empty(), "bus.urls", "must name at least one broker");
         for url in &self.urls {

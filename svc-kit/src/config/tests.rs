@@ -55,7 +55,14 @@ fn every_problem_is_reported_at_once() {
     let file = "[grpc]\ndeadlin = \"5s\"\nconcurrency_max = \"many\"\n[nonsense]\na = 1";
     let problems = load_with(file, &[("LATCHKEY_GRPC__REFLECTION", "maybe"), ("LATCHKEY_GRPC__X", "1")]).unwrap_err();
     let text = problems.to_string();
-    for part in ["grpc.deadlin: is unknown", "did you mean deadline?", "grpc.concurrency_max: must be of type integer", "nonsense: is unknown", "grpc.reflection: must be of type boolean (from LATCHKEY_GRPC__REFLECTION)", "grpc.x: is unknown"] {
+    for part in [
+        "grpc.deadlin: is unknown",
+        "did you mean deadline?",
+        "grpc.concurrency_max: must be of type integer",
+        "nonsense: is unknown",
+        "grpc.reflection: must be of type boolean (from LATCHKEY_GRPC__REFLECTION)",
+        "grpc.x: is unknown",
+    ] {
         assert!(text.contains(part), "{part:?} is missing in {text}");
     }
     assert_eq!(problems.list().len(), 5);

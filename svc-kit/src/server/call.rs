@@ -94,7 +94,8 @@ impl CallLayer {
         // A handler's error travels in the headers; what is not there went well.
         let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code());
         let method = if code == Code::Unimplemented { "unknown" } else { path };
-        let labels = [KeyValue::new("rpc_method", method.to_owned()), KeyValue::new("rpc_code", i64::from(code as i32))];
+        let labels =
+            [KeyValue::new("rpc_method", method.to_owned()), KeyValue::new("rpc_code", i64::from(code as i32))];
         self.duration.record(started.elapsed().as_secs_f64(), &labels);
     }
 }

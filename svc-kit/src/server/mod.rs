@@ -115,9 +115,8 @@ impl GrpcServer {
                 let _ = stream.set_nodelay(true);
             }
         });
-        lifecycle.spawn("grpc", async move {
-            router.serve_with_incoming_shutdown(incoming, soft.cancelled_owned()).await
-        });
+        lifecycle
+            .spawn("grpc", async move { router.serve_with_incoming_shutdown(incoming, soft.cancelled_owned()).await });
         Ok(bound)
     }
 }

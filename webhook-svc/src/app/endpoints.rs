@@ -5,13 +5,7 @@ use std::time::Duration;
 use prost::Message as _;
 use proto::event::v1 as pb;
 use secrecy::SecretString;
-use svc_kit::{
-    access::Caller,
-    clock::Timestamp,
-    entropy,
-    id::encode_base32,
-    telemetry::TraceContext,
-};
+use svc_kit::{access::Caller, clock::Timestamp, entropy, id::encode_base32, telemetry::TraceContext};
 
 use super::{Webhooks, accept::logged};
 use crate::{

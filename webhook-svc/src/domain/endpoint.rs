@@ -47,7 +47,7 @@ impl Endpoint {
         self.disabled.is_none()
             && self.tenant == tenant
             && (self.applications.is_empty() || self.applications.iter().any(|wanted| wanted == application))
-            && self.event_types.iter().any(|pattern| pattern.matches(event_type))
+            && self.event_types.iter().any(|pattern| pattern.subscribes_to(event_type))
     }
 }
 
@@ -74,11 +74,17 @@ impl EventPattern {
         &self.0
     }
 
+    /// Says whether events of a type are sent to who asks for this pattern.
+    fn subscribes_to(&self, event_type: &str) -> bool {
+        match event_type {
+            PING => false,
+            ONLY_BY_NAME => self.0 == event_type,
+            _ => self.matches(event_type),
+        }
+    }
+
     /// Says whether a type matches.
     pub fn matches(&self, event_type: &str) -> bool {
-        if event_type == ONLY_BY_NAME || event_type == PING {
-            return self.0 == event_type && event_type != PING;
-        }
         match self.0.strip_suffix('*') {
             Some(start) => event_type.starts_with(start),
             None => self.0 == event_type,
@@ -103,7 +109,7 @@ mod tests {
             ("session.refreshed", "session.refreshed", true),
             ("*", "endpoint.pinged", false),
         ] {
-            assert_eq!(EventPattern::parse(pattern).unwrap().matches(event_type), expected, "{pattern} {event_type}");
+            assert_eq!(EventPattern::parse(pattern).unwrap().subscribes_to(event_type), expected, "{pattern} {event_type}");
         }
         for text in ["", ".", "a..b", "a*", "*.a", "a b", "ä", "session.*.x", &"a".repeat(65)] {
             assert_eq!(EventPattern::parse(text), None, "{text:?}");

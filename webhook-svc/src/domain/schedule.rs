@@ -59,13 +59,7 @@ impl Progress {
 }
 
 /// Decides what follows from `verdict`. `random` is in 0..1; `retry_after` is what the receiver asked for.
-pub fn after(
-    verdict: Verdict,
-    progress: Progress,
-    retry_after: Option<Duration>,
-    random: f64,
-    now: Timestamp,
-) -> Next {
+pub fn after(verdict: Verdict, progress: Progress, retry_after: Option<Duration>, random: f64, now: Timestamp) -> Next {
     match verdict {
         Verdict::Status(200..=299) => return Next::Done,
         Verdict::Status(410) => return Next::Gone,

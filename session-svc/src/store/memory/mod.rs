@@ -67,11 +67,8 @@ impl MemoryStore {
     fn next_revision(&self, state: &mut State) -> Revision {
         let ms = u64::try_from(self.clock.now().as_ms()).unwrap_or(0);
         let last = state.last;
-        state.last = if ms > last.ms {
-            Revision { ms, number: 0 }
-        } else {
-            Revision { ms: last.ms, number: last.number + 1 }
-        };
+        state.last =
+            if ms > last.ms { Revision { ms, number: 0 } } else { Revision { ms: last.ms, number: last.number + 1 } };
         state.last
     }
 

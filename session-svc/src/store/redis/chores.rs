@@ -24,8 +24,12 @@ impl Chores for RedisStore {
             pipeline.cmd("SET").arg(&key).arg(owner).arg("NX").arg("PX").arg(ms).ignore().get(&key);
         }
         let owners: Vec<Option<String>> = pipeline.query_async(&mut self.connection.clone()).await.map_err(failed)?;
-        let held: Vec<Shard> =
-            shards.into_iter().zip(owners).filter(|(_, by)| by.as_deref() == Some(owner)).map(|(shard, _)| shard).collect();
+        let held: Vec<Shard> = shards
+            .into_iter()
+            .zip(owners)
+            .filter(|(_, by)| by.as_deref() == Some(owner))
+            .map(|(shard, _)| shard)
+            .collect();
         let mut pipeline = redis::pipe();
         for shard in &held {
             // Losing the lease in this very moment makes two of us work: wasteful, not wrong.

@@ -85,7 +85,7 @@ impl RedisStore {
         // The version first: cutoffs that are newer than their version are fetched once more, never missed.
         let mut pipeline = redis::pipe();
         pipeline.get(self.keys.version(shard)).hgetall(self.keys.cutoffs(shard));
-        let (version, fields): (Option<u64>, Vec<(Vec<u8>, Vec<u8>)>) =
+        let (version, fields): (Option<u64>, HashMap<Vec<u8>, Vec<u8>>) =
             pipeline.query_async(&mut self.connection.clone()).await.map_err(failed)?;
         let scopes = fields
             .into_iter()
@@ -145,8 +145,11 @@ impl SessionStore for RedisStore {
             let members: Vec<(Vec<u8>, i64)> = self.command(&range).await?;
             let is_last = members.len() < query.limit;
             offset += members.len();
-            let ids: Vec<SessionId> =
-                members.into_iter().filter(|member| is_after(member, &query)).filter_map(|(id, _)| SessionId::from_bytes(&id)).collect();
+            let ids: Vec<SessionId> = members
+                .into_iter()
+                .filter(|member| is_after(member, &query))
+                .filter_map(|(id, _)| SessionId::from_bytes(&id))
+                .collect();
             reads.extend(self.read_all(&ids).await?);
             if is_last {
                 break;

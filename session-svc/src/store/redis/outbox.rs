@@ -34,8 +34,7 @@ impl Outbox for RedisStore {
                 self.client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?
             }
         };
-        let by_key: BTreeMap<String, Shard> =
-            shards.iter().map(|shard| (self.keys.outbox(*shard), *shard)).collect();
+        let by_key: BTreeMap<String, Shard> = shards.iter().map(|shard| (self.keys.outbox(*shard), *shard)).collect();
         let mut read = redis::cmd("XREAD");
         read.arg("COUNT").arg(limit).arg("BLOCK").arg(BLOCK.as_millis() as u64).arg("STREAMS");
         for key in by_key.keys() {

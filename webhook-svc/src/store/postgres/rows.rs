@@ -49,7 +49,8 @@ impl TryFrom<EndpointRow> for Endpoint {
 
     fn try_from(row: EndpointRow) -> Result<Self, StoreError> {
         let until = Timestamp::from_ms(row.previous_until_ms);
-        let patterns: Option<Vec<EventPattern>> = row.event_types.iter().map(|text| EventPattern::parse(text)).collect();
+        let patterns: Option<Vec<EventPattern>> =
+            row.event_types.iter().map(|text| EventPattern::parse(text)).collect();
         Ok(Self {
             id: EndpointId::parse(&row.id).map_err(unreadable)?,
             tenant: row.tenant_id,
