@@ -56,7 +56,8 @@ async fn tail_prints_events_as_they_arrive() {
     let stack = Stack::start().await;
     let created = stack.run(&["endpoints", "create", "--url", "http://127.0.0.1:1/", "--json"]).await.json();
     let endpoint = created["endpoint"]["id"].as_str().unwrap();
-    let arguments = ["events", "tail", "--from-start", "--type", "endpoint.*", "--count", "2", "--interval", "50ms", "--json"];
+    let arguments =
+        ["events", "tail", "--from-start", "--type", "endpoint.*", "--count", "2", "--interval", "50ms", "--json"];
     let tail = stack.run(&arguments);
     let pings = async {
         stack.run(&["endpoints", "ping", endpoint]).await.text();

@@ -116,7 +116,8 @@ async fn sweep<S: Chores>(sessions: Arc<Sessions<S>>, shards: watch::Receiver<Ve
                     other => break other,
                 }
             };
-            let forgotten = if round.is_multiple_of(FORGET_EVERY) { sessions.forget_cutoffs(shard).await } else { Ok(()) };
+            let forgotten =
+                if round.is_multiple_of(FORGET_EVERY) { sessions.forget_cutoffs(shard).await } else { Ok(()) };
             if let Err(error) = swept.map(drop).and(forgotten) {
                 tracing::warn!(error = chain(&error), shard = shard.0, "the shard cannot be swept now");
                 break;

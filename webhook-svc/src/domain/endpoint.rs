@@ -109,7 +109,11 @@ mod tests {
             ("session.refreshed", "session.refreshed", true),
             ("*", "endpoint.pinged", false),
         ] {
-            assert_eq!(EventPattern::parse(pattern).unwrap().subscribes_to(event_type), expected, "{pattern} {event_type}");
+            assert_eq!(
+                EventPattern::parse(pattern).unwrap().subscribes_to(event_type),
+                expected,
+                "{pattern} {event_type}"
+            );
         }
         for text in ["", ".", "a..b", "a*", "*.a", "a b", "ä", "session.*.x", &"a".repeat(65)] {
             assert_eq!(EventPattern::parse(text), None, "{text:?}");
