@@ -2,7 +2,8 @@
 # Installs what the repository needs besides Rust, make and a C compiler. Every tool and its version is named here and
 # nowhere else; a second run finds everything and costs nothing.
 #   scripts/install.sh check   what `make check` runs: cargo-deny, buf, shellcheck, kubernetes-validate, into .tools/
-#   scripts/install.sh test    what `make test` runs: Redis, RabbitMQ, PostgreSQL and a browser, by apt-get (Debian, Ubuntu)
+#   scripts/install.sh test    what `make test` runs: Redis, RabbitMQ, PostgreSQL and a browser, by apt-get (Debian)
+#   scripts/install.sh compose what `make compose-test` runs where no container engine answers, likewise
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +19,7 @@ TEST_COMMANDS=(
     postgres:postgresql psql:postgresql-client
     chromium:chromium chromedriver:chromium-driver
 )
+COMPOSE_COMMANDS=(dockerd:docker.io docker-compose:docker-compose mmdebstrap:mmdebstrap curl:curl python3:python3)
 
 # Where Debian keeps programs that are not on everybody's PATH.
 PATH="$PATH$(printf ':%s' /usr/sbin /usr/lib/postgresql/*/bin)"
@@ -85,8 +87,11 @@ check)
 test)
     need_commands "${TEST_COMMANDS[@]}"
     ;;
+compose)
+    need_commands "${COMPOSE_COMMANDS[@]}"
+    ;;
 *)
-    sed -n '2,5s/^# //p' "$0"
+    sed -n '2,6s/^# //p' "$0"
     exit 2
     ;;
 esac
