@@ -24,11 +24,12 @@ test: ## Runs every test; installs and starts Redis, RabbitMQ and PostgreSQL whe
 		then cargo nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE); \
 		else cargo test $(LOCKED) --workspace --lib --bins --tests --no-fail-fast; fi
 
-check: ## Checks format, lints, dependencies, contract, scripts and the shape of the workspace
+check: ## Checks format, lints, dependencies, contract, scripts, manifests and the shape of the workspace
 	scripts/install.sh check
 	cargo fmt --all --check
-	shellcheck .ci/run scripts/*.sh
+	shellcheck .ci/run scripts/*.sh deploy/docker/healthcheck
 	buf lint
+	scripts/check-manifests.sh
 	cargo deny $(LOCKED) check bans licenses sources
 	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
 	cargo test $(LOCKED) --workspace --test tidy
