@@ -25,7 +25,9 @@ fn write(server: &DevServer, text: &mut String) -> std::fmt::Result {
 fn addresses(server: &DevServer, text: &mut String) -> std::fmt::Result {
     let at = &server.addresses;
     writeln!(text, "  issuer       {}", at.issuer)?;
-    writeln!(text, "  sign-in      {}/login", at.issuer)?;
+    if let Some(link) = sign_in_link(server) {
+        writeln!(text, "  sign-in      {link}")?;
+    }
     writeln!(text, "  discovery    {}/.well-known/openid-configuration", at.issuer)?;
     for (name, grpc, ops) in [
         ("auth-svc", at.auth_grpc, at.auth_ops),
@@ -36,6 +38,20 @@ fn addresses(server: &DevServer, text: &mut String) -> std::fmt::Result {
         writeln!(text, "  {name:<12} gRPC localhost:{grpc}, http://localhost:{ops}/readyz and /metrics")?;
     }
     writeln!(text)
+}
+
+/// An address that shows the sign-in page: the authorization request of an application that needs no PKCE.
+fn sign_in_link(server: &DevServer) -> Option<String> {
+    let confidential = server.seed.directory.applications.iter().find(|found| found.secret.is_some())?;
+    let redirect_uri = confidential.redirect_uris.first()?;
+    let parameters = [
+        ("response_type", "code"),
+        ("client_id", &confidential.id),
+        ("redirect_uri", redirect_uri),
+        ("scope", "openid profile email offline_access"),
+    ];
+    let authorize = format!("{}/authorize", server.addresses.issuer);
+    url::Url::parse_with_params(&authorize, parameters).ok().map(Into::into)
 }
 
 fn people(server: &DevServer, text: &mut String) -> std::fmt::Result {
