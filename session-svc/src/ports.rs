@@ -69,8 +69,6 @@ pub struct Commit {
     pub shard: Shard,
     /// The cutoffs must still have this version.
     pub cutoffs: Option<u64>,
-    /// Sessions that must exist and be in the form that was read, though nothing is written to them.
-    pub unchanged: Vec<(SessionId, Snapshot)>,
     /// Sessions to write.
     pub writes: Vec<Write>,
     /// A cutoff to add.
@@ -89,7 +87,6 @@ impl Commit {
         Self {
             shard,
             cutoffs: None,
-            unchanged: Vec::new(),
             writes: Vec::new(),
             cutoff: None,
             events: Vec::new(),
@@ -108,9 +105,22 @@ pub enum Committed {
     Conflict,
 }
 
-/// Key that makes a retry safe, within an owner's shard.
+/// Key that makes a retry safe. It belongs to the user, or to the one session, that the request names: callers of other
+/// users cannot collide with it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct IdempotencyKey(pub String);
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// The key that a caller gave, within what it belongs to.
+    pub fn within(scope: &impl std::fmt::Display, key: &str) -> Self {
+        Self(format!("{scope}:{key}"))
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// What was answered to a request with an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,8 +133,9 @@ pub struct Answer {
     pub count: usize,
     /// Whether the one session had ended before.
     pub already_ended: bool,
-    /// Position of the cutoff, if there was one.
-    pub cutoff: String,
+    /// Position of the commit that it was stored with; the store knows it.
+    #[serde(skip)]
+    pub position: Revision,
 }
 
 /// A part of an owner's list.

@@ -78,11 +78,11 @@ impl<S: SessionStore> Sessions<S> {
             let (parent, version) = self.parent_alive(caller, &command).await?;
             let mut commit = Commit::new(shard);
             commit.cutoffs = version;
-            commit.unchanged = parent.into_iter().map(|read| (read.stored.session.id, read.snapshot)).collect();
-            let stored = Stored { session: session.clone(), created: Default::default(), sequence: 1 };
+            let stored = Stored { session: session.clone(), created: Default::default(), sequence: 1, births: 0 };
             let what = What::Created(Box::new(session.clone()));
             commit.events.push(Event { at: session.created_at, sequence: 1, actor: caller.subject.clone(), what });
             commit.writes.push(Write { before: None, after: stored.clone(), is_forgotten: false });
+            commit.writes.extend(parent.map(counted));
             commit.answer = command.idempotency.as_ref().map(|(key, request)| {
                 let mut answer = request.answer();
                 answer.sessions.push(session.id.to_string());
@@ -129,8 +129,8 @@ impl<S: SessionStore> Sessions<S> {
         }
     }
 
-    /// The parent, which must be alive, and the cutoffs' version that this holds for. The commit is guarded by both, so
-    /// that a parent that ends in between takes the child with it or refuses it.
+    /// The parent, which must be alive, and the cutoffs' version that this holds for. The commit is guarded by both and
+    /// counts the child in the parent's record: of a birth and the parent's end one comes first, and the other sees it.
     async fn parent_alive(
         &self,
         caller: &Caller,
@@ -160,4 +160,10 @@ impl<S: SessionStore> Sessions<S> {
         let token = has_token.then(|| self.keys.token(&stored.session, 1));
         Created { stored, token }
     }
+}
+
+/// The parent with one child more.
+fn counted(parent: Read) -> Write {
+    let after = Stored { births: parent.stored.births.saturating_add(1), ..parent.stored };
+    Write { before: Some(parent.snapshot), after, is_forgotten: false }
 }

@@ -18,6 +18,7 @@ use crate::{
     domain::{
         id::{SessionId, Shard},
         refresh::RefreshPolicy,
+        revision::Revision,
         session::Kind,
         times::Times,
         token::ServerKeys,
@@ -106,6 +107,6 @@ impl RequestHash {
 
     fn answer(&self) -> Answer {
         let request = self.0.clone();
-        Answer { request, sessions: Vec::new(), count: 0, already_ended: false, cutoff: String::new() }
+        Answer { request, sessions: Vec::new(), count: 0, already_ended: false, position: Revision::default() }
     }
 }

@@ -65,6 +65,9 @@ impl<S: SessionStore> Sessions<S> {
                 Decision::Reuse { next, events } => {
                     commit.events.extend(events);
                     commit.is_ending = true;
+                    if let (Kind::Sso, Some(end)) = (next.session.kind, &next.session.end) {
+                        self.end_children(&mut commit, &read, &loaded, end, None).await?;
+                    }
                     (next, Outcome::Refused)
                 }
             };

@@ -61,8 +61,8 @@ impl<S: SessionStore> Sessions<S> {
             let (mut commit, stored, already_ended) = match read.stored.life(now, &loaded.cutoffs) {
                 Life::Ended(_) => (Commit::new(id.shard()), read.stored.clone(), true),
                 // Over already, by time or by a cutoff: recorded as what it was.
-                Life::Lapsed(end) => self.ending(&read, &loaded, end).await?.with(true),
-                Life::Alive => self.ending(&read, &loaded, asked).await?.with(false),
+                Life::Lapsed(end) => self.ending(&read, &loaded, end, None).await?.with(true),
+                Life::Alive => self.ending(&read, &loaded, asked, None).await?.with(false),
             };
             commit.answer = command.idempotency.as_ref().map(|(key, request)| {
                 let mut answer = request.answer();
@@ -78,8 +78,14 @@ impl<S: SessionStore> Sessions<S> {
         Err(SessionError::Contention)
     }
 
-    /// Decides the end of a session and of its children.
-    async fn ending(&self, read: &Read, loaded: &Loaded, end: End) -> Result<Ending, SessionError> {
+    /// Decides the end of a session and of its children but one.
+    async fn ending(
+        &self,
+        read: &Read,
+        loaded: &Loaded,
+        end: End,
+        except: Option<SessionId>,
+    ) -> Result<Ending, SessionError> {
         let mut commit = Commit::new(read.stored.session.id.shard());
         commit.cutoffs = Some(loaded.cutoffs.version);
         commit.is_ending = true;
@@ -87,15 +93,28 @@ impl<S: SessionStore> Sessions<S> {
         commit.events.push(event);
         commit.writes.push(Write { before: Some(read.snapshot.clone()), after: next.clone(), is_forgotten: false });
         if next.session.kind == Kind::Sso {
-            // A child that is created after this list is guarded by the parent's form, which this commit changes.
-            for child in self.children(&read.stored, loaded).await? {
-                let child_end = End { reason: EndReason::ParentEnded, ..end.clone() };
-                let (ended, event) = child.stored.ended(child_end);
-                commit.events.push(event);
-                commit.writes.push(Write { before: Some(child.snapshot), after: ended, is_forgotten: false });
-            }
+            self.end_children(&mut commit, read, loaded, &end, except).await?;
         }
         Ok(Ending { commit, stored: next })
+    }
+
+    /// Adds the end of an SSO session's children to the commit that ends it. A child that is born after they are listed
+    /// is counted in the parent's record, which this commit must find as it was read.
+    pub(super) async fn end_children(
+        &self,
+        commit: &mut Commit,
+        parent: &Read,
+        loaded: &Loaded,
+        end: &End,
+        except: Option<SessionId>,
+    ) -> Result<(), SessionError> {
+        let children = self.children(&parent.stored, loaded).await?;
+        for child in children.into_iter().filter(|child| Some(child.stored.session.id) != except) {
+            let (ended, event) = child.stored.ended(End { reason: EndReason::ParentEnded, ..end.clone() });
+            commit.events.push(event);
+            commit.writes.push(Write { before: Some(child.snapshot), after: ended, is_forgotten: false });
+        }
+        Ok(())
     }
 
     /// The living children of an SSO session that end with it.
@@ -120,8 +139,14 @@ impl<S: SessionStore> Sessions<S> {
         }
     }
 
-    /// Ends a session that is known to be over or chosen for ending; `None` when it changed meanwhile.
-    pub(super) async fn end_now(&self, id: SessionId, asked: Option<&End>) -> Result<Option<Stored>, SessionError> {
+    /// Ends a session that is known to be over or chosen for ending, and its children but one; `None` when it changed
+    /// meanwhile.
+    pub(super) async fn end_now(
+        &self,
+        id: SessionId,
+        asked: Option<&End>,
+        except: Option<SessionId>,
+    ) -> Result<Option<Stored>, SessionError> {
         let loaded = self.store.load(id).await?;
         let Some(read) = loaded.read.clone() else { return Ok(None) };
         let end = match (read.stored.life(self.clock.now(), &loaded.cutoffs), asked) {
@@ -129,7 +154,7 @@ impl<S: SessionStore> Sessions<S> {
             (Life::Alive, Some(end)) => end.clone(),
             (Life::Alive, None) | (Life::Ended(_), _) => return Ok(None),
         };
-        let Ending { commit, stored } = self.ending(&read, &loaded, end).await?;
+        let Ending { commit, stored } = self.ending(&read, &loaded, end, except).await?;
         Ok((self.store.commit(commit).await? != Committed::Conflict).then_some(stored))
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         event::{Event, What},
         filter::{Filter, State},
         id::SessionId,
+        revision::Revision,
     },
     error::SessionError,
     ports::{Answer, Commit, Committed, IdempotencyKey, SessionStore},
@@ -121,7 +122,7 @@ impl<S: SessionStore> Sessions<S> {
                 break;
             }
             for id in chosen {
-                if self.end_now(id, Some(&end)).await?.is_some() {
+                if self.end_now(id, Some(&end), filter.except).await?.is_some() {
                     ended.push(id);
                 }
             }
@@ -156,15 +157,11 @@ fn named(ids: Vec<SessionId>, cutoff: String) -> RevokedMany {
 }
 
 fn to_answer(request: &RequestHash, result: &RevokedMany) -> Answer {
-    Answer {
-        sessions: result.ids.clone(),
-        count: result.count,
-        cutoff: result.cutoff.clone(),
-        already_ended: result.is_truncated,
-        ..request.answer()
-    }
+    Answer { sessions: result.ids.clone(), count: result.count, already_ended: result.is_truncated, ..request.answer() }
 }
 
 fn from_answer(answer: Answer) -> RevokedMany {
-    RevokedMany { count: answer.count, ids: answer.sessions, cutoff: answer.cutoff, is_truncated: answer.already_ended }
+    // Answers of revocations one by one are stored without an event, and so without a position.
+    let cutoff = if answer.position == Revision::default() { String::new() } else { answer.position.to_string() };
+    RevokedMany { count: answer.count, ids: answer.sessions, cutoff, is_truncated: answer.already_ended }
 }

@@ -54,7 +54,7 @@ impl<S: Chores> Sessions<S> {
         };
         match read.stored.life(now, &loaded.cutoffs) {
             Life::Lapsed(_) => {
-                self.end_now(id, None).await?;
+                self.end_now(id, None, None).await?;
                 Ok(())
             }
             Life::Ended(_) if now >= read.stored.session.forgotten_at() => self.forget(read, &loaded).await,
@@ -85,7 +85,7 @@ impl<S: Chores> Sessions<S> {
                 after = Some((read.stored.session.created_at, read.stored.session.id));
                 let is_covered = read.stored.session.end.is_none() && cutoffs.covering(&read.stored).is_some();
                 // A conflict leaves it for the next round.
-                is_complete &= !is_covered || self.end_now(read.stored.session.id, None).await?.is_some();
+                is_complete &= !is_covered || self.end_now(read.stored.session.id, None, None).await?.is_some();
             }
             if is_last {
                 break;

@@ -104,6 +104,9 @@ pub struct Stored {
     pub created: Revision,
     /// Number of its last event.
     pub sequence: u32,
+    /// How many sessions were opened under it. Counted in its record, so that whoever ends it together with its children
+    /// is refused when there is one more child than it knew of.
+    pub births: u32,
 }
 
 /// Whether a session is alive, at some moment.

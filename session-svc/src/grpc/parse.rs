@@ -82,16 +82,25 @@ fn moment(path: &str, value: Option<&prost_types::Timestamp>) -> Parsed<Option<T
 fn limit(path: &str, value: Option<&prost_types::Duration>) -> Parsed<Duration> {
     let Some(value) = value else { return Ok(Duration::ZERO) };
     let problem = || field(path, "must be a duration of at least a second, or zero");
+    // Checked before the conversion, which panics where it cannot negate.
+    if value.seconds < 0 || value.nanos < 0 {
+        return Err(problem());
+    }
     let duration = Duration::try_from(*value).map_err(|_| problem())?;
     if !duration.is_zero() && duration < Duration::from_secs(1) { Err(problem()) } else { Ok(duration) }
 }
 
-fn idempotency(caller: &Caller, key: &str, request: &[u8]) -> Parsed<Option<(IdempotencyKey, RequestHash)>> {
+fn idempotency(
+    caller: &Caller,
+    scope: &impl std::fmt::Display,
+    key: &str,
+    request: &[u8],
+) -> Parsed<Option<(IdempotencyKey, RequestHash)>> {
     if key.is_empty() {
         return Ok(None);
     }
     let key = text("idempotency_key", key, KEY_BYTES_MAX)?;
-    Ok(Some((IdempotencyKey(key), RequestHash::of(caller, request))))
+    Ok(Some((IdempotencyKey::within(scope, &key), RequestHash::of(caller, request))))
 }
 
 fn owner(prefix: &str, tenant: &str, user: &str) -> Parsed<Owner> {
@@ -167,8 +176,8 @@ pub(super) fn create(caller: &Caller, request: &pb::CreateSessionRequest, now: T
         Err(_) => return Err(field("on_parent_end", "must be REVOKE or KEEP")),
     };
     let times = request.times.unwrap_or_default();
+    let owner = owner("", &request.tenant_id, &request.user_id)?;
     Ok(CreateSession {
-        owner: owner("", &request.tenant_id, &request.user_id)?,
         kind,
         application,
         parent,
@@ -185,7 +194,8 @@ pub(super) fn create(caller: &Caller, request: &pb::CreateSessionRequest, now: T
             idle_timeout: limit("times.idle_timeout", times.idle_timeout.as_ref())?,
             absolute_lifetime: limit("times.absolute_lifetime", times.absolute_lifetime.as_ref())?,
         },
-        idempotency: idempotency(caller, &request.idempotency_key, &canonical(request))?,
+        idempotency: idempotency(caller, &owner, &request.idempotency_key, &canonical(request))?,
+        owner,
     })
 }
 
@@ -252,11 +262,16 @@ pub(super) fn revoke(caller: &Caller, request: &pb::RevokeSessionRequest) -> Par
         Some(Session::SessionId(id)) => Presented::Id(session_id("session_id", id)?),
         None => return Err(field("session", "session_id or token must be given")),
     };
+    let session = match &presented {
+        Presented::Id(id) => id.to_string(),
+        Presented::Token(token) => token.session.to_string(),
+        Presented::Nonsense => String::new(),
+    };
     Ok(RevokeSession {
         presented,
         reason: reason(request.reason)?,
         comment: text("comment", &request.comment, COMMENT_BYTES_MAX)?,
-        idempotency: idempotency(caller, &request.idempotency_key, &request.encode_to_vec())?,
+        idempotency: idempotency(caller, &session, &request.idempotency_key, &request.encode_to_vec())?,
     })
 }
 
@@ -265,12 +280,13 @@ pub(super) fn revoke_many(caller: &Caller, request: &pb::RevokeSessionsRequest) 
     if request.filter.as_ref().is_some_and(|filter| !filter.states.is_empty()) {
         return Err(field("filter.states", "must be empty: only what is alive can end"));
     }
+    let idempotency = idempotency(caller, &filter.owner, &request.idempotency_key, &request.encode_to_vec())?;
     Ok(RevokeSessions {
         filter,
         is_dry_run: request.dry_run,
         reason: reason(request.reason)?,
         comment: text("comment", &request.comment, COMMENT_BYTES_MAX)?,
-        idempotency: idempotency(caller, &request.idempotency_key, &request.encode_to_vec())?,
+        idempotency,
     })
 }
 

@@ -47,7 +47,7 @@ fn stored(mode: RefreshMode, generation: u32) -> Stored {
         token,
         end: None,
     };
-    Stored { session, created: Revision { ms: 1, number: 0 }, sequence: 4 }
+    Stored { session, created: Revision { ms: 1, number: 0 }, sequence: 4, births: 0 }
 }
 
 fn refresh(stored: &Stored, ms: u64, presented: u32) -> Decision {

@@ -104,7 +104,6 @@ impl State {
     fn holds(&self, commit: &Commit) -> bool {
         let form = |id: &SessionId| self.sessions.get(id).map(|(_, version)| snapshot(*version));
         commit.cutoffs.is_none_or(|version| version == self.cutoffs(commit.shard).version)
-            && commit.unchanged.iter().all(|(id, expected)| form(id).as_ref() == Some(expected))
             && commit.writes.iter().all(|write| form(&write.after.session.id) == write.before)
             && commit.answer.as_ref().is_none_or(|(key, _)| !self.answers.contains_key(&(commit.shard, key.clone())))
     }
@@ -179,7 +178,8 @@ impl SessionStore for MemoryStore {
             state.cutoffs.insert(commit.shard, Arc::new(cutoffs));
             state.unfinished.entry(commit.shard).or_default().push(scope);
         }
-        if let Some((key, answer)) = commit.answer {
+        if let Some((key, mut answer)) = commit.answer {
+            answer.position = first;
             state.answers.insert((commit.shard, key), answer);
         }
         drop(state);

@@ -1,25 +1,20 @@
 -- Stores a decision, if what it was based on still holds. Knows no rules: see the use cases.
 --
 -- KEYS  1 outbox  2 cutoffs  3 cutoff version  4 looks  5 unfinished  6 answer
---       then one record key for each unchanged session, then record key and owner key for each write
+--       then record key and owner key for each write
 -- ARGV  1 expected cutoff version, '' for any   2 answer, '' for none   3 its time to live in ms
---       4 number of unchanged sessions  5 number of writes  6 number of events
---       7 scope of a cutoff, '' for none  8 the cutoff
---       then for each unchanged session: its exact record
+--       4 number of writes  5 number of events  6 scope of a cutoff, '' for none  7 the cutoff
 --       then for each write: exact record before ('' for none), 'put' or 'forget', sequence (4 bytes), record,
 --            ttl in ms, session id, created ms, next look in ms, 'set' or 'nx'
 --       then for each event: body, type, traceparent, tracestate
 -- Returns {1, position of each event ...}, or {0}: a guard failed and nothing is stored.
 
-local unchanged, writes, events = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local writes, events = tonumber(ARGV[4]), tonumber(ARGV[5])
+local key, arg = 6, 7
 
 -- Guards.
 if ARGV[1] ~= '' and (redis.call('GET', KEYS[3]) or '0') ~= ARGV[1] then return {0} end
 if ARGV[2] ~= '' and redis.call('EXISTS', KEYS[6]) == 1 then return {0} end
-for i = 1, unchanged do
-  if redis.call('GET', KEYS[6 + i]) ~= ARGV[8 + i] then return {0} end
-end
-local key, arg = 6 + unchanged, 8 + unchanged
 for i = 0, writes - 1 do
   if (redis.call('GET', KEYS[key + 1 + i * 2]) or '') ~= ARGV[arg + 1 + i * 9] then return {0} end
 end
@@ -55,10 +50,14 @@ for i = 0, writes - 1 do
   end
 end
 
-if ARGV[7] ~= '' then
-  redis.call('HSET', KEYS[2], ARGV[7], revision .. ARGV[8])
+if ARGV[6] ~= '' then
+  redis.call('HSET', KEYS[2], ARGV[6], revision .. ARGV[7])
   redis.call('INCR', KEYS[3])
-  redis.call('SADD', KEYS[5], ARGV[7])
+  redis.call('SADD', KEYS[5], ARGV[6])
 end
-if ARGV[2] ~= '' then redis.call('SET', KEYS[6], ARGV[2], 'PX', ARGV[3]) end
+-- An answer is stored behind the position that it was given at; twelve zeros where there is no event.
+if ARGV[2] ~= '' then
+  if revision == '' then revision = string.rep('\0', 12) end
+  redis.call('SET', KEYS[6], revision .. ARGV[2], 'PX', ARGV[3])
+end
 return result

@@ -43,19 +43,16 @@ impl Scripts {
         let script = if commit.is_ending { &self.ending } else { &self.creating };
         let mut call = script.prepare_invoke();
         let shard = commit.shard;
-        let answer_key = commit.answer.as_ref().map_or("", |(key, _)| key.0.as_str());
+        let answer_key = commit.answer.as_ref().map_or("", |(key, _)| key.as_str());
         call.key(keys.outbox(shard)).key(keys.cutoffs(shard)).key(keys.version(shard)).key(keys.looks(shard));
         call.key(keys.unfinished(shard)).key(keys.answer(shard, answer_key));
         call.arg(commit.cutoffs.map(|version| version.to_string()).unwrap_or_default());
         call.arg(answer(commit)?).arg(ms(ANSWER_TTL));
-        call.arg(commit.unchanged.len()).arg(commit.writes.len()).arg(commit.events.len());
+        call.arg(commit.writes.len()).arg(commit.events.len());
         match &commit.cutoff {
             Some((scope, end)) => call.arg(record::encode_scope(scope)).arg(record::encode_cutoff(end)),
             None => call.arg("").arg(""),
         };
-        for (id, snapshot) in &commit.unchanged {
-            call.key(keys.session(*id)).arg(&snapshot.0[..]);
-        }
         for write in &commit.writes {
             let session = &write.after.session;
             call.key(keys.session(session.id)).key(keys.owner(shard, &session.owner));
@@ -80,7 +77,7 @@ fn add_write(call: &mut redis::ScriptInvocation<'_>, write: &Write) {
     };
     call.arg(write.before.as_ref().map_or(&[][..], |before| &before.0[..]));
     call.arg(if write.is_forgotten { "forget" } else { "put" });
-    call.arg(&write.after.sequence.to_be_bytes()[..]).arg(record::encode(session));
+    call.arg(&write.after.sequence.to_be_bytes()[..]).arg(record::encode(&write.after));
     call.arg(time_to_live(session.forgotten_at(), session.created_at.max(session.last_active_at)));
     call.arg(&session.id.to_bytes()[..]).arg(session.created_at.as_ms()).arg(look.as_ms()).arg(mode);
 }

@@ -164,9 +164,8 @@ impl SessionStore for RedisStore {
     }
 
     async fn answer(&self, shard: Shard, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {
-        let text: Option<String> = self.command(&redis::Cmd::get(self.keys.answer(shard, &key.0))).await?;
-        let read = |text: String| serde_json::from_str(&text).map_err(|_| StoreError::Unreadable("an answer"));
-        text.map(read).transpose()
+        let value: Option<Vec<u8>> = self.command(&redis::Cmd::get(self.keys.answer(shard, key.as_str()))).await?;
+        value.map(|value| record::decode_answer(&value)).transpose()
     }
 
     fn shards(&self) -> u16 {

@@ -20,7 +20,7 @@ use crate::{
         session::{RefreshMode, Session, Stored, TokenState},
         times::Times,
     },
-    ports::{Read, Snapshot, StoreError},
+    ports::{Answer, Read, Snapshot, StoreError},
 };
 
 const HEADER: usize = Revision::BYTES + 4;
@@ -76,6 +76,8 @@ struct Record {
     replays: u32,
     #[prost(message, optional, tag = "24")]
     end: Option<EndRecord>,
+    #[prost(uint32, tag = "25")]
+    births: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -117,7 +119,8 @@ struct ScopeRecord {
 }
 
 /// Encodes a session, without the header that the commit script writes.
-pub(super) fn encode(session: &Session) -> Vec<u8> {
+pub(super) fn encode(stored: &Stored) -> Vec<u8> {
+    let session = &stored.session;
     let after = |moment: Timestamp| moment.as_ms() - session.created_at.as_ms();
     let device = &session.device;
     let record = Record {
@@ -152,6 +155,7 @@ pub(super) fn encode(session: &Session) -> Vec<u8> {
         confirmed: session.token.confirmed,
         replays: session.token.replays,
         end: session.end.as_ref().map(end_record),
+        births: stored.births,
     };
     record.encode_to_vec()
 }
@@ -159,13 +163,15 @@ pub(super) fn encode(session: &Session) -> Vec<u8> {
 /// Decodes a whole value, as it was read.
 pub(super) fn decode(id: SessionId, value: Vec<u8>) -> Result<Read, StoreError> {
     let value = Bytes::from(value);
-    let session = value.get(HEADER..).and_then(|body| Record::decode(body).ok()).and_then(|r| session_of(id, r));
+    let record = value.get(HEADER..).and_then(|body| Record::decode(body).ok());
+    let births = record.as_ref().map_or(0, |record| record.births);
+    let session = record.and_then(|record| session_of(id, record));
     let created = value.get(..Revision::BYTES).and_then(Revision::from_bytes);
     let sequence = value.get(Revision::BYTES..HEADER).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
     let (Some(session), Some(created), Some(sequence)) = (session, created, sequence) else {
         return Err(StoreError::Unreadable("a session's record"));
     };
-    Ok(Read { stored: Stored { session, created, sequence }, snapshot: Snapshot(value) })
+    Ok(Read { stored: Stored { session, created, sequence, births }, snapshot: Snapshot(value) })
 }
 
 fn session_of(id: SessionId, record: Record) -> Option<Session> {
@@ -243,6 +249,16 @@ pub(super) fn decode_cutoff(value: &[u8]) -> Result<Cutoff, StoreError> {
     let revision = Revision::from_bytes(revision).ok_or_else(unreadable)?;
     let end = EndRecord::decode(end).ok().and_then(end_of).ok_or_else(unreadable)?;
     Ok(Cutoff { revision, end })
+}
+
+/// Decodes the answer of an idempotency key, as the commit script writes it: position and JSON.
+pub(super) fn decode_answer(value: &[u8]) -> Result<Answer, StoreError> {
+    let parts = value.split_at_checked(Revision::BYTES);
+    let answer = parts.and_then(|(position, json)| {
+        let answer: Answer = serde_json::from_slice(json).ok()?;
+        Some(Answer { position: Revision::from_bytes(position)?, ..answer })
+    });
+    answer.ok_or(StoreError::Unreadable("an answer"))
 }
 
 /// Encodes a scope, as the field of a cutoff.

@@ -1,0 +1,13 @@
+//! session-svc over real gRPC, on the in-memory store and on a real Redis: one module for each RPC, then races and crashes.
+
+mod support;
+
+mod create;
+mod get;
+mod hostile;
+mod list;
+mod refresh;
+mod replicas;
+mod revoke;
+mod revoke_many;
+mod validate;

@@ -1,0 +1,190 @@
+//! `RevokeSessions`.
+
+use proto::session::v1::{self as pb, EndReason, SessionKind};
+use tonic::Code;
+
+use crate::support::*;
+
+on_each_store!(
+    a_user_is_cut_off_at_once_and_each_session_is_told_of,
+    an_application_of_a_user_is_cut_off_alone,
+    what_comes_after_the_cut_lives,
+    a_dry_run_changes_nothing,
+    all_but_one_end,
+    any_filter_can_end_sessions,
+    a_sign_in_in_flight_never_slips_past_the_answer,
+    an_idempotency_key_has_one_effect,
+    every_field_is_checked,
+    another_tenant_is_out_of_reach,
+);
+
+async fn a_user_is_cut_off_at_once_and_each_session_is_told_of(service: &Service) {
+    let mut client = service.operator();
+    let (parent, token) = created(&mut client, sso(USER)).await;
+    let (child, _) = created(&mut client, under(&parent, SessionKind::Application)).await;
+    let (other, _) = created(&mut client, sso("grace")).await;
+    let request = pb::RevokeSessionsRequest {
+        filter: Some(of_user(USER)),
+        reason: EndReason::AccountDisabled.into(),
+        comment: "left the company".to_owned(),
+        ..Default::default()
+    };
+    let answer = client.revoke_sessions(request).await.unwrap().into_inner();
+    let mut ids = answer.session_ids.clone();
+    ids.sort();
+    let mut expected = vec![parent.id.clone(), child.id.clone()];
+    expected.sort();
+    assert_eq!((ids, answer.revoked_count, answer.truncated), (expected, 2, false));
+    assert!(!answer.cutoff_revision.is_empty());
+    for id in [&parent.id, &child.id] {
+        assert!(!is_active(&mut client, id).await);
+        let ended = get(&mut client, id).await.unwrap();
+        assert_eq!(
+            (ended.end_reason, ended.end_comment.as_str()),
+            (EndReason::AccountDisabled.into(), "left the company")
+        );
+        assert_eq!(ended.ended_by, "operator:dev");
+    }
+    assert_refused(refresh(&mut client, &token).await, Code::Unauthenticated, "TOKEN_REFUSED");
+    assert!(is_active(&mut client, &other.id).await);
+    for id in [&parent.id, &child.id] {
+        service.events.are(id, &["session.created", "session.revoked"]).await;
+    }
+    let cutoffs = service.events.all().into_iter().filter(|event| event.r#type == "sessions.cutoff").count();
+    assert_eq!(cutoffs, 1);
+    assert_eq!(listed(&mut client, of_user(USER), 50).await, vec![]);
+}
+
+async fn an_application_of_a_user_is_cut_off_alone(service: &Service) {
+    let mut client = service.operator();
+    let (web, _) = created(&mut client, in_application(USER, APPLICATION)).await;
+    let (mobile, _) = created(&mut client, in_application(USER, "mobile")).await;
+    let (tv, _) = created(&mut client, in_application(USER, "tv")).await;
+    let both = pb::SessionFilter { application_ids: vec![APPLICATION.into(), "tv".into()], ..of_user(USER) };
+    assert_eq!(revoke_all(&mut client, both).await.unwrap().revoked_count, 2);
+    for (id, is_alive) in [(&web.id, false), (&tv.id, false), (&mobile.id, true)] {
+        assert_eq!(is_active(&mut client, id).await, is_alive);
+    }
+}
+
+async fn what_comes_after_the_cut_lives(service: &Service) {
+    let mut client = service.operator();
+    created(&mut client, sso(USER)).await;
+    revoke_all(&mut client, of_user(USER)).await.unwrap();
+    // The clock stands still: only the order decides.
+    let (later, token) = created(&mut client, sso(USER)).await;
+    assert!(is_active(&mut client, &later.id).await);
+    refresh(&mut client, &token).await.unwrap();
+}
+
+async fn a_dry_run_changes_nothing(service: &Service) {
+    let mut client = service.operator();
+    let (session, _) = created(&mut client, sso(USER)).await;
+    let request = pb::RevokeSessionsRequest { filter: Some(of_user(USER)), dry_run: true, ..Default::default() };
+    let answer = client.revoke_sessions(request).await.unwrap().into_inner();
+    assert_eq!((answer.session_ids, answer.revoked_count), (vec![session.id.clone()], 1));
+    assert!(answer.cutoff_revision.is_empty());
+    assert_eq!(get(&mut client, &session.id).await.unwrap(), session);
+}
+
+async fn all_but_one_end(service: &Service) {
+    let mut client = service.operator();
+    let (parent, _) = created(&mut client, sso(USER)).await;
+    let (mine, _) = created(&mut client, under(&parent, SessionKind::Application)).await;
+    let (other, _) = created(&mut client, in_application(USER, APPLICATION)).await;
+    let others = pb::SessionFilter { except_session_id: mine.id.clone(), ..of_user(USER) };
+    assert_eq!(revoke_all(&mut client, others).await.unwrap().revoked_count, 2);
+    assert!(is_active(&mut client, &mine.id).await, "not even the end of its parent ends it");
+    for id in [&parent.id, &other.id] {
+        service.events.are(id, &["session.created", "session.revoked"]).await;
+    }
+    assert!(is_active(&mut client, &mine.id).await);
+}
+
+async fn any_filter_can_end_sessions(service: &Service) {
+    let mut client = service.operator();
+    let device = Some(pb::Device { r#type: pb::DeviceType::Mobile.into(), ..Default::default() });
+    let (phone, _) = created(&mut client, pb::CreateSessionRequest { device, ..sso(USER) }).await;
+    let (laptop, _) = created(&mut client, sso(USER)).await;
+    let phones = pb::SessionFilter { device_type: pb::DeviceType::Mobile.into(), ..of_user(USER) };
+    let answer = revoke_all(&mut client, phones.clone()).await.unwrap();
+    assert_eq!((answer.session_ids, answer.revoked_count), (vec![phone.id.clone()], 1));
+    assert!(!is_active(&mut client, &phone.id).await && is_active(&mut client, &laptop.id).await);
+    assert_eq!(revoke_all(&mut client, phones).await.unwrap().revoked_count, 0);
+    service.events.are(&phone.id, &["session.created", "session.revoked"]).await;
+}
+
+async fn a_sign_in_in_flight_never_slips_past_the_answer(service: &Service) {
+    let mut client = service.operator();
+    for _ in 0..50 {
+        let sign_ins = (0..4).map(|_| {
+            let mut client = service.operator();
+            tokio::spawn(async move { created(&mut client, sso(USER)).await.0 })
+        });
+        let sign_ins: Vec<_> = sign_ins.collect();
+        let mut operator = service.operator();
+        let cut = tokio::spawn(async move { revoke_all(&mut operator, of_user(USER)).await.unwrap() });
+        let sessions = futures::future::try_join_all(sign_ins).await.unwrap();
+        let cut = cut.await.unwrap().cutoff_revision;
+        for session in sessions {
+            // A revision starts with the position at which the session was created.
+            let is_later = position(&session.revision) > position(&cut);
+            assert_eq!(is_active(&mut client, &session.id).await, is_later, "{} {cut}", session.revision);
+        }
+    }
+}
+
+fn position(revision: &str) -> (u64, u64) {
+    let (ms, number) = revision.split('.').next().unwrap().split_once('-').unwrap();
+    (ms.parse().unwrap(), number.parse().unwrap())
+}
+
+async fn an_idempotency_key_has_one_effect(service: &Service) {
+    let mut client = service.operator();
+    let (session, _) = created(&mut client, sso(USER)).await;
+    let keyed = |filter: pb::SessionFilter| pb::RevokeSessionsRequest {
+        filter: Some(filter),
+        idempotency_key: "disable ada".to_owned(),
+        ..Default::default()
+    };
+    let first = client.revoke_sessions(keyed(of_user(USER))).await.unwrap().into_inner();
+    assert_eq!(first.session_ids, vec![session.id]);
+    let (later, _) = created(&mut client, sso(USER)).await;
+    let again = client.revoke_sessions(keyed(of_user(USER))).await.unwrap().into_inner();
+    assert_eq!(again, first);
+    assert!(is_active(&mut client, &later.id).await, "a retry does not cut off what came after");
+    let other = client.revoke_sessions(keyed(of_application(USER, APPLICATION))).await;
+    assert_refused(other, Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED");
+    let other_user = client.revoke_sessions(keyed(of_user("grace"))).await.unwrap().into_inner();
+    assert_ne!(other_user.cutoff_revision, first.cutoff_revision, "a key belongs to its user");
+}
+
+async fn every_field_is_checked(service: &Service) {
+    let mut client = service.operator();
+    let (session, _) = created(&mut client, sso(USER)).await;
+    let good = pb::RevokeSessionsRequest { filter: Some(of_user(USER)), ..Default::default() };
+    let filtered = |filter: pb::SessionFilter| pb::RevokeSessionsRequest { filter: Some(filter), ..good.clone() };
+    let cases = [
+        ("filter", pb::RevokeSessionsRequest { filter: None, ..good.clone() }),
+        ("filter.tenant_id", filtered(pb::SessionFilter { tenant_id: "a.b".into(), ..of_user(USER) })),
+        ("filter.user_id", filtered(of_user("a\nb"))),
+        ("filter.states", filtered(pb::SessionFilter { states: vec![1], ..of_user(USER) })),
+        ("reason", pb::RevokeSessionsRequest { reason: EndReason::TokenReuse.into(), ..good.clone() }),
+        ("reason", pb::RevokeSessionsRequest { reason: -3, ..good.clone() }),
+        ("comment", pb::RevokeSessionsRequest { comment: "x".repeat(257), ..good.clone() }),
+        ("idempotency_key", pb::RevokeSessionsRequest { idempotency_key: "x".repeat(129), ..good.clone() }),
+    ];
+    for (field, request) in cases {
+        assert_field(client.revoke_sessions(request).await, field);
+    }
+    assert!(is_active(&mut client, &session.id).await);
+}
+
+async fn another_tenant_is_out_of_reach(service: &Service) {
+    let (mut ours, mut theirs) = (service.caller_of(TENANT), service.caller_of("other"));
+    let (session, _) = created(&mut ours, sso(USER)).await;
+    assert_refused(revoke_all(&mut theirs, of_user(USER)).await, Code::PermissionDenied, "TENANT_MISMATCH");
+    let namesake = pb::SessionFilter { tenant_id: "other".to_owned(), ..of_user(USER) };
+    assert_eq!(revoke_all(&mut theirs, namesake).await.unwrap().revoked_count, 0);
+    assert!(is_active(&mut ours, &session.id).await);
+}

@@ -1,0 +1,56 @@
+//! What the tests stand on: a running service, its callers, its events, and servers of their own to break.
+
+pub mod events;
+pub mod issuer;
+pub mod requests;
+pub mod service;
+pub mod wait;
+
+pub use events::Events;
+pub use requests::*;
+pub use service::{Client, Service, Store};
+pub use wait::eventually;
+
+use svc_kit::error::reason_of;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+/// Makes a test of each function for each store.
+macro_rules! on_each_store {
+    ($($name:ident),+ $(,)?) => {
+        $(mod $name {
+            use crate::support::{Service, Store};
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn memory() {
+                super::$name(&Service::start(Store::Memory).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn redis() {
+                super::$name(&Service::start(Store::Redis).await).await;
+            }
+        })+
+    };
+}
+pub(crate) use on_each_store;
+
+/// Asserts that a call was refused with this code and this reason.
+#[track_caller]
+pub fn assert_refused<T: std::fmt::Debug>(result: Result<T, Status>, code: Code, reason: &str) {
+    let status = result.expect_err("the call is refused");
+    assert_eq!((status.code(), reason_of(&status).as_deref()), (code, Some(reason)), "{status:?}");
+}
+
+/// Asserts that a call was refused because of this field.
+#[track_caller]
+pub fn assert_field<T: std::fmt::Debug>(result: Result<T, Status>, field: &str) {
+    let status = result.expect_err("the call is refused");
+    assert_eq!(
+        (status.code(), reason_of(&status).as_deref()),
+        (Code::InvalidArgument, Some("INVALID_FIELD")),
+        "{field}"
+    );
+    let details = status.get_details_error_info().unwrap();
+    assert_eq!(details.metadata["field"], field, "{status:?}");
+}
