@@ -1,0 +1,7 @@
+//! The service from outside: the ports' contract, the RPCs, and what happens when things break.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod contract;
+mod rpc;
+mod support;

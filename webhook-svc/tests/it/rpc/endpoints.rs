@@ -1,0 +1,133 @@
+//! EndpointService.
+
+use prost_types::FieldMask;
+use proto::webhook::v1::{
+    CreateEndpointRequest, DeleteEndpointRequest, Endpoint, EndpointState, GetEndpointRequest, ListEndpointsRequest,
+    PingEndpointRequest, RotateSecretRequest, UpdateEndpointRequest,
+};
+use standardwebhooks::Webhook;
+use tonic::Code;
+
+use super::{create, on_both_stacks, refusal};
+use crate::support::{
+    sink::{Received, Sink},
+    stack::{Stack, session_revoked},
+};
+
+on_both_stacks!(
+    an_endpoint_is_created_read_changed_and_deleted,
+    endpoints_are_listed_page_by_page,
+    a_ping_arrives_signed_and_nowhere_else,
+    during_the_overlap_both_secrets_verify,
+    a_disabled_endpoint_gets_nothing_until_it_is_enabled,
+);
+
+fn update(endpoint: Endpoint, paths: &[&str]) -> UpdateEndpointRequest {
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    UpdateEndpointRequest { endpoint: Some(endpoint), update_mask: Some(FieldMask { paths }) }
+}
+
+fn is_signed_by(received: &Received, secret: &str) -> bool {
+    Webhook::new(secret).unwrap().verify(&received.body, &received.headers).is_ok()
+}
+
+async fn an_endpoint_is_created_read_changed_and_deleted(stack: &Stack) {
+    let mut client = stack.endpoints();
+    let request = CreateEndpointRequest {
+        tenant_id: "acme".into(),
+        url: "https://receiver.example/hook".into(),
+        description: "first".into(),
+        event_types: vec!["session.*".into()],
+        application_ids: vec!["app_shop".into()],
+        ..Default::default()
+    };
+    let created = client.create_endpoint(request).await.unwrap().into_inner();
+    assert!(created.secret.starts_with("whsec_"));
+    let endpoint = created.endpoint.unwrap();
+    assert_eq!(endpoint.state(), EndpointState::Enabled);
+    let get = GetEndpointRequest { endpoint_id: endpoint.id.clone() };
+    assert_eq!(client.get_endpoint(get.clone()).await.unwrap().into_inner().endpoint, Some(endpoint.clone()));
+
+    let wanted = Endpoint {
+        url: "https://other.example/".into(),
+        description: "second".into(),
+        event_types: vec!["user.*".into()],
+        application_ids: vec![],
+        ..endpoint.clone()
+    };
+    let one_field = client.update_endpoint(update(wanted.clone(), &["description"])).await.unwrap().into_inner();
+    let one_field = one_field.endpoint.unwrap();
+    assert_eq!((one_field.description.as_str(), &one_field.url), ("second", &endpoint.url));
+    let all = update(wanted.clone(), &["url", "event_types", "application_ids"]);
+    let changed = client.update_endpoint(all).await.unwrap().into_inner().endpoint.unwrap();
+    assert_eq!(Endpoint { updated_at: changed.updated_at, ..wanted }, changed);
+
+    client.delete_endpoint(DeleteEndpointRequest { endpoint_id: endpoint.id.clone() }).await.unwrap();
+    let gone = (Code::NotFound, "ENDPOINT_NOT_FOUND".to_owned());
+    assert_eq!(refusal(client.get_endpoint(get).await), gone);
+    assert_eq!(refusal(client.delete_endpoint(DeleteEndpointRequest { endpoint_id: endpoint.id }).await), gone);
+}
+
+async fn endpoints_are_listed_page_by_page(stack: &Stack) {
+    let mut created = Vec::new();
+    for _ in 0..5 {
+        created.push(create(stack, "https://receiver.example/").await.0.id);
+    }
+    created.sort();
+    let (mut listed, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = ListEndpointsRequest { tenant_id: "acme".into(), page_size: 2, page_token };
+        let page = stack.endpoints().list_endpoints(request).await.unwrap().into_inner();
+        assert!(page.endpoints.len() <= 2);
+        listed.extend(page.endpoints.into_iter().map(|endpoint| endpoint.id));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(listed, created);
+}
+
+async fn a_ping_arrives_signed_and_nowhere_else(stack: &Stack) {
+    let (sink, other) = (Sink::start().await, Sink::start().await);
+    let (endpoint, secret) = create(stack, &sink.url).await;
+    create(stack, &other.url).await;
+    let ping = stack.endpoints().ping_endpoint(PingEndpointRequest { endpoint_id: endpoint.id.clone() }).await.unwrap();
+    let received = sink.wait_for(1).await.remove(0);
+    assert_eq!(received.header("webhook-id"), ping.into_inner().delivery_id);
+    assert!(is_signed_by(&received, &secret));
+    let body = received.json();
+    assert_eq!((&body["type"], &body["data"]["endpoint_id"]), (&"endpoint.pinged".into(), &endpoint.id.into()));
+    assert!(other.received().is_empty());
+}
+
+async fn during_the_overlap_both_secrets_verify(stack: &Stack) {
+    let sink = Sink::start().await;
+    let (endpoint, first) = create(stack, &sink.url).await;
+    let rotate = RotateSecretRequest { endpoint_id: endpoint.id, ..Default::default() };
+    let second = stack.endpoints().rotate_secret(rotate).await.unwrap().into_inner().secret;
+    assert_ne!(first, second);
+    stack.publish(&[session_revoked("acme", "e1", "sess_1")]).await;
+    let received = sink.wait_for(1).await.remove(0);
+    assert!(is_signed_by(&received, &first) && is_signed_by(&received, &second));
+    let entries: Vec<_> = received.header("webhook-signature").split(' ').collect();
+    assert!(entries.len() == 2 && entries.iter().all(|entry| entry.starts_with("v1,")), "{entries:?}");
+}
+
+async fn a_disabled_endpoint_gets_nothing_until_it_is_enabled(stack: &Stack) {
+    let (sink, other) = (Sink::start().await, Sink::start().await);
+    let (endpoint, _) = create(stack, &sink.url).await;
+    create(stack, &other.url).await;
+    let mut client = stack.endpoints();
+    let state = |state: EndpointState| update(Endpoint { state: state.into(), ..endpoint.clone() }, &["state"]);
+    let disabled = client.update_endpoint(state(EndpointState::Disabled)).await.unwrap().into_inner().endpoint.unwrap();
+    assert_eq!((disabled.state(), disabled.disabled_reason.as_str()), (EndpointState::Disabled, "DISABLED_BY_CALLER"));
+    let ping = PingEndpointRequest { endpoint_id: endpoint.id.clone() };
+    assert_eq!(refusal(client.ping_endpoint(ping).await), (Code::FailedPrecondition, "ENDPOINT_DISABLED".to_owned()));
+    stack.publish(&[session_revoked("acme", "missed", "sess_1")]).await;
+    other.wait_for(1).await;
+    let enabled = client.update_endpoint(state(EndpointState::Enabled)).await.unwrap().into_inner().endpoint.unwrap();
+    assert_eq!((enabled.state(), enabled.disabled_reason.as_str()), (EndpointState::Enabled, ""));
+    stack.publish(&[session_revoked("acme", "seen", "sess_2")]).await;
+    assert_eq!(sink.wait_for(1).await[0].event_id(), "seen");
+}

@@ -1,0 +1,71 @@
+//! A PostgreSQL database for each test, gone afterwards.
+
+use std::{
+    future::Future,
+    panic::resume_unwind,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, postgres::PgPoolOptions};
+use webhook_svc::store::postgres::{MIGRATIONS, PostgresStore};
+
+/// Where the tests' PostgreSQL is, when the environment does not say.
+const DEFAULT_URL: &str = "postgres://root@127.0.0.1:5432/postgres";
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+fn admin_url() -> String {
+    std::env::var("LATCHKEY_TEST_POSTGRES_URL").unwrap_or_else(|_| DEFAULT_URL.to_owned())
+}
+
+async fn admin(statement: String) {
+    let url = admin_url();
+    let mut connection = PgConnection::connect(&url).await.unwrap_or_else(|error| {
+        panic!("PostgreSQL does not answer at {url} (LATCHKEY_TEST_POSTGRES_URL names another one): {error}")
+    });
+    sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
+}
+
+/// Returns the URL of `database` on the tests' server.
+fn url_of(database: &str) -> String {
+    let admin = admin_url();
+    let (server, _) = admin.rsplit_once('/').unwrap_or_else(|| panic!("{admin} names no database"));
+    format!("{server}/{database}")
+}
+
+/// Runs `test` with the URL of an empty database of its own, and drops the database, also when the test fails.
+pub async fn with_database<F>(test: impl FnOnce(String) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let name = format!("latchkey_test_webhook_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    admin(format!("CREATE DATABASE {name}")).await;
+    // A task of its own, so that a panic is caught.
+    let ended = tokio::spawn(test(url_of(&name))).await;
+    admin(format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    if let Err(error) = ended {
+        resume_unwind(error.into_panic());
+    }
+}
+
+/// Opens a pool on a database.
+pub async fn pool(url: &str) -> PgPool {
+    PgPoolOptions::new().max_connections(20).connect(url).await.unwrap()
+}
+
+/// Runs `test` with a store in a migrated database of its own.
+pub async fn with_store<F>(test: impl FnOnce(Arc<PostgresStore>) -> F + Send + 'static)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    with_database(|url| async move {
+        let pool = pool(&url).await;
+        MIGRATIONS.run(&pool).await.unwrap();
+        test(Arc::new(PostgresStore::new(pool.clone()))).await;
+        pool.close().await;
+    })
+    .await;
+}

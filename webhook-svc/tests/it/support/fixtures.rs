@@ -1,0 +1,100 @@
+//! Endpoints, events and outcomes to try things with.
+
+use std::time::Duration;
+
+use svc_kit::{bus::Message, clock::Timestamp, entropy::OsEntropy, telemetry::TraceContext};
+use webhook_svc::{
+    domain::{
+        delivery::{Attempt, State},
+        endpoint::{Endpoint, EndpointId, EventPattern, SealedSecrets},
+    },
+    ports::{Claim, DeliveryStore, LoggedEvent, Outcome},
+};
+
+/// When the tests' stories begin.
+pub const START: Timestamp = Timestamp::from_ms(1_700_000_000_000);
+/// The tenant of most stories.
+pub const TENANT: &str = "acme";
+
+/// So many milliseconds into the story.
+pub fn at(ms: u64) -> Timestamp {
+    START.saturating_add(Duration::from_millis(ms))
+}
+
+/// An endpoint of the tenant that wants everything.
+pub fn endpoint() -> Endpoint {
+    endpoint_for(&["*"])
+}
+
+/// An endpoint of the tenant that wants these types.
+pub fn endpoint_for(types: &[&str]) -> Endpoint {
+    Endpoint {
+        id: EndpointId::generate(&OsEntropy),
+        tenant: TENANT.to_owned(),
+        url: "https://receiver.example/hook".to_owned(),
+        description: "the receiver".to_owned(),
+        event_types: types.iter().map(|text| EventPattern::parse(text).unwrap()).collect(),
+        applications: Vec::new(),
+        disabled: None,
+        secrets: SealedSecrets { current: vec![1, 2, 3], previous: None },
+        created_at: START,
+        updated_at: START,
+    }
+}
+
+/// An event of the tenant that arrived at [`START`].
+pub fn event(id: &str) -> LoggedEvent {
+    LoggedEvent {
+        id: id.to_owned(),
+        tenant: TENANT.to_owned(),
+        event_type: "session.revoked".to_owned(),
+        application: "app_shop".to_owned(),
+        occurred_at: START,
+        received_at: START,
+        payload: format!(r#"{{"id":"{id}"}}"#),
+        trace: TraceContext::default(),
+    }
+}
+
+/// What comes of an attempt that the receiver took.
+pub fn taken() -> Outcome {
+    outcome("OK", 200, State::Succeeded, None)
+}
+
+/// What comes of an attempt that failed and is made again then.
+pub fn failed(next: Timestamp) -> Outcome {
+    outcome("STATUS", 503, State::Pending, Some(next))
+}
+
+/// What comes of an attempt.
+pub fn outcome(verdict: &str, status_code: u16, state: State, next_attempt_at: Option<Timestamp>) -> Outcome {
+    let attempt =
+        Attempt { at: START, verdict: verdict.to_owned(), status_code, duration_ms: 7, response: "so\nso".to_owned() };
+    Outcome { attempt, state, next_attempt_at, is_step: true, disable: None, events: Vec::new() }
+}
+
+/// An event of the engine.
+pub fn message(id: &str) -> Message {
+    let routing_key = "03.endpoint.disabled.v1".to_owned();
+    Message { id: id.to_owned(), routing_key, body: b"event".as_slice().into(), trace: TraceContext::default() }
+}
+
+/// Length of the leases that [`claim`] takes.
+pub const LEASE: Duration = Duration::from_secs(60);
+
+/// Claims everything that is due.
+pub async fn claim<S: DeliveryStore>(store: &S, now: Timestamp) -> Vec<Claim> {
+    claim_some(store, now, 1_000, 1_000).await
+}
+
+/// Claims what is due, within limits.
+pub async fn claim_some<S: DeliveryStore>(store: &S, now: Timestamp, per_endpoint: usize, limit: usize) -> Vec<Claim> {
+    store.claim(now, now.saturating_add(LEASE), &[], per_endpoint, limit).await.unwrap()
+}
+
+/// Claims the one delivery that is due.
+pub async fn claim_one<S: DeliveryStore>(store: &S, now: Timestamp) -> Claim {
+    let mut claims = claim(store, now).await;
+    assert_eq!(claims.len(), 1, "{claims:?}");
+    claims.remove(0)
+}
