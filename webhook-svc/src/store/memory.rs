@@ -203,6 +203,7 @@ impl DeliveryStore for MemoryStore {
         }
         row.attempts.push(outcome.attempt);
         row.step += u32::from(outcome.is_step);
+        row.generation += 1;
         row.delivery.attempt_count += 1;
         row.delivery.state = outcome.state;
         row.delivery.next_attempt_at = outcome.next_attempt_at;

@@ -124,7 +124,8 @@ pub(super) async fn next_due(pool: &PgPool) -> Result<Option<Timestamp>, StoreEr
 pub(super) async fn record(pool: &PgPool, claim: &Claim, outcome: Outcome) -> Result<bool, StoreError> {
     let mut transaction = pool.begin().await.map_err(failed)?;
     let number = sqlx::query_scalar!(
-        "UPDATE delivery SET state = $3, next_attempt_at_ms = $4, attempt_count = attempt_count + 1, step = step + $5
+        "UPDATE delivery SET state = $3, next_attempt_at_ms = $4, attempt_count = attempt_count + 1, step = step + $5,
+                generation = generation + 1
          WHERE id = $1 AND generation = $2 AND state = 1 RETURNING attempt_count",
         claim.id.as_str(),
         claim.generation,

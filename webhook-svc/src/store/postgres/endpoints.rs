@@ -13,6 +13,12 @@ impl EndpointStore for PostgresStore {
     async fn add_endpoint(&self, endpoint: &Endpoint, max: usize) -> Result<bool, StoreError> {
         let patterns: Vec<String> = endpoint.event_types.iter().map(|pattern| pattern.as_str().to_owned()).collect();
         let max = i64::try_from(max).unwrap_or(i64::MAX);
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        // Two that add at once would both count one too few.
+        sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", endpoint.tenant)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
         let inserted = sqlx::query!(
             "INSERT INTO endpoint (id, tenant_id, url, description, event_types, application_ids, is_enabled,
                                    disabled_reason, secret, previous_until_ms, created_at_ms, updated_at_ms)
@@ -28,9 +34,10 @@ impl EndpointStore for PostgresStore {
             endpoint.created_at.as_ms(),
             max,
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await
         .map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
         Ok(inserted.rows_affected() == 1)
     }
 
@@ -85,11 +92,12 @@ impl EndpointStore for PostgresStore {
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-        if endpoint.disabled.is_some() {
+        let is_stored = updated.rows_affected() == 1;
+        if is_stored && endpoint.disabled.is_some() {
             cancel_pending(&mut transaction, &endpoint.id).await?;
         }
         transaction.commit().await.map_err(failed)?;
-        Ok(updated.rows_affected() == 1)
+        Ok(is_stored)
     }
 
     async fn delete_endpoint(&self, id: &EndpointId) -> Result<bool, StoreError> {

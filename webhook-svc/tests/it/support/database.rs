@@ -2,13 +2,14 @@
 
 use std::{
     future::Future,
-    panic::resume_unwind,
+    panic::{AssertUnwindSafe, resume_unwind},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
 };
 
+use futures::FutureExt as _;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, postgres::PgPoolOptions};
 use webhook_svc::store::postgres::{MIGRATIONS, PostgresStore};
 
@@ -37,17 +38,13 @@ fn url_of(database: &str) -> String {
 }
 
 /// Runs `test` with the URL of an empty database of its own, and drops the database, also when the test fails.
-pub async fn with_database<F>(test: impl FnOnce(String) -> F)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
+pub async fn with_database<F: Future<Output = ()>>(test: impl FnOnce(String) -> F) {
     let name = format!("latchkey_test_webhook_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     admin(format!("CREATE DATABASE {name}")).await;
-    // A task of its own, so that a panic is caught.
-    let ended = tokio::spawn(test(url_of(&name))).await;
+    let ended = AssertUnwindSafe(test(url_of(&name))).catch_unwind().await;
     admin(format!("DROP DATABASE {name} WITH (FORCE)")).await;
-    if let Err(error) = ended {
-        resume_unwind(error.into_panic());
+    if let Err(panic) = ended {
+        resume_unwind(panic);
     }
 }
 
@@ -57,10 +54,7 @@ pub async fn pool(url: &str) -> PgPool {
 }
 
 /// Runs `test` with a store in a migrated database of its own.
-pub async fn with_store<F>(test: impl FnOnce(Arc<PostgresStore>) -> F + Send + 'static)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
+pub async fn with_store<F: Future<Output = ()>>(test: impl FnOnce(Arc<PostgresStore>) -> F) {
     with_database(|url| async move {
         let pool = pool(&url).await;
         MIGRATIONS.run(&pool).await.unwrap();

@@ -8,7 +8,7 @@ use webhook_svc::{
         delivery::{Attempt, State},
         endpoint::{Endpoint, EndpointId, EventPattern, SealedSecrets},
     },
-    ports::{Claim, DeliveryStore, LoggedEvent, Outcome},
+    ports::{Claim, DeliveryStore, LogPosition, LoggedEvent, Outcome},
 };
 
 /// When the tests' stories begin.
@@ -97,4 +97,14 @@ pub async fn claim_one<S: DeliveryStore>(store: &S, now: Timestamp) -> Claim {
     let mut claims = claim(store, now).await;
     assert_eq!(claims.len(), 1, "{claims:?}");
     claims.remove(0)
+}
+
+/// Reads the log of a tenant until it has `count` events. PostgreSQL shows an event only once no older transaction runs,
+/// in whatever database of the server.
+pub async fn log<S: DeliveryStore>(store: &S, tenant: &str, count: usize) -> Vec<(LogPosition, LoggedEvent)> {
+    super::eventually("the log", async || {
+        let log = store.events(tenant, LogPosition::default(), 1_000).await.unwrap();
+        (log.len() >= count).then_some(log)
+    })
+    .await
 }

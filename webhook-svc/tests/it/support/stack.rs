@@ -1,6 +1,6 @@
 //! The running service, in this process, on ports of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use prost::Message as _;
 use proto::event::v1 as pb;
@@ -12,7 +12,7 @@ use svc_kit::{
     boot::Parts,
     bus::{MemoryBus, Message, Publisher as _, routing_key, shard_of},
     client::{Outgoing, channel},
-    clock::Clock,
+    clock::Clock as _,
     config,
     telemetry::TraceContext,
 };
@@ -63,12 +63,6 @@ impl StackBuilder {
     #[must_use]
     pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
         self.settings.push((format!("{}{name}", config::ENV_PREFIX), value.into()));
-        self
-    }
-
-    #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.parts.clock = clock;
         self
     }
 
@@ -127,17 +121,6 @@ impl Stack {
     pub async fn publish(&self, events: &[pb::Event]) {
         let messages: Vec<Message> = events.iter().map(message_of).collect();
         self.bus.publish(&messages).await.unwrap();
-    }
-
-    /// Reads the metrics page.
-    pub async fn metrics(&self) -> String {
-        reqwest::get(format!("http://{}/metrics", self.running.ops_addr)).await.unwrap().text().await.unwrap()
-    }
-
-    /// Says whether the service is ready, and its report.
-    pub async fn readiness(&self) -> (u16, String) {
-        let response = reqwest::get(format!("http://{}/readyz", self.running.ops_addr)).await.unwrap();
-        (response.status().as_u16(), response.text().await.unwrap())
     }
 
     /// Stops the service and waits until it has ended.
