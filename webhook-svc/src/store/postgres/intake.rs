@@ -28,6 +28,7 @@ pub(super) async fn accept(pool: &PgPool, events: &[LoggedEvent]) -> Result<usiz
     .await
     .map_err(failed)?;
     let endpoints: Vec<Endpoint> = rows.into_iter().map(Endpoint::try_from).collect::<Result<_, _>>()?;
+    lock(&mut transaction, events).await?;
     let mut accepted = 0;
     for event in events {
         if !log(&mut transaction, event).await? {
@@ -41,6 +42,21 @@ pub(super) async fn accept(pool: &PgPool, events: &[LoggedEvent]) -> Result<usiz
     }
     transaction.commit().await.map_err(failed)?;
     Ok(accepted)
+}
+
+/// Takes a lock for each event, all in one order: batches that share events in different orders wait for one another
+/// instead of ending in a deadlock. The events themselves must stay in the order of their arrival.
+async fn lock(connection: &mut PgConnection, events: &[LoggedEvent]) -> Result<(), StoreError> {
+    let ids: Vec<String> = events.iter().map(|event| event.id.clone()).collect();
+    sqlx::query!(
+        r#"SELECT pg_advisory_xact_lock(number)::text AS "locked"
+           FROM (SELECT DISTINCT hashtextextended(id, 0) AS number FROM unnest($1::text[]) AS id ORDER BY number) AS numbers"#,
+        &ids
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(failed)?;
+    Ok(())
 }
 
 /// Logs an event for one endpoint.
