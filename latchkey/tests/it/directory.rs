@@ -53,6 +53,8 @@ async fn an_application_is_created_and_shows_its_secret_once() {
     assert!(stack.run(&["applications", "list"]).await.text().contains("demo-managed"));
     let again = stack.run(&create).await;
     assert!(again.code == 1 && again.stderr.contains("APPLICATION_EXISTS"), "{again:?}");
-    let public = stack.run(&["applications", "create", "spa", "--public", "--redirect-uri", "https://spa.example/cb", "--json"]).await;
+    let public = stack
+        .run(&["applications", "create", "spa", "--public", "--redirect-uri", "https://spa.example/cb", "--json"])
+        .await;
     assert_eq!(public.json().get("client_secret"), None);
 }

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod directory;
 mod program;
 mod receive;
 mod server;
 mod sessions;
 mod stack;
+mod tour;
 mod usage;
 mod webhooks;

@@ -55,12 +55,18 @@ async fn tokens_are_refreshed_introspected_and_given_up() {
     let refreshed = stack.run(&["refresh", &token, "--application", "demo-web", "--json"]).await.json();
     let access = refreshed["tokens"]["access_token"].as_str().unwrap();
     let introspected = stack.run(&["introspect", access]).await;
-    assert!(introspected.text().starts_with("active\n") && introspected.text().contains("demo-web"), "{introspected:?}");
+    assert!(
+        introspected.text().starts_with("active\n") && introspected.text().contains("demo-web"),
+        "{introspected:?}"
+    );
     let other = stack.run(&["refresh", &token, "--application", "demo-spa"]).await;
     assert!(other.code == 1 && other.stderr.contains("TOKEN_REFUSED"), "{other:?}");
     assert_eq!(stack.run(&["logout", &token]).await.text(), "logged out\n");
     let after = stack.run(&["introspect", access, "--json"]).await;
-    assert_eq!((after.code, serde_json::from_str::<serde_json::Value>(&after.stdout).unwrap()), (1, serde_json::json!({ "active": false })));
+    assert_eq!(
+        (after.code, serde_json::from_str::<serde_json::Value>(&after.stdout).unwrap()),
+        (1, serde_json::json!({ "active": false }))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
