@@ -11,7 +11,7 @@ use crate::domain::{
     application::Application,
     event::Event,
     grant::Grant,
-    user::{Login, User, UserId},
+    user::{Login, User, UserChange, UserId},
 };
 
 /// Why the store did not do what it was asked.
@@ -113,13 +113,15 @@ pub trait UserStore: Send + Sync + 'static {
         after: &str,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<User>, StoreError>> + Send;
-    /// Stores state and password of a user, with the event, and with the order to end all sessions if there is a reason.
-    fn put_user(
+    /// Changes a user, with the event, and with the order to end all sessions if there is a reason. Returns the user as
+    /// it is then; `None` when there is no such user or it is so already, and then nothing is told or ordered either.
+    fn change_user(
         &self,
-        user: &User,
+        id: &UserId,
+        change: &UserChange,
         event: &Event,
         revoke: Option<RevocationReason>,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<User>, StoreError>> + Send;
     /// Orders that are not done yet.
     fn revocations(&self) -> impl Future<Output = Result<Vec<Revocation>, StoreError>> + Send;
     /// Notes that an order is done.

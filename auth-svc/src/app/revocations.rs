@@ -10,7 +10,7 @@ use svc_kit::error::chain;
 use super::{Adapters, Auth};
 use crate::{
     error::AuthError,
-    ports::{Sessions as _, UserStore as _},
+    ports::{Sessions as _, SessionsError, UserStore as _},
 };
 
 /// How often orders are looked for that could not be carried out at once.
@@ -26,8 +26,12 @@ impl<A: Adapters> Auth<A> {
 
     async fn carry_out_all(&self) -> Result<(), AuthError> {
         for order in self.store.revocations().await? {
-            self.sessions.revoke_user(&order.tenant, &order.user, order.reason).await?;
-            self.store.revoked(order.id).await?;
+            match self.sessions.revoke_user(&order.tenant, &order.user, order.reason).await {
+                Ok(()) => self.store.revoked(order.id).await?,
+                Err(error @ SessionsError::Unavailable(_)) => return Err(error.into()),
+                // One order that session-svc does not take must not hold up the others; it stays, and is seen.
+                Err(error) => tracing::error!(order = order.id, error = chain(&error), "an order is refused"),
+            }
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::{Adapters, Auth};
 use crate::{
     domain::{
         event::What,
-        user::{Login, User, UserId, password_problem},
+        user::{Login, User, UserChange, UserId, password_problem},
     },
     error::AuthError,
     ports::{ApplicationStore as _, Passwords as _, RevocationReason, UserStore as _},
@@ -60,15 +60,12 @@ impl<A: Adapters> Auth<A> {
     /// # Errors
     /// [`AuthError::UserNotFound`], or a failure of the store.
     pub async fn disable_user(&self, caller: &Caller, id: &UserId) -> Result<User, AuthError> {
-        let mut user = self.user(caller, id).await?;
-        if !user.is_disabled {
-            user.is_disabled = true;
-            user.epoch += 1;
-            let event = self.event(&user.tenant, &caller.subject, What::UserDisabled(id.to_string()));
-            self.store.put_user(&user, &event, Some(RevocationReason::AccountDisabled)).await?;
-            self.carry_out_revocations().await;
-        }
-        Ok(user)
+        let user = self.user(caller, id).await?;
+        let event = self.event(&user.tenant, &caller.subject, What::UserDisabled(id.to_string()));
+        let why = Some(RevocationReason::AccountDisabled);
+        let changed = self.store.change_user(id, &UserChange::Disable, &event, why).await?;
+        self.carry_out_revocations().await;
+        self.as_changed(caller, id, changed).await
     }
 
     /// Lets a disabled user sign in again.
@@ -76,13 +73,10 @@ impl<A: Adapters> Auth<A> {
     /// # Errors
     /// [`AuthError::UserNotFound`], or a failure of the store.
     pub async fn enable_user(&self, caller: &Caller, id: &UserId) -> Result<User, AuthError> {
-        let mut user = self.user(caller, id).await?;
-        if user.is_disabled {
-            user.is_disabled = false;
-            let event = self.event(&user.tenant, &caller.subject, What::UserEnabled(id.to_string()));
-            self.store.put_user(&user, &event, None).await?;
-        }
-        Ok(user)
+        let user = self.user(caller, id).await?;
+        let event = self.event(&user.tenant, &caller.subject, What::UserEnabled(id.to_string()));
+        let changed = self.store.change_user(id, &UserChange::Enable, &event, None).await?;
+        self.as_changed(caller, id, changed).await
     }
 
     /// Sets a password; all sessions end.
@@ -90,15 +84,23 @@ impl<A: Adapters> Auth<A> {
     /// # Errors
     /// [`AuthError::UserNotFound`], [`AuthError::PasswordRefused`], or a failure.
     pub async fn set_password(&self, caller: &Caller, id: &UserId, password: SecretString) -> Result<(), AuthError> {
-        let mut user = self.user(caller, id).await?;
+        let user = self.user(caller, id).await?;
         if let Some(problem) = password_problem(password.expose_secret(), &user.login) {
             return Err(AuthError::PasswordRefused(problem));
         }
-        user.password_hash = self.passwords.hash(password).await?;
-        user.epoch += 1;
+        let change = UserChange::SetPassword(self.passwords.hash(password).await?);
         let event = self.event(&user.tenant, &caller.subject, What::PasswordChanged(id.to_string()));
-        self.store.put_user(&user, &event, Some(RevocationReason::CredentialChange)).await?;
+        let why = Some(RevocationReason::CredentialChange);
+        self.store.change_user(id, &change, &event, why).await?.ok_or(AuthError::UserNotFound)?;
         self.carry_out_revocations().await;
         Ok(())
+    }
+
+    /// The user after a change; where there was nothing to change, the user as it is.
+    async fn as_changed(&self, caller: &Caller, id: &UserId, changed: Option<User>) -> Result<User, AuthError> {
+        match changed {
+            Some(user) => Ok(user),
+            None => self.user(caller, id).await,
+        }
     }
 }

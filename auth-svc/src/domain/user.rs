@@ -25,6 +25,54 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
+/// A change of a user. It touches what it names and nothing else, so that of two changes at once neither is lost.
+#[derive(Clone, PartialEq, Eq)]
+pub enum UserChange {
+    /// The user may not sign in.
+    Disable,
+    /// The user may sign in again.
+    Enable,
+    /// The password has this hash now.
+    SetPassword(String),
+}
+
+impl UserChange {
+    /// Says by how much the epoch grows: with whatever must end the user's sessions.
+    pub fn epoch_step(&self) -> i64 {
+        match self {
+            Self::Disable | Self::SetPassword(_) => 1,
+            Self::Enable => 0,
+        }
+    }
+
+    /// Says what the user's `is_disabled` becomes, if that is what changes.
+    pub fn is_disabled(&self) -> Option<bool> {
+        match self {
+            Self::Disable => Some(true),
+            Self::Enable => Some(false),
+            Self::SetPassword(_) => None,
+        }
+    }
+
+    /// Returns the new hash of the password, if that is what changes.
+    pub fn password_hash(&self) -> Option<&str> {
+        match self {
+            Self::SetPassword(hash) => Some(hash),
+            Self::Disable | Self::Enable => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for UserChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Disable => "Disable",
+            Self::Enable => "Enable",
+            Self::SetPassword(_) => "SetPassword",
+        })
+    }
+}
+
 impl std::fmt::Debug for User {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("User").field("id", &self.id).field("epoch", &self.epoch).finish_non_exhaustive()

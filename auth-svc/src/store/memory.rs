@@ -13,7 +13,7 @@ use crate::{
         application::Application,
         event::Event,
         grant::Grant,
-        user::{Login, User, UserId},
+        user::{Login, User, UserChange, UserId},
     },
     ports::{ApplicationStore, GrantStore, Revocation, RevocationReason, StoreError, StoredKey, TakenCode, UserStore},
 };
@@ -106,16 +106,31 @@ impl UserStore for MemoryStore {
         Ok(chosen.take(limit).cloned().collect())
     }
 
-    async fn put_user(&self, user: &User, event: &Event, revoke: Option<RevocationReason>) -> Result<(), StoreError> {
+    async fn change_user(
+        &self,
+        id: &UserId,
+        change: &UserChange,
+        event: &Event,
+        revoke: Option<RevocationReason>,
+    ) -> Result<Option<User>, StoreError> {
         let mut tables = self.lock();
-        tables.users.insert(user.id.clone(), user.clone());
+        let Some(user) = tables.users.get_mut(id) else { return Ok(None) };
+        if change.is_disabled() == Some(user.is_disabled) {
+            return Ok(None);
+        }
+        user.is_disabled = change.is_disabled().unwrap_or(user.is_disabled);
+        if let Some(hash) = change.password_hash() {
+            hash.clone_into(&mut user.password_hash);
+        }
+        user.epoch += change.epoch_step();
+        let changed = user.clone();
         if let Some(reason) = revoke {
             tables.last_revocation += 1;
-            let (id, tenant, user) = (tables.last_revocation, user.tenant.clone(), user.id.to_string());
+            let (id, tenant, user) = (tables.last_revocation, changed.tenant.clone(), changed.id.to_string());
             tables.revocations.push(Revocation { id, tenant, user, reason });
         }
         self.outbox.push([contract::message(event)]);
-        Ok(())
+        Ok(Some(changed))
     }
 
     async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {

@@ -8,7 +8,7 @@ use crate::{
     contract,
     domain::{
         event::Event,
-        user::{Login, User, UserId},
+        user::{Login, User, UserChange, UserId},
     },
     ports::{Revocation, RevocationReason, StoreError, UserStore},
 };
@@ -107,19 +107,30 @@ impl UserStore for PostgresStore {
         rows.into_iter().map(User::try_from).collect()
     }
 
-    async fn put_user(&self, user: &User, event: &Event, revoke: Option<RevocationReason>) -> Result<(), StoreError> {
+    async fn change_user(
+        &self,
+        id: &UserId,
+        change: &UserChange,
+        event: &Event,
+        revoke: Option<RevocationReason>,
+    ) -> Result<Option<User>, StoreError> {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
-        // Never back: of two changes at once the higher epoch stays.
-        sqlx::query!(
-            r#"UPDATE "user" SET password_hash = $2, is_disabled = $3, epoch = greatest(epoch + 1, $4) WHERE id = $1"#,
-            user.id.as_str(),
-            user.password_hash,
-            user.is_disabled,
-            user.epoch,
+        // One statement over the row as it is now, not as somebody read it before: of two changes at once the second
+        // waits for the first and then builds on it.
+        let changed = sqlx::query_as!(
+            Row,
+            r#"UPDATE "user" SET password_hash = coalesce($2, password_hash), is_disabled = coalesce($3, is_disabled),
+                                 epoch = epoch + $4
+               WHERE id = $1 AND is_disabled IS DISTINCT FROM $3 RETURNING *"#,
+            id.as_str(),
+            change.password_hash(),
+            change.is_disabled(),
+            change.epoch_step(),
         )
-        .execute(&mut *transaction)
+        .fetch_optional(&mut *transaction)
         .await
         .map_err(failed)?;
+        let Some(user) = changed.map(User::try_from).transpose()? else { return Ok(None) };
         if let Some(why) = revoke {
             sqlx::query!(
                 "INSERT INTO revocation (tenant_id, user_id, reason) VALUES ($1, $2, $3)",
@@ -132,7 +143,8 @@ impl UserStore for PostgresStore {
             .map_err(failed)?;
         }
         tell(&mut transaction, event).await?;
-        transaction.commit().await.map_err(failed)
+        transaction.commit().await.map_err(failed)?;
+        Ok(Some(user))
     }
 
     async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
