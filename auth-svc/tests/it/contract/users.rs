@@ -1,0 +1,156 @@
+//! Users, what changes them, and the orders that follow.
+
+use std::sync::Arc;
+
+use auth_svc::{
+    domain::{
+        event::{Event, What},
+        user::{Login, User, UserChange, UserId},
+    },
+    ports::{RevocationReason, Store},
+};
+use svc_kit::{clock::Timestamp, entropy::OsEntropy};
+
+use super::on_both_stores;
+use crate::support::at_once;
+
+/// Rounds of a race, and how many race in each.
+const ROUNDS: usize = 40;
+const RACERS: usize = 8;
+
+on_both_stores!(
+    a_user_is_found_by_id_and_login_in_its_tenant_only,
+    users_are_listed_by_id_and_continued,
+    a_change_touches_what_it_names_and_raises_the_epoch_when_sessions_must_end,
+    a_change_that_changes_nothing_orders_nothing,
+    disabling_and_setting_a_password_at_once_lose_neither,
+    of_many_that_disable_at_once_one_does,
+    of_many_that_take_a_login_at_once_one_gets_it,
+    an_order_stays_until_it_is_done,
+);
+
+fn user(tenant: &str, login: &str) -> User {
+    User {
+        id: UserId::generate(&OsEntropy),
+        tenant: tenant.to_owned(),
+        login: Login::parse(login).unwrap(),
+        name: "Ada".to_owned(),
+        password_hash: "first".to_owned(),
+        is_disabled: false,
+        epoch: 0,
+        created_at: Timestamp::from_ms(1_700_000_000_123),
+    }
+}
+
+fn event(user: &User) -> Event {
+    let what = What::UserCreated(user.id.to_string());
+    Event { at: Timestamp::from_ms(1), tenant: user.tenant.clone(), actor: "test".to_owned(), what }
+}
+
+async fn added<S: Store>(store: &S, tenant: &str, login: &str) -> User {
+    store.ensure_tenant(tenant, tenant).await.unwrap();
+    let user = user(tenant, login);
+    assert!(store.add_user(&user, &event(&user)).await.unwrap());
+    user
+}
+
+async fn a_user_is_found_by_id_and_login_in_its_tenant_only<S: Store>(store: Arc<S>) {
+    let ada = added(&*store, "one", "ada@example.com").await;
+    let other = added(&*store, "two", "ada@example.com").await;
+    assert_eq!(store.user(&ada.id).await.unwrap(), Some(ada.clone()));
+    assert_eq!(store.user_by_login("one", &ada.login).await.unwrap(), Some(ada.clone()));
+    assert_eq!(store.user_by_login("two", &ada.login).await.unwrap(), Some(other));
+    assert_eq!(store.user_by_login("three", &ada.login).await.unwrap(), None);
+    assert_eq!(store.user(&UserId::generate(&OsEntropy)).await.unwrap(), None);
+    let twin = user("one", "ADA@example.com");
+    assert!(!store.add_user(&twin, &event(&twin)).await.unwrap());
+    assert_eq!(store.user(&twin.id).await.unwrap(), None);
+}
+
+async fn users_are_listed_by_id_and_continued<S: Store>(store: Arc<S>) {
+    let mut ids = Vec::new();
+    for number in 0..5 {
+        ids.push(added(&*store, "one", &format!("{number}@example.com")).await.id);
+    }
+    added(&*store, "two", "other@example.com").await;
+    ids.sort();
+    let first = store.users("one", "", 3).await.unwrap();
+    let rest = store.users("one", first[2].id.as_str(), 3).await.unwrap();
+    let listed: Vec<UserId> = first.into_iter().chain(rest).map(|user| user.id).collect();
+    assert_eq!(listed, ids);
+}
+
+async fn a_change_touches_what_it_names_and_raises_the_epoch_when_sessions_must_end<S: Store>(store: Arc<S>) {
+    let ada = added(&*store, "one", "ada@example.com").await;
+    let change = async |change: UserChange| store.change_user(&ada.id, &change, &event(&ada), None).await.unwrap();
+    let disabled = User { is_disabled: true, epoch: 1, ..ada.clone() };
+    assert_eq!(change(UserChange::Disable).await, Some(disabled.clone()));
+    let set = User { password_hash: "second".to_owned(), epoch: 2, ..disabled };
+    assert_eq!(change(UserChange::SetPassword("second".to_owned())).await, Some(set.clone()));
+    let enabled = User { is_disabled: false, ..set };
+    assert_eq!(change(UserChange::Enable).await, Some(enabled.clone()));
+    assert_eq!(store.user(&ada.id).await.unwrap(), Some(enabled));
+}
+
+async fn a_change_that_changes_nothing_orders_nothing<S: Store>(store: Arc<S>) {
+    let ada = added(&*store, "one", "ada@example.com").await;
+    let why = Some(RevocationReason::AccountDisabled);
+    assert_eq!(store.change_user(&ada.id, &UserChange::Enable, &event(&ada), why).await.unwrap(), None);
+    let nobody = UserId::generate(&OsEntropy);
+    assert_eq!(store.change_user(&nobody, &UserChange::Disable, &event(&ada), why).await.unwrap(), None);
+    assert_eq!(store.revocations().await.unwrap(), []);
+    assert_eq!(store.user(&ada.id).await.unwrap(), Some(ada));
+}
+
+async fn disabling_and_setting_a_password_at_once_lose_neither<S: Store>(store: Arc<S>) {
+    for round in 0..ROUNDS {
+        let ada = added(&*store, "one", &format!("{round}@example.com")).await;
+        let changes = [UserChange::Disable, UserChange::SetPassword("second".to_owned())];
+        let work = changes.map(|change| {
+            let (store, ada) = (store.clone(), ada.clone());
+            async move { store.change_user(&ada.id, &change, &event(&ada), None).await.unwrap() }
+        });
+        let changed = at_once(work).await;
+        let now = store.user(&ada.id).await.unwrap().unwrap();
+        assert!(now.is_disabled && now.password_hash == "second" && now.epoch == 2, "round {round}: {now:?}");
+        let mut epochs: Vec<i64> = changed.into_iter().flatten().map(|user| user.epoch).collect();
+        epochs.sort_unstable();
+        assert_eq!(epochs, [1, 2], "round {round}");
+    }
+}
+
+async fn of_many_that_disable_at_once_one_does<S: Store>(store: Arc<S>) {
+    let ada = added(&*store, "one", "ada@example.com").await;
+    let work = (0..RACERS).map(|_| {
+        let (store, ada) = (store.clone(), ada.clone());
+        let why = Some(RevocationReason::AccountDisabled);
+        async move { store.change_user(&ada.id, &UserChange::Disable, &event(&ada), why).await.unwrap().is_some() }
+    });
+    assert_eq!(at_once(work).await.into_iter().filter(|did| *did).count(), 1);
+    assert_eq!(store.revocations().await.unwrap().len(), 1);
+    assert_eq!(store.user(&ada.id).await.unwrap().unwrap().epoch, 1);
+}
+
+async fn of_many_that_take_a_login_at_once_one_gets_it<S: Store>(store: Arc<S>) {
+    store.ensure_tenant("one", "one").await.unwrap();
+    let work = (0..RACERS).map(|_| {
+        let (store, user) = (store.clone(), user("one", "ada@example.com"));
+        async move { store.add_user(&user, &event(&user)).await.unwrap() }
+    });
+    assert_eq!(at_once(work).await.into_iter().filter(|got| *got).count(), 1);
+    assert_eq!(store.users("one", "", RACERS).await.unwrap().len(), 1);
+}
+
+async fn an_order_stays_until_it_is_done<S: Store>(store: Arc<S>) {
+    let ada = added(&*store, "one", "ada@example.com").await;
+    let why = [RevocationReason::CredentialChange, RevocationReason::AccountDisabled];
+    let change = UserChange::SetPassword("second".to_owned());
+    store.change_user(&ada.id, &change, &event(&ada), Some(why[0])).await.unwrap().unwrap();
+    store.change_user(&ada.id, &UserChange::Disable, &event(&ada), Some(why[1])).await.unwrap().unwrap();
+    let orders = store.revocations().await.unwrap();
+    assert_eq!(orders.iter().map(|order| order.reason).collect::<Vec<_>>(), why);
+    assert!(orders.iter().all(|order| order.tenant == "one" && order.user == ada.id.as_str()));
+    store.revoked(orders[0].id).await.unwrap();
+    store.revoked(orders[0].id).await.unwrap();
+    assert_eq!(store.revocations().await.unwrap(), [orders[1].clone()]);
+}

@@ -1,0 +1,6 @@
+//! The service from outside: the contract of its store's ports, kept by memory and by PostgreSQL.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod contract;
+mod support;
