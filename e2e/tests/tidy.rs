@@ -1,5 +1,7 @@
 //! The shape of the workspace: who may depend on whom, what every file has, and what none has.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

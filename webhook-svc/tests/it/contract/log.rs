@@ -18,7 +18,7 @@ async fn the_log_is_read_in_order_and_from_any_place<S: DeliveryStore>(store: Ar
         trace: svc_kit::telemetry::TraceContext { traceparent: "00-a-b-01".to_owned(), tracestate: "x=y".to_owned() },
         ..event("e0")
     };
-    store.accept(&[whole.clone()]).await.unwrap();
+    store.accept(std::slice::from_ref(&whole)).await.unwrap();
     store.accept(&[event("e1"), LoggedEvent { tenant: "other".to_owned(), ..event("x") }, event("e2")]).await.unwrap();
     let log = fixtures::log(&*store, TENANT, 3).await;
     let ids = |log: &[(LogPosition, LoggedEvent)]| log.iter().map(|(_, event)| event.id.clone()).collect::<Vec<_>>();

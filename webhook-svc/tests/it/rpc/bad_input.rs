@@ -93,7 +93,7 @@ async fn bad_ids_are_told_from_unknown_ones(stack: &Stack) {
         assert_eq!(field(&get.unwrap_err()), "endpoint_id");
         let delete = endpoints.delete_endpoint(pb::DeleteEndpointRequest { endpoint_id: endpoint_id.clone() }).await;
         assert_eq!(field(&delete.unwrap_err()), "endpoint_id");
-        let rotate = pb::RotateSecretRequest { endpoint_id: endpoint_id.clone(), ..Default::default() };
+        let rotate = pb::RotateSecretRequest { endpoint_id: endpoint_id.clone() };
         assert_eq!(field(&endpoints.rotate_secret(rotate).await.unwrap_err()), "endpoint_id");
         let ping = endpoints.ping_endpoint(pb::PingEndpointRequest { endpoint_id }).await;
         assert_eq!(field(&ping.unwrap_err()), "endpoint_id");
