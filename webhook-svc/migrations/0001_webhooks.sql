@@ -20,8 +20,8 @@ CREATE INDEX endpoint_of_tenant ON endpoint (tenant_id, id);
 -- Doubles as the inbox: an event that is here was taken off the bus before.
 CREATE TABLE event (
     id              text    PRIMARY KEY,
+    -- Grows in the order of commits within a tenant: the writers of a tenant take turns.
     position        bigint  GENERATED ALWAYS AS IDENTITY,
-    xid             xid8    NOT NULL DEFAULT pg_current_xact_id(),
     tenant_id       text    NOT NULL,
     type            text    NOT NULL,
     application_id  text    NOT NULL,
@@ -31,7 +31,7 @@ CREATE TABLE event (
     traceparent     text    NOT NULL,
     tracestate      text    NOT NULL
 );
-CREATE INDEX event_in_commit_order ON event (tenant_id, xid, position);
+CREATE INDEX event_of_tenant ON event (tenant_id, position);
 
 CREATE TABLE delivery (
     id                  text      PRIMARY KEY,

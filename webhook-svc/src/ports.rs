@@ -91,14 +91,9 @@ pub struct DeliveryQuery {
     pub limit: usize,
 }
 
-/// A place in the event log: transaction and position, so that what commits late is not stepped over.
+/// A place in a tenant's event log; later events have later places.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LogPosition {
-    /// Transaction.
-    pub transaction: u64,
-    /// Position.
-    pub position: i64,
-}
+pub struct LogPosition(pub i64);
 
 /// Keeps endpoints.
 pub trait EndpointStore: Send + Sync + 'static {

@@ -159,12 +159,10 @@ pub(super) fn log_cursor(identity: &[u8], token: &str) -> Parsed<LogPosition> {
     if token.is_empty() {
         return Ok(LogPosition::default());
     }
-    let cursor: [u8; 16] = page::decode(identity, token)?.try_into().map_err(|_| page::PageTokenError)?;
-    let cursor = u128::from_be_bytes(cursor);
-    let (transaction, position) = ((cursor >> 64) as u64, (cursor as u64).cast_signed());
-    Ok(LogPosition { transaction, position })
+    let cursor: [u8; 8] = page::decode(identity, token)?.try_into().map_err(|_| page::PageTokenError)?;
+    Ok(LogPosition(i64::from_be_bytes(cursor)))
 }
 
 pub(super) fn log_token(identity: &[u8], place: LogPosition) -> String {
-    page::encode(identity, &[place.transaction.to_be_bytes(), place.position.to_be_bytes()].concat())
+    page::encode(identity, &place.0.to_be_bytes())
 }

@@ -254,10 +254,10 @@ impl DeliveryStore for MemoryStore {
         limit: usize,
     ) -> Result<Vec<(LogPosition, LoggedEvent)>, StoreError> {
         let tables = self.lock();
-        let start = usize::try_from(after.position).unwrap_or(0);
+        let start = usize::try_from(after.0).unwrap_or(0);
         let numbered = (1i64..).zip(&tables.events).skip(start);
         let of_tenant = numbered.filter(|(_, event)| event.tenant == tenant);
-        let place = |(position, event): (i64, &LoggedEvent)| (LogPosition { transaction: 0, position }, event.clone());
+        let place = |(position, event): (i64, &LoggedEvent)| (LogPosition(position), event.clone());
         Ok(of_tenant.take(limit).map(place).collect())
     }
 }
