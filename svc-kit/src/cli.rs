@@ -65,7 +65,8 @@ pub fn run<C: ProcessConfig>(service: &Service<C>) -> ExitCode {
     run_with(service, std::env::args_os())
 }
 
-fn run_with<C: ProcessConfig>(service: &Service<C>, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Runs a service with `arguments` instead of those of the process; the first one is the program.
+pub fn run_with<C: ProcessConfig>(service: &Service<C>, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {

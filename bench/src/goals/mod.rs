@@ -1,0 +1,65 @@
+//! What is measured. A group of goals that share their servers is one file; it is added by a line in [`GROUPS`].
+
+mod calls;
+mod memory;
+mod scale;
+mod user;
+
+use futures::future::LocalBoxFuture;
+
+use crate::{failure::Failure, report::Outcome, settings::Settings};
+
+/// A group of goals that share their servers.
+pub struct Group {
+    /// Its name, for `--only`.
+    pub name: &'static str,
+    /// What it measures.
+    pub about: &'static str,
+    /// Whether it runs without being asked for.
+    pub is_usual: bool,
+    /// Measures.
+    pub run: fn(Settings) -> LocalBoxFuture<'static, Result<Outcome, Failure>>,
+}
+
+static GROUPS: [Group; 4] = [
+    Group {
+        name: "calls",
+        about: "validate and refresh against a bare echo and the bare reads",
+        is_usual: true,
+        run: |settings| Box::pin(calls::run(settings)),
+    },
+    Group {
+        name: "memory",
+        about: "bytes in Redis for each session",
+        is_usual: true,
+        run: |settings| Box::pin(memory::run(settings)),
+    },
+    Group {
+        name: "user",
+        about: "a user with 100,000 sessions: lists and revocation",
+        is_usual: true,
+        run: |settings| Box::pin(user::run(settings)),
+    },
+    Group {
+        name: "scale",
+        about: "the shapes of cost from 10,000 to a million sessions",
+        is_usual: false,
+        run: |settings| Box::pin(scale::run(settings)),
+    },
+];
+
+/// The groups that the settings ask for.
+///
+/// # Errors
+/// [`Failure::Unexpected`] when there is no group of a name.
+pub fn chosen(settings: &Settings) -> Result<Vec<&'static Group>, Failure> {
+    if let Some(name) = settings.only.iter().find(|name| GROUPS.iter().all(|group| group.name != **name)) {
+        let names = GROUPS.each_ref().map(|group| group.name).join(", ");
+        return Err(Failure::Unexpected(format!("there is no group {name}; there are {names}")));
+    }
+    let is_chosen = |group: &&Group| match settings.only.as_slice() {
+        [] => group.is_usual || (settings.is_scale && group.name == "scale"),
+        only => only.iter().any(|name| name == group.name),
+    };
+    Ok(GROUPS.iter().filter(is_chosen).collect())
+}

@@ -1,0 +1,11 @@
+//! What can be put under load.
+
+pub mod echo;
+pub mod redis;
+pub mod session;
+
+/// A place of `length` for a turn of a slot: all are visited, in an order that no cache likes.
+pub fn spread(slot: usize, turn: usize, length: usize) -> usize {
+    const STRIDE: usize = 0x9E37_79B9;
+    (slot.wrapping_mul(7_919).wrapping_add(turn)).wrapping_mul(STRIDE) % length
+}
