@@ -35,14 +35,21 @@ pub enum ServerError {
     /// The handler panicked.
     #[error("a handler panicked")]
     Panicked,
+    /// The message is not one of the RPC's.
+    #[error("the message cannot be read")]
+    Malformed,
+    /// The message is larger than a server accepts.
+    #[error("the message is too large")]
+    TooLarge,
 }
 
 impl ServiceError for ServerError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Overloaded => Kind::ResourceExhausted,
+            Self::Overloaded | Self::TooLarge => Kind::ResourceExhausted,
             Self::DeadlineExceeded => Kind::DeadlineExceeded,
             Self::Panicked => Kind::Internal,
+            Self::Malformed => Kind::InvalidArgument,
         }
     }
 
@@ -51,6 +58,8 @@ impl ServiceError for ServerError {
             Self::Overloaded => "OVERLOADED",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::Panicked => "INTERNAL",
+            Self::Malformed => "MESSAGE_MALFORMED",
+            Self::TooLarge => "MESSAGE_TOO_LARGE",
         }
     }
 
@@ -97,6 +106,17 @@ impl CallLayer {
         let labels =
             [KeyValue::new("rpc_method", method.to_owned()), KeyValue::new("rpc_code", i64::from(code as i32))];
         self.duration.record(started.elapsed().as_secs_f64(), &labels);
+    }
+}
+
+/// Gives a reason to what the framework refuses before a handler sees it. Our own refusals carry details; its do not.
+fn with_reason(response: Response<Body>) -> Response<Body> {
+    let bare = Status::from_header_map(response.headers()).filter(|status| status.details().is_empty());
+    match bare.map(|status| status.code()) {
+        // The message does not decode: the caller's fault, whatever the framework calls it.
+        Some(Code::Internal) => to_status(&ServerError::Malformed).into_http(),
+        Some(Code::OutOfRange) => to_status(&ServerError::TooLarge).into_http(),
+        _ => response,
     }
 }
 
@@ -156,7 +176,7 @@ where
             trace.adopt(&span);
             let deadline = grpc_timeout(request.headers());
             let call = with_context(trace, async move { inner.call(request).await });
-            let response = layer.run(deadline, call.instrument(span)).await;
+            let response = with_reason(layer.run(deadline, call.instrument(span)).await);
             layer.record(&path, &response, started);
             Ok(response)
         })
@@ -180,6 +200,18 @@ mod tests {
         for text in ["", "S", "5", "5x", "-5S", "123456789S"] {
             assert_eq!(read(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_the_framework_refuses_gets_a_reason() {
+        let seen = |status: Status| {
+            let status = Status::from_header_map(with_reason(status.into_http()).headers()).unwrap();
+            (status.code(), crate::error::reason_of(&status).unwrap_or_default())
+        };
+        assert_eq!(seen(Status::internal("cannot decode")), (Code::InvalidArgument, "MESSAGE_MALFORMED".to_owned()));
+        assert_eq!(seen(Status::out_of_range("5 MiB")), (Code::ResourceExhausted, "MESSAGE_TOO_LARGE".to_owned()));
+        assert_eq!(seen(to_status(&ServerError::Panicked)), (Code::Internal, "INTERNAL".to_owned()));
+        assert_eq!(seen(Status::not_found("no such service")), (Code::NotFound, String::new()));
     }
 
     #[tokio::test(start_paused = true)]

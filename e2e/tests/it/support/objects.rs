@@ -1,0 +1,127 @@
+//! Objects that exist in the default tenant, and requests about them.
+
+use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
+use proto::{
+    auth::v1::CreateUserRequest,
+    session::v1::{CreateSessionRequest, SessionKind},
+    webhook::v1::{CreateEndpointRequest, PingEndpointRequest},
+};
+
+use super::{DEFAULT_TENANT, Stack, unique};
+
+const PASSWORD: &str = "a rather long password";
+
+/// One object of each sort.
+#[derive(Clone, Debug)]
+pub struct Objects {
+    pub session_id: String,
+    pub token: String,
+    pub user_id: String,
+    pub login: String,
+    pub application_id: String,
+    pub endpoint_id: String,
+    pub delivery_id: String,
+}
+
+impl Objects {
+    /// Makes new ones.
+    pub async fn create(stack: &Stack) -> Self {
+        let login = format!("{}@example.com", unique("user"));
+        let user = CreateUserRequest {
+            tenant_id: DEFAULT_TENANT.to_owned(),
+            login: login.clone(),
+            name: String::new(),
+            password: PASSWORD.to_owned(),
+        };
+        let user_id = stack.users().create_user(user).await.unwrap().into_inner().user.unwrap().id;
+        let session = CreateSessionRequest {
+            tenant_id: DEFAULT_TENANT.to_owned(),
+            user_id: user_id.clone(),
+            application_id: "demo-web".to_owned(),
+            kind: SessionKind::Application.into(),
+            ..CreateSessionRequest::default()
+        };
+        let created = stack.sessions().create_session(session).await.unwrap().into_inner();
+        let endpoint = CreateEndpointRequest {
+            tenant_id: DEFAULT_TENANT.to_owned(),
+            url: "http://127.0.0.1:1/".to_owned(),
+            event_types: vec!["endpoint.pinged".to_owned()],
+            ..CreateEndpointRequest::default()
+        };
+        let endpoint_id = stack.endpoints().create_endpoint(endpoint).await.unwrap().into_inner().endpoint.unwrap().id;
+        let ping = PingEndpointRequest { endpoint_id: endpoint_id.clone() };
+        let delivery_id = stack.endpoints().ping_endpoint(ping).await.unwrap().into_inner().delivery_id;
+        let (session_id, token) = (created.session.unwrap().id, created.token);
+        Self { session_id, token, user_id, login, application_id: "demo-web".to_owned(), endpoint_id, delivery_id }
+    }
+
+    /// The same sorts, well-formed, but none of them exists.
+    pub fn strangers(&self) -> Self {
+        let other = |id: &str| {
+            let (head, last) = id.split_at(id.len() - 1);
+            format!("{head}{}", if last == "a" { "b" } else { "a" })
+        };
+        Self {
+            session_id: other(&self.session_id),
+            token: other(&self.token),
+            user_id: other(&self.user_id),
+            login: "nobody@example.com".to_owned(),
+            application_id: "no-such-application".to_owned(),
+            endpoint_id: other(&self.endpoint_id),
+            delivery_id: other(&self.delivery_id),
+        }
+    }
+
+    /// A request of `method` that a service would accept, with these objects where it names objects.
+    pub fn request(&self, method: &MethodDescriptor) -> DynamicMessage {
+        let mut message = DynamicMessage::new(method.input());
+        for field in method.input().fields() {
+            // Of alternatives the last one set counts; the first is as good.
+            let is_taken =
+                field.containing_oneof().is_some_and(|one| one.fields().any(|field| message.has_field(&field)));
+            if is_taken {
+                continue;
+            }
+            if let Some(value) = self.value(method, field.name()) {
+                message.set_field(&field, value);
+            }
+        }
+        message
+    }
+
+    fn value(&self, method: &MethodDescriptor, field: &str) -> Option<Value> {
+        let text = |text: &str| Some(Value::String(text.to_owned()));
+        let inner = |fields: &[(&str, Value)]| {
+            let kind = method.input().get_field_by_name(field)?.kind();
+            let mut message = DynamicMessage::new(kind.as_message()?.clone());
+            for (name, value) in fields {
+                message.set_field_by_name(name, value.clone());
+            }
+            Some(Value::Message(message))
+        };
+        let string = |text: &str| Value::String(text.to_owned());
+        match field {
+            "tenant_id" => text(DEFAULT_TENANT),
+            "session_id" => text(&self.session_id),
+            "token" | "refresh_token" => text(&self.token),
+            "user_id" => text(&self.user_id),
+            "application_id" => text(&self.application_id),
+            "endpoint_id" => text(&self.endpoint_id),
+            "delivery_id" => text(&self.delivery_id),
+            "login" if method.name() == "CreateUser" => text(&format!("{}@example.com", unique("login"))),
+            "login" => text(&self.login),
+            "password" => text(PASSWORD),
+            "url" => text("http://127.0.0.1:1/"),
+            "kind" => Some(Value::EnumNumber(SessionKind::Application.into())),
+            "filter" => inner(&[("tenant_id", string(DEFAULT_TENANT)), ("user_id", string(&self.user_id))]),
+            "application" => inner(&[
+                ("tenant_id", string(DEFAULT_TENANT)),
+                ("id", string(&unique("application"))),
+                ("client_type", Value::EnumNumber(1)),
+            ]),
+            "endpoint" => inner(&[("id", string(&self.endpoint_id)), ("description", string("changed"))]),
+            "update_mask" => inner(&[("paths", Value::List(vec![string("description")]))]),
+            _ => None,
+        }
+    }
+}

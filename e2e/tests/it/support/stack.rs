@@ -1,0 +1,94 @@
+//! A running Latchkey, whatever it runs on, as callers see it: addresses and credentials.
+
+use std::time::Duration;
+
+use latchkey::dev::{self, DevOptions, DevServer, Ports, Seed};
+use prost_reflect::MethodDescriptor;
+use proto::{
+    auth::v1::user_service_client::UserServiceClient, session::v1::session_service_client::SessionServiceClient,
+    webhook::v1::endpoint_service_client::EndpointServiceClient,
+};
+use svc_kit::client::Outgoing;
+use tonic::{service::interceptor::InterceptedService, transport::Channel};
+
+use super::RawClient;
+
+/// How calls of the tests are carried.
+pub type Carrier = InterceptedService<Channel, Outgoing>;
+
+/// Longer than any deadline of a service.
+const CALL_DEADLINE: Duration = Duration::from_secs(15);
+
+pub const OPERATOR_KEY: &str = "dev-operator-key";
+pub const DEFAULT_TENANT: &str = "default";
+pub const OTHER_TENANT: &str = "other";
+
+/// What every stack of the tests knows at the start.
+pub const SEED: &str = concat!(include_str!("../../../../deploy/dev/seed.toml"), include_str!("seed.toml"));
+
+/// A running Latchkey.
+pub struct Stack {
+    /// Issuer of the default tenant.
+    pub issuer: String,
+    /// Where auth-svc answers gRPC.
+    pub auth: String,
+    /// Where session-svc does.
+    pub session: String,
+    /// Where webhook-svc does.
+    pub webhook: String,
+    _server: Option<DevServer>,
+}
+
+impl Stack {
+    /// Starts everything in this process and in memory.
+    pub async fn in_memory() -> Self {
+        let server = dev::start(DevOptions::new(Ports::free(), Seed::parse(SEED).unwrap())).await.unwrap();
+        let at = &server.addresses;
+        Self {
+            issuer: at.issuer.clone(),
+            auth: format!("http://{}", at.auth_grpc),
+            session: format!("http://{}", at.session_grpc),
+            webhook: format!("http://{}", at.webhook_grpc),
+            _server: Some(server),
+        }
+    }
+
+    /// Returns a client of the service that serves `method`.
+    pub fn client_of(&self, method: &MethodDescriptor) -> RawClient {
+        RawClient::new(match method.parent_service().package_name() {
+            "latchkey.auth.v1" => &self.auth,
+            "latchkey.session.v1" => &self.session,
+            "latchkey.webhook.v1" => &self.webhook,
+            other => panic!("nobody serves {other}"),
+        })
+    }
+
+    /// Returns the access token that an application of the seed gets for itself.
+    pub async fn token_of(&self, tenant: &str, application: &str) -> String {
+        let path = if tenant == DEFAULT_TENANT { String::new() } else { format!("/t/{tenant}") };
+        let request = reqwest::Client::builder().build().unwrap().post(format!("{}{path}/token", self.issuer));
+        let request = request.basic_auth(application, Some(format!("{application}-secret")));
+        let response = request.form(&[("grant_type", "client_credentials")]).send().await.unwrap();
+        let tokens: serde_json::Value = response.json().await.unwrap();
+        tokens["access_token"].as_str().unwrap_or_else(|| panic!("{application}: {tokens}")).to_owned()
+    }
+
+    pub fn sessions(&self) -> SessionServiceClient<Carrier> {
+        let (channel, outgoing) = carry(&self.session, OPERATOR_KEY);
+        SessionServiceClient::with_interceptor(channel, outgoing)
+    }
+
+    pub fn users(&self) -> UserServiceClient<Carrier> {
+        let (channel, outgoing) = carry(&self.auth, OPERATOR_KEY);
+        UserServiceClient::with_interceptor(channel, outgoing)
+    }
+
+    pub fn endpoints(&self) -> EndpointServiceClient<Carrier> {
+        let (channel, outgoing) = carry(&self.webhook, OPERATOR_KEY);
+        EndpointServiceClient::with_interceptor(channel, outgoing)
+    }
+}
+
+fn carry(url: &str, credential: &str) -> (Channel, Outgoing) {
+    (svc_kit::client::channel(url, CALL_DEADLINE).unwrap(), Outgoing::new(&credential.to_owned().into()))
+}
