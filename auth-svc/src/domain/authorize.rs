@@ -41,6 +41,11 @@ impl Parameters {
         self.0.get(name).map(String::as_str)
     }
 
+    /// Returns all of them, by name.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Returns a parameter, or the empty text.
     pub fn text(&self, name: &str) -> &str {
         self.get(name).unwrap_or_default()

@@ -17,6 +17,7 @@ use super::{
     form::{self, FormError},
     interaction,
     pages::{self, LoginPage},
+    same_site,
     tenant::Tenant,
 };
 use crate::{
@@ -46,7 +47,16 @@ pub(super) async fn by_form<A: Adapters>(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    answer(&state, &tenant.0, &headers, form::form(&headers, &body)).await
+    let parameters = form::form(&headers, &body);
+    let settings = &state.auth.settings;
+    if let Ok(parameters) = &parameters
+        && same_site::must_come_again(&headers, &Cookies::new(&settings.base_url, &tenant.0))
+    {
+        let endpoint = format!("{}/authorize", settings.issuer(&tenant.0));
+        let again = same_site::come_again(&endpoint, parameters);
+        return again.unwrap_or_else(|| bad_request("The request is malformed."));
+    }
+    answer(&state, &tenant.0, &headers, parameters).await
 }
 
 async fn answer<A: Adapters>(

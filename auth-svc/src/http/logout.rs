@@ -15,6 +15,7 @@ use super::{
     form::{self, FormError},
     interaction,
     pages::{self, LogoutPage},
+    same_site,
     tenant::Tenant,
 };
 use crate::{app::Adapters, domain::authorize::Parameters, error::AuthError};
@@ -34,7 +35,16 @@ pub(super) async fn by_form<A: Adapters>(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    answer(&state, &tenant.0, &headers, form::form(&headers, &body)).await
+    let parameters = form::form(&headers, &body);
+    let settings = &state.auth.settings;
+    if let Ok(parameters) = &parameters
+        && same_site::must_come_again(&headers, &Cookies::new(&settings.base_url, &tenant.0))
+    {
+        let endpoint = format!("{}/logout", settings.issuer(&tenant.0));
+        let again = same_site::come_again(&endpoint, parameters);
+        return again.unwrap_or_else(|| bad_request("The request is malformed."));
+    }
+    answer(&state, &tenant.0, &headers, parameters).await
 }
 
 async fn answer<A: Adapters>(
@@ -67,7 +77,7 @@ async fn begin<A: Adapters>(
         Err(problem) => return Ok(bad_request(problem)),
     };
     if !plan.must_confirm {
-        return end(state, &cookies, sso.as_ref(), plan.redirect).await;
+        return end(state, headers, &cookies, sso.as_ref(), plan.redirect).await;
     }
     let shown = interaction::show(&state.auth, &context(tenant), headers, &cookies, &plan.redirect)?;
     let action = format!("{}/logout/confirm", state.auth.settings.issuer(tenant));
@@ -100,13 +110,14 @@ pub(super) async fn confirm<A: Adapters>(
     };
     let ended = async {
         let sso = auth.sso_session(&tenant.0, cookies.get(&headers, SSO).as_deref()).await?;
-        end(&state, &cookies, sso.as_ref(), redirect).await
+        end(&state, &headers, &cookies, sso.as_ref(), redirect).await
     };
     ended.await.unwrap_or_else(|error| pages::failed(&error))
 }
 
 async fn end<A: Adapters>(
     state: &HttpState<A>,
+    headers: &HeaderMap,
     cookies: &Cookies,
     sso: Option<&Session>,
     redirect: Option<String>,
@@ -119,7 +130,9 @@ async fn end<A: Adapters>(
         Some(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
         None => pages::message(StatusCode::OK, "You are signed out", "You can close this page."),
     };
-    add_cookie(&mut response, &cookies.remove(SSO));
-    add_cookie(&mut response, &cookies.remove(INTERACTION));
+    // Only what was shown is removed: a request that another site sent without the cookie must not take it away.
+    for what in [SSO, INTERACTION].into_iter().filter(|what| cookies.get(headers, what).is_some()) {
+        add_cookie(&mut response, &cookies.remove(what));
+    }
     Ok(response)
 }

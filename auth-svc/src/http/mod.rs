@@ -8,6 +8,7 @@ mod interaction;
 mod layers;
 mod logout;
 mod pages;
+mod same_site;
 mod tenant;
 mod token;
 mod tokens_about;

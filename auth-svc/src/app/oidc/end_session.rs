@@ -3,10 +3,10 @@
 use proto::session::v1 as pb;
 
 use crate::{
-    app::{Adapters, Auth},
+    app::{Adapters, Auth, tokens::IdClaims},
     domain::authorize::Parameters,
     error::AuthError,
-    ports::{ApplicationStore as _, SessionRef, SessionsError},
+    ports::{ApplicationStore as _, SessionRef, Sessions as _, SessionsError},
 };
 
 /// What a request to log out comes to, before anything ends.
@@ -58,8 +58,25 @@ impl<A: Adapters> Auth<A> {
                 Some(with_state(uri, parameters.get("state")))
             }
         };
-        let is_meant = |session: &pb::Session| hint.as_ref().is_some_and(|hint| hint.sub == session.user_id);
-        Ok(Ok(LogoutPlan { must_confirm: sso.is_some_and(|session| !is_meant(session)), redirect }))
+        let must_confirm = match (sso, &hint) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(sso), Some(hint)) => !self.is_meant(sso, hint).await?,
+        };
+        Ok(Ok(LogoutPlan { must_confirm, redirect }))
+    }
+
+    /// Says whether an ID token was issued under this SSO session. One from an earlier sign-in of the same user proves
+    /// nothing about this one: it may be years old and in anybody's log.
+    async fn is_meant(&self, sso: &pb::Session, hint: &IdClaims) -> Result<bool, AuthError> {
+        if hint.sub != sso.user_id {
+            return Ok(false);
+        }
+        if hint.sid == sso.id {
+            return Ok(true);
+        }
+        let session = self.sessions.look(SessionRef::Id(&hint.sid)).await?;
+        Ok(session.is_some_and(|session| session.parent_id == sso.id))
     }
 
     /// Ends an SSO session, and with it the sessions that were opened under it.
