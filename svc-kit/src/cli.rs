@@ -15,6 +15,20 @@ use crate::{
 /// Exit code for configuration that cannot be used (`EX_USAGE` of sysexits.h).
 const EXIT_CONFIG: u8 = 64;
 
+/// Variables of the `latchkey` program and of the tests, which a shell that starts a service may have too.
+const NOT_SETTINGS: [&str; 6] = [
+    "LATCHKEY_CONFIG",
+    "LATCHKEY_KEY",
+    "LATCHKEY_PASSWORD",
+    "LATCHKEY_AUTH_URL",
+    "LATCHKEY_SESSION_URL",
+    "LATCHKEY_WEBHOOK_URL",
+];
+
+fn is_setting(name: &str) -> bool {
+    !NOT_SETTINGS.contains(&name) && !name.starts_with("LATCHKEY_TEST_")
+}
+
 /// What the command line needs to know of a service's configuration.
 pub trait ProcessConfig: DeserializeOwned + Validate + Send + 'static {
     /// The `[telemetry]` section.
@@ -78,7 +92,7 @@ pub fn run_with<C: ProcessConfig>(service: &Service<C>, arguments: impl IntoIter
         let _ = std::io::stdout().write_all(service.defaults.as_bytes());
         return ExitCode::SUCCESS;
     }
-    let env = std::env::vars().filter(|(name, _)| name != "LATCHKEY_CONFIG");
+    let env = std::env::vars().filter(|(name, _)| is_setting(name));
     let config: C = match config::load(service.defaults, arguments.config.as_deref(), env) {
         Ok(config) => config,
         Err(problems) => return complain(service.name, &problems, EXIT_CONFIG),
@@ -134,4 +148,15 @@ async fn serve<C: ProcessConfig>(service: &Service<C>, config: C) -> ExitCode {
 fn complain(name: &str, problem: &dyn Display, code: u8) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "{name}: {problem}");
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_setting;
+
+    #[test]
+    fn variables_of_other_programs_are_no_settings() {
+        assert!(is_setting("LATCHKEY_PROFILE") && is_setting("LATCHKEY_GRPC__LISTEN") && is_setting("LATCHKEY_KEYS"));
+        assert!(!is_setting("LATCHKEY_PASSWORD") && !is_setting("LATCHKEY_TEST_REDIS_URL"));
+    }
 }
