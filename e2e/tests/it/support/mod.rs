@@ -1,11 +1,21 @@
 //! What the tests share.
 
+mod backend;
+mod browser;
 mod objects;
 mod raw;
+mod real;
+mod receiver;
+mod relying_party;
 mod stack;
 mod wait;
 
+pub use backend::Backend;
+pub use browser::Browser;
 pub use objects::Objects;
 pub use raw::{RawClient, reason_of};
-pub use stack::{DEFAULT_TENANT, OPERATOR_KEY, OTHER_TENANT, Stack};
-pub use wait::unique;
+pub use real::with_real;
+pub use receiver::Receiver;
+pub use relying_party::RelyingParty;
+pub use stack::{Carrier, DEFAULT_TENANT, OPERATOR_KEY, OTHER_TENANT, Stack};
+pub use wait::{eventually, unique};

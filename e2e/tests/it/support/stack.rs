@@ -53,6 +53,11 @@ impl Stack {
         }
     }
 
+    /// A stack that runs in other processes: its issuer, and where auth-svc, session-svc and webhook-svc answer gRPC.
+    pub fn elsewhere(issuer: String, [auth, session, webhook]: [String; 3]) -> Self {
+        Self { issuer, auth, session, webhook, _server: None }
+    }
+
     /// Returns a client of the service that serves `method`.
     pub fn client_of(&self, method: &MethodDescriptor) -> RawClient {
         RawClient::new(match method.parent_service().package_name() {
@@ -74,7 +79,11 @@ impl Stack {
     }
 
     pub fn sessions(&self) -> SessionServiceClient<Carrier> {
-        let (channel, outgoing) = carry(&self.session, OPERATOR_KEY);
+        self.sessions_as(OPERATOR_KEY)
+    }
+
+    pub fn sessions_as(&self, credential: &str) -> SessionServiceClient<Carrier> {
+        let (channel, outgoing) = carry(&self.session, credential);
         SessionServiceClient::with_interceptor(channel, outgoing)
     }
 

@@ -1,6 +1,26 @@
-//! Names that no other test has.
+//! Waiting for a condition with a deadline, and names that no other test has.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    future::Future,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Waits until `look` finds something.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    let found = tokio::time::timeout(DEADLINE, async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    });
+    found.await.unwrap_or_else(|_| panic!("{what}: not in time"))
+}
 
 /// Returns a name that is used once on this machine.
 pub fn unique(what: &str) -> String {
