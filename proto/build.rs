@@ -2,10 +2,11 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "latchkey/access/v1/access.proto",
     "latchkey/auth/v1/auth_service.proto",
     "latchkey/auth/v1/directory_service.proto",
+    "latchkey/auth/v1/logout_token_service.proto",
     "latchkey/event/v1/event.proto",
     "latchkey/session/v1/session.proto",
     "latchkey/session/v1/session_service.proto",

@@ -4,3 +4,4 @@ pub mod authorize;
 pub mod client;
 pub mod end_session;
 pub mod exchange;
+pub mod logout_token;

@@ -1,0 +1,102 @@
+//! The development server, and a browser and an application of a few lines in front of it.
+
+use latchkey::dev::{self, DevOptions, DevServer, Ports, Seed};
+use reqwest::{Client, Response, StatusCode, header, redirect::Policy};
+use serde_json::Value;
+use url::Url;
+
+pub const REDIRECT: &str = "http://localhost:8080/cb";
+pub const AFTER: &str = "http://localhost:8080/";
+
+pub struct Stack {
+    pub server: DevServer,
+    pub http: Client,
+}
+
+/// A browser's sign-in: its cookie, and what the application got.
+pub struct SignedIn {
+    pub cookie: String,
+    pub tokens: Value,
+}
+
+impl Stack {
+    pub async fn start() -> Self {
+        let server = dev::start(DevOptions::new(Ports::free(), Seed::embedded().unwrap())).await.unwrap();
+        Self { server, http: Client::builder().redirect(Policy::none()).build().unwrap() }
+    }
+
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.server.addresses.issuer)
+    }
+
+    pub async fn get(&self, address: &str, cookie: &str) -> Response {
+        self.http.get(address).header(header::COOKIE, cookie).send().await.unwrap()
+    }
+
+    pub fn authorize(&self, extra: &[(&str, &str)]) -> String {
+        let mut url = Url::parse(&self.at("/authorize")).unwrap();
+        url.query_pairs_mut().extend_pairs(authorization()).extend_pairs(extra);
+        url.into()
+    }
+
+    pub async fn sign_in(&self) -> SignedIn {
+        let page = self.get(&self.authorize(&[]), "").await;
+        let binding = cookie_of(&page, "interaction").unwrap();
+        let html = page.text().await.unwrap();
+        let field = html.split("name=\"interaction\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+        let form = [("interaction", field), ("login", "ada@example.com"), ("password", "correct horse battery staple")];
+        let sent = self.http.post(self.at("/login")).header(header::COOKIE, binding).form(&form).send().await.unwrap();
+        let cookie = cookie_of(&sent, "sso").unwrap();
+        let code = query(&location(&sent), "code").unwrap();
+        let exchange = [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", REDIRECT)];
+        let request = self.http.post(self.at("/token")).basic_auth("demo-web", Some("demo-web-secret"));
+        let tokens = request.form(&exchange).send().await.unwrap().json().await.unwrap();
+        SignedIn { cookie, tokens }
+    }
+
+    pub async fn is_signed_in(&self, cookie: &str) -> bool {
+        let answer = self.get(&self.authorize(&[("prompt", "none")]), cookie).await;
+        query(&location(&answer), "code").is_some()
+    }
+
+    pub fn logout(&self, id_token: &str) -> String {
+        let mut url = Url::parse(&self.at("/logout")).unwrap();
+        url.query_pairs_mut().extend_pairs([("id_token_hint", id_token), ("post_logout_redirect_uri", AFTER)]);
+        url.into()
+    }
+
+    pub async fn stop(self) {
+        self.server.shutdown();
+        self.server.wait().await.unwrap();
+    }
+}
+
+pub fn authorization() -> [(&'static str, &'static str); 5] {
+    [
+        ("client_id", "demo-web"),
+        ("redirect_uri", REDIRECT),
+        ("response_type", "code"),
+        ("scope", "openid"),
+        ("state", "a b&c"),
+    ]
+}
+
+pub fn location(response: &Response) -> Url {
+    assert_eq!(response.status(), StatusCode::SEE_OTHER);
+    Url::parse(response.headers()[header::LOCATION].to_str().unwrap()).unwrap()
+}
+
+pub fn query(url: &Url, name: &str) -> Option<String> {
+    url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+}
+
+/// The cookie that a response sets, as a browser sends it back.
+pub fn cookie_of(response: &Response, what: &str) -> Option<String> {
+    let set = response.headers().get_all(header::SET_COOKIE).iter().map(|value| value.to_str().unwrap());
+    let pair = set.map(|text| text.split(';').next().unwrap().to_owned());
+    pair.into_iter().find(|pair| pair.contains(&format!("lk_{what}_")))
+}
+
+pub fn id_token(signed_in: &SignedIn) -> &str {
+    signed_in.tokens["id_token"].as_str().unwrap()
+}
