@@ -48,8 +48,16 @@ pub struct Introspection {
     pub sid: String,
     /// `access_token` or `refresh_token`.
     pub token_use: &'static str,
-    /// When it ends.
+    /// When it ends, in seconds.
     pub exp: i64,
+    /// When it was issued.
+    pub iat: i64,
+    /// For whom.
+    pub aud: String,
+    /// Names an access token.
+    pub jti: String,
+    /// When the user proved who they are.
+    pub auth_time: Option<i64>,
 }
 
 impl<A: Adapters> Auth<A> {
@@ -141,10 +149,23 @@ impl<A: Adapters> Auth<A> {
         application: &Application,
         token: &str,
     ) -> Result<(TokenSet, pb::Session), AuthError> {
-        let refused = || AuthError::Sessions(SessionsError::TokenRefused);
         if !may_see(&application.tenant) {
-            return Err(refused());
+            return Err(SessionsError::TokenRefused.into());
         }
+        let (session, token) = self.refresh_session(application, token).await?;
+        Ok((self.tokens_for(application, &session, token.expose_secret().to_owned(), "")?, session))
+    }
+
+    /// Exchanges the token of a session that is this application's, and whose user may still sign in.
+    ///
+    /// # Errors
+    /// [`SessionsError::TokenRefused`] whatever the cause, or a failure.
+    pub async fn refresh_session(
+        &self,
+        application: &Application,
+        token: &str,
+    ) -> Result<(pb::Session, SecretString), AuthError> {
+        let refused = || AuthError::Sessions(SessionsError::TokenRefused);
         let (session, token) = self.sessions.refresh(token, &application.id).await?;
         let is_theirs = session.tenant_id == application.tenant && session.application_id == application.id;
         let user = UserId::parse(&session.user_id).map_err(|_| refused())?;
@@ -152,7 +173,7 @@ impl<A: Adapters> Auth<A> {
         if !is_theirs || !is_active {
             return Err(refused());
         }
-        Ok((self.tokens_for(application, &session, token.expose_secret().to_owned(), "")?, session))
+        Ok((session, token))
     }
 
     /// Ends a session and says so.
@@ -198,6 +219,10 @@ impl<A: Adapters> Auth<A> {
                 sid: claims.sid,
                 token_use: "access_token",
                 exp: claims.exp,
+                iat: claims.iat,
+                aud: claims.aud,
+                jti: claims.jti,
+                auth_time: claims.auth_time,
             }));
         }
         let session = self.sessions.validate(SessionRef::Token(token), false).await?;
@@ -205,12 +230,16 @@ impl<A: Adapters> Auth<A> {
         let session = session.filter(|session| session.kind == i32::from(pb::SessionKind::Application));
         Ok(session.map(|session| Introspection {
             sub: session.user_id,
+            aud: session.application_id.clone(),
             client_id: session.application_id,
             tenant: session.tenant_id,
             scope: session.scopes.join(" "),
             sid: session.id,
             token_use: "refresh_token",
             exp: session.expires_at.map_or(0, |at| at.seconds),
+            iat: session.created_at.map_or(0, |at| at.seconds),
+            jti: String::new(),
+            auth_time: session.authenticated_at.map(|at| at.seconds),
         }))
     }
 }

@@ -8,12 +8,13 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 use svc_kit::clock::Timestamp;
 
-use super::{application::Application, grant::user_scopes, pkce};
+use super::{application::Application, grant::user_scopes, pkce, redirect};
 
 /// Longest values, in bytes.
 const STATE_BYTES_MAX: usize = 1024;
 const SCOPE_BYTES_MAX: usize = 1024;
 const HINT_BYTES_MAX: usize = 320;
+const JWT_BYTES_MAX: usize = 16 * 1024;
 
 /// Parameters by name. A name that occurs twice makes the request invalid.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +53,16 @@ impl Parameters {
     }
 }
 
+/// How an answer reaches the application.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResponseMode {
+    /// In the query of a redirect.
+    #[default]
+    Query,
+    /// In a form that the browser posts (OAuth 2.0 Form Post Response Mode).
+    FormPost,
+}
+
 /// A request that can be answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorizationRequest {
@@ -59,6 +70,8 @@ pub struct AuthorizationRequest {
     pub client_id: String,
     /// Where the answer goes.
     pub redirect_uri: String,
+    /// How it gets there.
+    pub response_mode: ResponseMode,
     /// Returned unchanged.
     pub state: String,
     /// Scopes that may be granted.
@@ -75,6 +88,8 @@ pub struct AuthorizationRequest {
     pub max_age_s: Option<u64>,
     /// Who will probably sign in.
     pub login_hint: String,
+    /// An ID token of ours: only this user will do. Empty when anybody will.
+    pub id_token_hint: String,
 }
 
 /// An error that goes back to the application (RFC 6749 §4.1.2.1).
@@ -82,6 +97,8 @@ pub struct AuthorizationRequest {
 pub struct RedirectError {
     /// Where.
     pub redirect_uri: String,
+    /// How it gets there.
+    pub response_mode: ResponseMode,
     /// Returned unchanged.
     pub state: String,
     /// The error code.
@@ -106,17 +123,25 @@ impl AuthorizationRequest {
     /// [`AuthorizeError`].
     pub fn parse(parameters: &Parameters, application: &Application) -> Result<Self, AuthorizeError> {
         let redirect_uri = parameters.text("redirect_uri").to_owned();
-        // Byte for byte: whatever is added, dropped or spelled differently is another address.
-        if !application.redirect_uris.contains(&redirect_uri) {
+        if !redirect::is_registered(application, &redirect_uri) {
             return Err(AuthorizeError::Page("The application did not register this redirect address."));
         }
         let state = parameters.text("state");
         if state.len() > STATE_BYTES_MAX {
             return Err(AuthorizeError::Page("The state parameter is too long."));
         }
+        let response_mode = match parameters.get("response_mode") {
+            None | Some("query") => Some(ResponseMode::Query),
+            Some("form_post") => Some(ResponseMode::FormPost),
+            Some(_) => None,
+        };
         let refuse = |error, description| {
             let (redirect_uri, state) = (redirect_uri.clone(), state.to_owned());
-            Err(AuthorizeError::Redirect(RedirectError { redirect_uri, state, error, description }))
+            let response_mode = response_mode.unwrap_or_default();
+            Err(AuthorizeError::Redirect(RedirectError { redirect_uri, response_mode, state, error, description }))
+        };
+        let Some(response_mode) = response_mode else {
+            return refuse("invalid_request", "response_mode must be query or form_post");
         };
         if parameters.get("request").is_some() {
             return refuse("request_not_supported", "request objects are not supported");
@@ -128,9 +153,6 @@ impl AuthorizationRequest {
             Some("code") => {}
             None => return refuse("invalid_request", "response_type is missing"),
             Some(_) => return refuse("unsupported_response_type", "only response_type=code is supported"),
-        }
-        if !matches!(parameters.get("response_mode"), None | Some("query")) {
-            return refuse("invalid_request", "only response_mode=query is supported");
         }
         let (scope, nonce) = (parameters.text("scope"), parameters.text("nonce"));
         if scope.len() > SCOPE_BYTES_MAX || nonce.len() > STATE_BYTES_MAX {
@@ -158,11 +180,15 @@ impl AuthorizationRequest {
             Some(Ok(max_age)) => Some(max_age),
             Some(Err(_)) => return refuse("invalid_request", "max_age must be a number of seconds"),
         };
-        let login_hint = parameters.text("login_hint");
+        let (login_hint, id_token_hint) = (parameters.text("login_hint"), parameters.text("id_token_hint"));
+        if login_hint.len() > HINT_BYTES_MAX || id_token_hint.len() > JWT_BYTES_MAX {
+            return refuse("invalid_request", "login_hint or id_token_hint is too long");
+        }
         let must_sign_in = prompts.iter().any(|prompt| ["login", "select_account"].contains(prompt));
         Ok(Self {
             client_id: application.id.clone(),
             redirect_uri: redirect_uri.clone(),
+            response_mode,
             state: state.to_owned(),
             scopes,
             nonce: nonce.to_owned(),
@@ -170,7 +196,8 @@ impl AuthorizationRequest {
             is_silent,
             must_sign_in: must_sign_in || max_age_s == Some(0),
             max_age_s,
-            login_hint: if login_hint.len() <= HINT_BYTES_MAX { login_hint.to_owned() } else { String::new() },
+            login_hint: login_hint.to_owned(),
+            id_token_hint: id_token_hint.to_owned(),
         })
     }
 
@@ -182,11 +209,17 @@ impl AuthorizationRequest {
 
     /// The error that says that the user must be asked, but may not be.
     pub fn login_required(&self) -> RedirectError {
+        self.refused("login_required", "the user must sign in")
+    }
+
+    /// An error for the application.
+    pub fn refused(&self, error: &'static str, description: &'static str) -> RedirectError {
         RedirectError {
             redirect_uri: self.redirect_uri.clone(),
+            response_mode: self.response_mode,
             state: self.state.clone(),
-            error: "login_required",
-            description: "the user must sign in",
+            error,
+            description,
         }
     }
 }

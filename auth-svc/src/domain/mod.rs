@@ -5,4 +5,5 @@ pub mod authorize;
 pub mod event;
 pub mod grant;
 pub mod pkce;
+pub mod redirect;
 pub mod user;

@@ -4,15 +4,14 @@ use axum::{
     body::Bytes,
     extract::{RawQuery, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use proto::session::v1::Session;
 use secrecy::ExposeSecret as _;
 use svc_kit::error::{Kind, ServiceError as _};
-use url::Url;
 
 use super::{
-    HttpState,
+    HttpState, answer,
     cookies::{Cookies, SSO},
     form::{self, FormError},
     interaction,
@@ -22,7 +21,7 @@ use super::{
 };
 use crate::{
     app::{Adapters, oidc::authorize::Credentials},
-    domain::authorize::{AuthorizationRequest, AuthorizeError, Parameters, RedirectError},
+    domain::authorize::{AuthorizationRequest, AuthorizeError, Parameters},
     error::AuthError,
     ports::ApplicationStore as _,
 };
@@ -38,7 +37,7 @@ pub(super) async fn by_query<A: Adapters>(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    answer(&state, &tenant.0, &headers, form::query(query.as_deref())).await
+    reply(&state, &tenant.0, &headers, form::query(query.as_deref())).await
 }
 
 pub(super) async fn by_form<A: Adapters>(
@@ -56,10 +55,10 @@ pub(super) async fn by_form<A: Adapters>(
         let again = same_site::come_again(&endpoint, parameters);
         return again.unwrap_or_else(|| bad_request("The request is malformed."));
     }
-    answer(&state, &tenant.0, &headers, parameters).await
+    reply(&state, &tenant.0, &headers, parameters).await
 }
 
-async fn answer<A: Adapters>(
+async fn reply<A: Adapters>(
     state: &HttpState<A>,
     tenant: &str,
     headers: &HeaderMap,
@@ -92,17 +91,21 @@ async fn begin<A: Adapters>(
     let request = match AuthorizationRequest::parse(parameters, &application) {
         Ok(request) => request,
         Err(AuthorizeError::Page(problem)) => return Ok(bad_request(problem)),
-        Err(AuthorizeError::Redirect(error)) => return Ok(redirect_error(state, tenant, &error)),
+        Err(AuthorizeError::Redirect(error)) => return Ok(answer::error(state, tenant, &error)),
     };
+    if !auth.is_hint_ours(tenant, &request) {
+        let error = request.refused("invalid_request", "the id_token_hint is not one of ours");
+        return Ok(answer::error(state, tenant, &error));
+    }
     let cookies = Cookies::new(&auth.settings.base_url, tenant);
     let cookie = cookies.get(headers, SSO);
     if let Some(sso) = auth.sso_session(tenant, cookie.as_deref()).await?
         && let Some(code) = auth.authorize_silently(&request, &sso).await?
     {
-        return Ok(redirect_code(state, tenant, &request, &code));
+        return Ok(answer::code(state, tenant, &request, &code));
     }
     if request.is_silent {
-        return Ok(redirect_error(state, tenant, &request.login_required()));
+        return Ok(answer::error(state, tenant, &request.login_required()));
     }
     let hint = request.login_hint.clone();
     show_form(state, tenant, headers, &request, Form { login: &hint, ..Form::default() }).await
@@ -195,7 +198,10 @@ async fn sign_in<A: Adapters>(
     let previous = cookies.get(headers, SSO);
     match auth.sign_in(tenant, &request, credentials, previous.as_deref()).await {
         Ok(signed_in) => {
-            let mut response = redirect_code(state, tenant, &request, &signed_in.code);
+            let mut response = match &signed_in.code {
+                Some(code) => answer::code(state, tenant, &request, code),
+                None => answer::error(state, tenant, &request.login_required()),
+            };
             let seconds = is_remembered.then(|| remaining_seconds(state, &signed_in.session));
             let token = signed_in.token.expose_secret().to_owned();
             add_cookie(&mut response, &cookies.set(SSO, token, seconds));
@@ -211,40 +217,6 @@ async fn sign_in<A: Adapters>(
 
 fn remaining_seconds<A: Adapters>(state: &HttpState<A>, session: &Session) -> i64 {
     session.expires_at.as_ref().map_or(0, |at| at.seconds - state.auth.clock.now().as_secs()).max(0)
-}
-
-/// Answers with a code (RFC 6749 §4.1.2, RFC 9207).
-fn redirect_code<A: Adapters>(
-    state: &HttpState<A>,
-    tenant: &str,
-    request: &AuthorizationRequest,
-    code: &str,
-) -> Response {
-    let issuer = state.auth.settings.issuer(tenant);
-    redirect(&request.redirect_uri, &[("code", code), ("state", &request.state), ("iss", &issuer)])
-}
-
-fn redirect_error<A: Adapters>(state: &HttpState<A>, tenant: &str, error: &RedirectError) -> Response {
-    let issuer = state.auth.settings.issuer(tenant);
-    let parameters = [
-        ("error", error.error),
-        ("error_description", error.description),
-        ("state", error.state.as_str()),
-        ("iss", &issuer),
-    ];
-    redirect(&error.redirect_uri, &parameters)
-}
-
-/// 303: the browser must come with GET, whatever it came here with.
-fn redirect(uri: &str, parameters: &[(&str, &str)]) -> Response {
-    let Ok(mut url) = Url::parse(uri) else { return bad_request("The redirect address is malformed.") };
-    for (name, value) in parameters.iter().filter(|(_, value)| !value.is_empty()) {
-        url.query_pairs_mut().append_pair(name, value);
-    }
-    match HeaderValue::from_str(url.as_str()) {
-        Ok(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
-        Err(_) => bad_request("The redirect address is malformed."),
-    }
 }
 
 /// Adds a cookie to a response.

@@ -2,10 +2,11 @@
 
 use axum::{
     extract::State,
-    http::{HeaderName, header},
-    response::{IntoResponse, Json, Response},
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
+use svc_kit::{id::encode_base32, secret};
 
 use super::{HttpState, tenant::Tenant};
 use crate::{app::Adapters, domain::grant::USER_SCOPES};
@@ -13,12 +14,33 @@ use crate::{app::Adapters, domain::grant::USER_SCOPES};
 const PUBLIC: [(HeaderName, &str); 2] =
     [(header::CACHE_CONTROL, "public, max-age=300"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
 
-pub(super) async fn configuration<A: Adapters>(State(state): State<HttpState<A>>, tenant: Tenant) -> Response {
-    (PUBLIC, Json(document(&state.auth.settings.issuer(&tenant.0)))).into_response()
+pub(super) async fn configuration<A: Adapters>(
+    State(state): State<HttpState<A>>,
+    tenant: Tenant,
+    headers: HeaderMap,
+) -> Response {
+    public(&headers, &document(&state.auth.settings.issuer(&tenant.0)))
 }
 
-pub(super) async fn jwks<A: Adapters>(State(state): State<HttpState<A>>, _tenant: Tenant) -> Response {
-    (PUBLIC, Json((*state.jwks).clone())).into_response()
+pub(super) async fn jwks<A: Adapters>(
+    State(state): State<HttpState<A>>,
+    _tenant: Tenant,
+    headers: HeaderMap,
+) -> Response {
+    public(&headers, &state.jwks)
+}
+
+/// A document for everybody, which is not sent again to those who have it.
+fn public(headers: &HeaderMap, document: &Value) -> Response {
+    let body = document.to_string();
+    let tag = format!("\"{}\"", encode_base32(&secret::sha256(body.as_bytes())[..16]));
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_known = known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag);
+    let headers = (PUBLIC, [(header::ETAG, tag)]);
+    if is_known {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 fn document(issuer: &str) -> Value {
@@ -34,14 +56,17 @@ fn document(issuer: &str) -> Value {
         "end_session_endpoint": at("logout"),
         "scopes_supported": USER_SCOPES,
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": ["query", "form_post"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "sid", "name", "email"],
+        "claims_supported": [
+            "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "sid", "at_hash",
+            "name", "preferred_username", "email", "email_verified",
+        ],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "request_parameter_supported": false,

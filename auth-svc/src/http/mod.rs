@@ -1,7 +1,9 @@
 //! The OpenID Provider over HTTP: requests → use cases → answers. Nothing is decided here but what HTTP is about.
 
+mod answer;
 mod authorize;
 mod cookies;
+mod cors;
 mod discovery;
 mod form;
 mod interaction;
@@ -53,10 +55,13 @@ pub fn router<A: Adapters>(state: HttpState<A>) -> Router {
             .route("/jwks", get(discovery::jwks::<A>))
             .route("/authorize", get(authorize::by_query::<A>).post(authorize::by_form::<A>))
             .route("/login", post(authorize::login::<A>))
-            .route("/token", post(token::token::<A>))
-            .route("/userinfo", get(userinfo::userinfo::<A>).post(userinfo::userinfo::<A>))
+            .route("/token", post(token::token::<A>).options(cors::preflight))
+            .route(
+                "/userinfo",
+                get(userinfo::by_header::<A>).post(userinfo::by_form::<A>).options(cors::preflight),
+            )
             .route("/introspect", post(tokens_about::introspect::<A>))
-            .route("/revoke", post(tokens_about::revoke::<A>))
+            .route("/revoke", post(tokens_about::revoke::<A>).options(cors::preflight))
             .route("/logout", get(logout::by_query::<A>).post(logout::by_form::<A>))
             .route("/logout/confirm", post(logout::confirm::<A>))
     };

@@ -3,14 +3,14 @@
 use axum::{
     body::Bytes,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Json, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use svc_kit::error::{Kind, ServiceError as _, chain};
 
-use super::{HttpState, form, form::FormError, tenant::Tenant};
+use super::{HttpState, cors, form, form::FormError, tenant::Tenant};
 use crate::{
     app::{
         Adapters,
@@ -22,6 +22,8 @@ use crate::{
 
 /// Longest code, token or secret that is looked at.
 const VALUE_BYTES_MAX: usize = 16 * 1024;
+/// For caches that know nothing newer (RFC 6749 §5.1); the newer header is on every answer.
+const NOT_CACHED: [(HeaderName, &str); 1] = [(header::PRAGMA, "no-cache")];
 
 pub(super) async fn token<A: Adapters>(
     State(state): State<HttpState<A>>,
@@ -33,27 +35,30 @@ pub(super) async fn token<A: Adapters>(
         Ok(found) => found,
         Err(response) => return response,
     };
+    let mut response = grant(&state, &application, &fields).await;
+    cors::allow(&mut response, &headers, &application);
+    response
+}
+
+async fn grant<A: Adapters>(state: &HttpState<A>, application: &Application, fields: &Parameters) -> Response {
     let tokens = match fields.text("grant_type") {
         "authorization_code" => {
             let (code, redirect_uri) = (fields.text("code"), fields.text("redirect_uri"));
             if code.is_empty() || redirect_uri.is_empty() {
                 return refuse("invalid_request", "code and redirect_uri are required");
             }
-            state.auth.exchange_code(&application, code, redirect_uri, fields.get("code_verifier")).await
+            state.auth.exchange_code(application, code, redirect_uri, fields.get("code_verifier")).await
         }
         "refresh_token" => match fields.text("refresh_token") {
             "" => return refuse("invalid_request", "refresh_token is required"),
-            token => state.auth.exchange_refresh_token(&application, token).await,
+            token => state.auth.exchange_refresh_token(application, token, fields.text("scope")).await,
         },
-        "client_credentials" => state.auth.exchange_client_credentials(&application, fields.text("scope")),
+        "client_credentials" => state.auth.exchange_client_credentials(application, fields.text("scope")),
         "" => return refuse("invalid_request", "grant_type is required"),
         _ => return refuse("unsupported_grant_type", "grant_type is not supported"),
     };
     match tokens {
-        Ok(tokens) => {
-            let headers = [(header::PRAGMA, "no-cache"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
-            (headers, Json(tokens)).into_response()
-        }
+        Ok(tokens) => (NOT_CACHED, Json(tokens)).into_response(),
         Err(ExchangeError::InvalidGrant(problem)) => refuse("invalid_grant", problem),
         Err(ExchangeError::InvalidScope) => refuse("invalid_scope", "the application may not have these scopes"),
         Err(ExchangeError::UnauthorizedClient) => refuse("unauthorized_client", "the grant is not for this client"),
@@ -124,7 +129,7 @@ pub(super) fn refuse(error: &'static str, description: &'static str) -> Response
 
 /// An error as RFC 6749 §5.2 has it.
 pub(super) fn oauth_error(status: StatusCode, error: &'static str, description: &str) -> Response {
-    (status, Json(json!({ "error": error, "error_description": description }))).into_response()
+    (status, NOT_CACHED, Json(json!({ "error": error, "error_description": description }))).into_response()
 }
 
 /// The answer for a failure of a use case.

@@ -9,7 +9,7 @@ use axum::{
 use serde_json::json;
 
 use super::{
-    HttpState,
+    HttpState, cors,
     tenant::Tenant,
     token::{client, failed, oauth_error, refuse},
 };
@@ -64,12 +64,20 @@ fn describe<A: Adapters>(state: &HttpState<A>, token: &Introspection) -> serde_j
         "sub": token.sub,
         "client_id": token.client_id,
         "scope": token.scope,
+        "aud": token.aud,
         "exp": token.exp,
+        "iat": token.iat,
+        "nbf": token.iat,
         "token_type": if token.token_use == "access_token" { "Bearer" } else { "refresh_token" },
         "tenant_id": token.tenant,
     });
-    if !token.sid.is_empty() {
-        answer["sid"] = token.sid.clone().into();
+    for (name, value) in [("sid", &token.sid), ("jti", &token.jti)] {
+        if !value.is_empty() {
+            answer[name] = value.clone().into();
+        }
+    }
+    if let Some(auth_time) = token.auth_time {
+        answer["auth_time"] = auth_time.into();
     }
     answer
 }
@@ -88,23 +96,37 @@ pub(super) async fn revoke<A: Adapters>(
         "" => return refuse("invalid_request", "token is required"),
         token => token,
     };
-    match end(&state, &application, token).await {
-        // A token that is over or was never one is as good as revoked (RFC 7009 §2.2).
-        Ok(true) => StatusCode::OK.into_response(),
-        Ok(false) => refuse("invalid_grant", "the token belongs to another client"),
+    let mut response = match end(&state, &application, token).await {
+        Ok(Revoked::Done) => StatusCode::OK.into_response(),
+        Ok(Revoked::Foreign) => refuse("invalid_grant", "the token belongs to another client"),
+        Ok(Revoked::Cannot) => refuse("unsupported_token_type", "a token without a session ends by itself"),
         Err(error) => failed(&error),
-    }
+    };
+    cors::allow(&mut response, &headers, &application);
+    response
 }
 
-/// Ends the session of a token; `false` when it is another application's.
-async fn end<A: Adapters>(state: &HttpState<A>, application: &Application, token: &str) -> Result<bool, AuthError> {
+/// What became of a token that was to be revoked.
+enum Revoked {
+    /// It is over, or was never one, which is as good (RFC 7009 §2.2).
+    Done,
+    /// It is another application's, and lives on.
+    Foreign,
+    /// It has no session that could end: an application's own token.
+    Cannot,
+}
+
+async fn end<A: Adapters>(state: &HttpState<A>, application: &Application, token: &str) -> Result<Revoked, AuthError> {
     let found = if token.len() > TOKEN_BYTES_MAX { None } else { state.auth.introspect(token).await? };
-    let Some(found) = found.filter(|found| !found.sid.is_empty()) else { return Ok(true) };
+    let Some(found) = found else { return Ok(Revoked::Done) };
     if found.client_id != application.id || found.tenant != application.tenant {
-        return Ok(false);
+        return Ok(Revoked::Foreign);
+    }
+    if found.sid.is_empty() {
+        return Ok(Revoked::Cannot);
     }
     match state.auth.logout(SessionRef::Id(&found.sid)).await {
-        Ok(_) | Err(AuthError::Sessions(SessionsError::NotFound)) => Ok(true),
+        Ok(_) | Err(AuthError::Sessions(SessionsError::NotFound)) => Ok(Revoked::Done),
         Err(error) => Err(error),
     }
 }

@@ -24,8 +24,8 @@ pub struct SignedIn {
     pub session: pb::Session,
     /// Its token, the new value of the cookie.
     pub token: SecretString,
-    /// The code for the application.
-    pub code: String,
+    /// The code for the application; `None` when it asked for another user.
+    pub code: Option<String>,
 }
 
 /// What the sign-in form says.
@@ -42,6 +42,19 @@ pub struct Credentials {
 }
 
 impl<A: Adapters> Auth<A> {
+    /// Says whether a hint names `user`; an absent one names everybody. Checked before as one of ours.
+    fn is_hinted(&self, tenant: &str, request: &AuthorizationRequest, user: &str) -> bool {
+        let hint = &request.id_token_hint;
+        hint.is_empty()
+            || self.read_id_token(hint, &self.settings.issuer(tenant)).is_some_and(|claims| claims.sub == user)
+    }
+
+    /// Says whether the hint of a request, if any, is an ID token of this tenant's issuer, ended or not.
+    pub fn is_hint_ours(&self, tenant: &str, request: &AuthorizationRequest) -> bool {
+        let hint = &request.id_token_hint;
+        hint.is_empty() || self.read_id_token(hint, &self.settings.issuer(tenant)).is_some()
+    }
+
     /// Returns the SSO session that a cookie's value is good for, in this tenant.
     ///
     /// # Errors
@@ -64,7 +77,8 @@ impl<A: Adapters> Auth<A> {
         sso: &pb::Session,
     ) -> Result<Option<String>, AuthError> {
         let authenticated_at = authenticated_at(sso);
-        if !request.accepts(authenticated_at, self.clock.now()) {
+        let is_meant = self.is_hinted(&sso.tenant_id, request, &sso.user_id);
+        if !is_meant || !request.accepts(authenticated_at, self.clock.now()) {
             return Ok(None);
         }
         let user = match UserId::parse(&sso.user_id) {
@@ -113,7 +127,11 @@ impl<A: Adapters> Auth<A> {
             session: session.id.clone(),
         };
         self.store.tell(&self.event(tenant, "", what)).await?;
-        let code = self.issue_code(request, &session, user.epoch).await?;
+        // Somebody signed in, but nobody whom the application asked for (OpenID Connect Core 1.0 §3.1.2.1).
+        let code = match self.is_hinted(tenant, request, user.id.as_str()) {
+            true => Some(self.issue_code(request, &session, user.epoch).await?),
+            false => None,
+        };
         Ok(SignedIn { session, token, code })
     }
 

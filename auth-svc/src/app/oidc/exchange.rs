@@ -106,7 +106,7 @@ impl<A: Adapters> Auth<A> {
         }
     }
 
-    /// Exchanges a refresh token.
+    /// Exchanges a refresh token; `scope` may ask for less than was granted, for this access token only.
     ///
     /// # Errors
     /// [`ExchangeError`].
@@ -114,12 +114,42 @@ impl<A: Adapters> Auth<A> {
         &self,
         application: &Application,
         token: &str,
+        scope: &str,
     ) -> Result<TokenSet, ExchangeError> {
+        let asked: Vec<&str> = scope.split(' ').filter(|scope| !scope.is_empty()).collect();
+        if !asked.is_empty() {
+            return self.exchange_for_less(application, token, &asked).await;
+        }
         match self.refresh(|tenant| tenant == application.tenant, application, token).await {
             Ok((tokens, _)) => Ok(tokens),
             Err(AuthError::Sessions(error)) => Err(error.into()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Asks before it spends the token: who asked for too much must not lose it.
+    async fn exchange_for_less(
+        &self,
+        application: &Application,
+        token: &str,
+        asked: &[&str],
+    ) -> Result<TokenSet, ExchangeError> {
+        let refused = ExchangeError::from(SessionsError::TokenRefused);
+        let Some(granted) = self.sessions.look(SessionRef::Token(token)).await? else { return Err(refused) };
+        if granted.application_id != application.id || granted.tenant_id != application.tenant {
+            return Err(refused);
+        }
+        if !asked.iter().all(|scope| granted.scopes.iter().any(|known| known == scope)) {
+            return Err(ExchangeError::InvalidScope);
+        }
+        let (session, token) = match self.refresh_session(application, token).await {
+            Ok(refreshed) => refreshed,
+            Err(AuthError::Sessions(error)) => return Err(error.into()),
+            Err(error) => return Err(error.into()),
+        };
+        let scopes = asked.iter().map(|scope| (*scope).to_owned()).collect();
+        let narrowed = pb::Session { scopes, ..session };
+        Ok(self.tokens_for(application, &narrowed, token.expose_secret().to_owned(), "")?)
     }
 
     /// Gives an application a token of its own (RFC 6749 §4.4).

@@ -83,6 +83,8 @@ fn errors_go_back_with_their_code() {
         ("scope", "", "invalid_scope"),
         ("scope", "unknown", "invalid_scope"),
         ("nonce", &long, "invalid_request"),
+        ("login_hint", &long, "invalid_request"),
+        ("id_token_hint", &"x".repeat(16 * 1024 + 1), "invalid_request"),
         ("request", "x", "request_not_supported"),
         ("request_uri", "x", "request_uri_not_supported"),
         ("code_challenge_method", "plain", "invalid_request"),
@@ -95,6 +97,18 @@ fn errors_go_back_with_their_code() {
         assert_eq!(error(&[(name, value)]), expected, "{name}={value}");
     }
     assert_eq!(error(&[("code_challenge", ""), ("code_challenge_method", "")]), "invalid_request");
+}
+
+#[test]
+fn an_error_goes_back_the_way_that_was_asked_for() {
+    for (mode, expected) in
+        [("query", ResponseMode::Query), ("form_post", ResponseMode::FormPost), ("fragment", ResponseMode::Query)]
+    {
+        match parse(&[("response_mode", mode), ("response_type", "token")]) {
+            Err(AuthorizeError::Redirect(error)) => assert_eq!(error.response_mode, expected, "{mode}"),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]
