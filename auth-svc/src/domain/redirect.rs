@@ -42,7 +42,11 @@ mod tests {
             tenant: "default".into(),
             name: "App".into(),
             client,
-            redirect_uris: vec!["http://127.0.0.1/cb?a=1".into(), "http://[::1]:1/cb".into(), "https://a.example/".into()],
+            redirect_uris: vec![
+                "http://127.0.0.1/cb?a=1".into(),
+                "http://[::1]:1/cb".into(),
+                "https://a.example/".into(),
+            ],
             post_logout_redirect_uris: vec![],
             service_scopes: vec![],
             is_application_managed: false,
@@ -53,7 +57,8 @@ mod tests {
     #[test]
     fn only_the_port_of_a_loopback_address_may_differ() {
         let public = application(Client::Public);
-        for good in ["http://127.0.0.1/cb?a=1", "http://127.0.0.1:50000/cb?a=1", "http://[::1]/cb", "http://[::1]:9/cb"] {
+        for good in ["http://127.0.0.1/cb?a=1", "http://127.0.0.1:50000/cb?a=1", "http://[::1]/cb", "http://[::1]:9/cb"]
+        {
             assert!(is_registered(&public, good), "{good}");
         }
         for bad in [
@@ -71,6 +76,8 @@ mod tests {
             assert!(!is_registered(&public, bad), "{bad}");
         }
         let confidential = application(Client::Confidential(SecretHash::of("s")));
-        assert!(is_registered(&confidential, "http://[::1]:1/cb") && !is_registered(&confidential, "http://[::1]:2/cb"));
+        assert!(
+            is_registered(&confidential, "http://[::1]:1/cb") && !is_registered(&confidential, "http://[::1]:2/cb")
+        );
     }
 }

@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn the_script_of_the_form_is_the_one_that_may_run() {
-        let html = FormPostPage { action: "https://a.example/cb", fields: &[("state", "\"><script>x")] }.render().unwrap();
+        let html =
+            FormPostPage { action: "https://a.example/cb", fields: &[("state", "\"><script>x")] }.render().unwrap();
         assert_eq!(html.matches("<script").count(), 1, "{html}");
         let script = html.split("<script>").nth(1).unwrap().split("</script>").next().unwrap();
         let hash = STANDARD.encode(secret::sha256(script.as_bytes()));

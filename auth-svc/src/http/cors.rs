@@ -28,7 +28,8 @@ pub(super) async fn preflight(headers: HeaderMap) -> Response {
 pub(super) fn allow(response: &mut Response, headers: &HeaderMap, application: &Application) {
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = headers.get(header::ORIGIN) else { return };
-    let is_theirs = |uri: &String| Url::parse(uri).is_ok_and(|url| origin == url.origin().ascii_serialization().as_str());
+    let is_theirs =
+        |uri: &String| Url::parse(uri).is_ok_and(|url| origin == url.origin().ascii_serialization().as_str());
     if application.redirect_uris.iter().any(is_theirs) {
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         response.headers_mut().insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));

@@ -56,10 +56,7 @@ pub fn router<A: Adapters>(state: HttpState<A>) -> Router {
             .route("/authorize", get(authorize::by_query::<A>).post(authorize::by_form::<A>))
             .route("/login", post(authorize::login::<A>))
             .route("/token", post(token::token::<A>).options(cors::preflight))
-            .route(
-                "/userinfo",
-                get(userinfo::by_header::<A>).post(userinfo::by_form::<A>).options(cors::preflight),
-            )
+            .route("/userinfo", get(userinfo::by_header::<A>).post(userinfo::by_form::<A>).options(cors::preflight))
             .route("/introspect", post(tokens_about::introspect::<A>))
             .route("/revoke", post(tokens_about::revoke::<A>).options(cors::preflight))
             .route("/logout", get(logout::by_query::<A>).post(logout::by_form::<A>))

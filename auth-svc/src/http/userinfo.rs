@@ -16,10 +16,8 @@ use crate::{
     ports::UserStore as _,
 };
 
-const CORS: [(HeaderName, &str); 2] = [
-    (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-    (header::ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate"),
-];
+const CORS: [(HeaderName, &str); 2] =
+    [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (header::ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate")];
 /// Longest token that is looked at.
 const TOKEN_BYTES_MAX: usize = 16 * 1024;
 

@@ -96,7 +96,12 @@ impl Sessions for GrpcSessions {
     async fn refresh(&self, token: &str, application: &str) -> Result<(pb::Session, SecretString), SessionsError> {
         let (token, application_id) = (token.to_owned(), application.to_owned());
         let request = pb::RefreshSessionRequest { token, application_id, ..pb::RefreshSessionRequest::default() };
-        let answer = self.client.clone().refresh_session(request).await.map_err(failed)?.into_inner();
+        let answer = match self.client.clone().refresh_session(request).await {
+            Ok(answer) => answer.into_inner(),
+            // A text that cannot be a token is refused like one that is not good.
+            Err(status) if status.code() == Code::InvalidArgument => return Err(SessionsError::TokenRefused),
+            Err(status) => return Err(failed(status)),
+        };
         Ok((complete(answer.session)?, answer.token.into()))
     }
 

@@ -1,0 +1,12 @@
+//! The OpenID Provider as relying parties and resource servers see it: over HTTP only, on the whole stack in memory.
+//!
+//! Tests of [`basic`] and [`config`] are named after the modules of the OpenID Foundation's plans that they stand for.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod authorization;
+mod basic;
+mod config;
+mod substitution;
+mod support;
+mod tokens;

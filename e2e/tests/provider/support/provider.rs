@@ -1,0 +1,80 @@
+//! A running provider.
+
+use std::{sync::Arc, time::Duration};
+
+use latchkey::dev::{self, DevOptions, DevServer, Ports, Seed};
+use serde_json::Value;
+use svc_kit::clock::{Clock, ManualClock, SystemClock};
+
+use super::Client;
+
+const SEED: &str = concat!(include_str!("../../../../deploy/dev/seed.toml"), include_str!("seed.toml"));
+
+/// A running provider.
+pub struct Provider {
+    /// Issuer of the default tenant.
+    pub issuer: String,
+    /// Speaks HTTP, and follows nothing.
+    pub http: reqwest::Client,
+    clock: Arc<ManualClock>,
+    _server: DevServer,
+}
+
+impl Provider {
+    /// Starts one whose time stands still.
+    pub async fn start() -> Self {
+        let clock = Arc::new(ManualClock::new(SystemClock.now()));
+        let options = DevOptions { clock: clock.clone(), ..DevOptions::new(Ports::free(), Seed::parse(SEED).unwrap()) };
+        let server = dev::start(options).await.unwrap();
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { issuer: server.addresses.issuer.clone(), http, clock, _server: server }
+    }
+
+    /// Moves the time.
+    pub fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// The time, in seconds.
+    pub fn now(&self) -> i64 {
+        self.clock.now().as_secs()
+    }
+
+    /// The issuer of a client's tenant.
+    pub fn issuer_of(&self, client: &Client) -> String {
+        if client.tenant == "default" { self.issuer.clone() } else { format!("{}/t/{}", self.issuer, client.tenant) }
+    }
+
+    /// Posts a form as `client`, which authenticates itself; an empty secret only names it.
+    pub async fn post(&self, client: &Client, endpoint: &str, fields: &[(&str, &str)]) -> (u16, Value) {
+        let request = self.http.post(format!("{}/{endpoint}", self.issuer_of(client)));
+        let request = match client.secret {
+            "" => request.form(&[fields, &[("client_id", client.id)]].concat()),
+            secret => request.header("authorization", basic(client.id, secret)).form(fields),
+        };
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        assert_eq!(response.headers()["cache-control"], "no-store", "{endpoint}");
+        (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or(Value::Null))
+    }
+
+    /// Asks UserInfo.
+    pub async fn userinfo(&self, token: &str) -> (u16, Value) {
+        let request = self.http.get(format!("{}/userinfo", self.issuer)).bearer_auth(token);
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), serde_json::from_str(&response.text().await.unwrap()).unwrap_or(Value::Null))
+    }
+
+    /// What introspection says of a token to the client that it belongs to.
+    pub async fn introspect(&self, client: &Client, token: &str) -> Value {
+        let (status, answer) = self.post(client, "introspect", &[("token", token)]).await;
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+}
+
+fn basic(id: &str, secret: &str) -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(id), encode(secret))))
+}
