@@ -7,7 +7,11 @@ use axum::{
 };
 use url::Url;
 
-use super::{HttpState, pages};
+use super::{
+    HttpState,
+    language::{self, Language},
+    pages,
+};
 use crate::{
     app::Adapters,
     domain::authorize::{AuthorizationRequest, RedirectError, ResponseMode},
@@ -22,6 +26,7 @@ const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; \
 #[derive(Template)]
 #[template(path = "form_post.html")]
 struct FormPostPage<'a> {
+    language: Language,
     action: &'a str,
     fields: &'a [(&'a str, &'a str)],
 }
@@ -55,7 +60,10 @@ fn deliver(mode: ResponseMode, uri: &str, fields: &[(&str, &str)]) -> Response {
     match mode {
         ResponseMode::Query => redirect(uri, &fields),
         ResponseMode::FormPost => {
-            let mut response = pages::page(StatusCode::OK, &FormPostPage { action: uri, fields: &fields });
+            let mut response = pages::page(
+                StatusCode::OK,
+                &FormPostPage { language: language::current(), action: uri, fields: &fields },
+            );
             response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));
             response
         }
@@ -73,7 +81,7 @@ pub(super) fn redirect(uri: &str, parameters: &[(&str, &str)]) -> Response {
 }
 
 fn malformed() -> Response {
-    pages::message(StatusCode::BAD_REQUEST, "This sign-in link does not work", "The redirect address is malformed.")
+    pages::explain(StatusCode::BAD_REQUEST, pages::texts().bad_sign_in_link, "The redirect address is malformed.")
 }
 
 #[cfg(test)]
@@ -85,8 +93,13 @@ mod tests {
 
     #[test]
     fn the_script_of_the_form_is_the_one_that_may_run() {
-        let html =
-            FormPostPage { action: "https://a.example/cb", fields: &[("state", "\"><script>x")] }.render().unwrap();
+        let html = FormPostPage {
+            language: Language::German,
+            action: "https://a.example/cb",
+            fields: &[("state", "\"><script>x")],
+        }
+        .render()
+        .unwrap();
         assert_eq!(html.matches("<script").count(), 1, "{html}");
         let script = html.split("<script>").nth(1).unwrap().split("</script>").next().unwrap();
         let hash = STANDARD.encode(secret::sha256(script.as_bytes()));

@@ -12,9 +12,9 @@ use svc_kit::error::{Kind, ServiceError as _};
 
 use super::{
     HttpState, answer,
-    cookies::{Cookies, SSO},
+    cookies::{Cookies, INTERACTION, SSO},
     form::{self, FormError},
-    interaction,
+    interaction, language,
     pages::{self, LoginPage},
     same_site,
     tenant::Tenant,
@@ -26,9 +26,6 @@ use crate::{
     ports::ApplicationStore as _,
 };
 
-/// What wrong credentials look like, whatever is wrong with them.
-const REFUSED: &str = "E-mail address or password is not right.";
-const BUSY: &str = "Too many people are signing in right now. Please try again in a moment.";
 const USER_AGENT_CHARS_MAX: usize = 256;
 
 pub(super) async fn by_query<A: Adapters>(
@@ -74,7 +71,7 @@ async fn reply<A: Adapters>(
 }
 
 fn bad_request(text: &str) -> Response {
-    pages::message(StatusCode::BAD_REQUEST, "This sign-in link does not work", text)
+    pages::explain(StatusCode::BAD_REQUEST, pages::texts().bad_sign_in_link, text)
 }
 
 async fn begin<A: Adapters>(
@@ -116,7 +113,14 @@ async fn begin<A: Adapters>(
 struct Form<'a> {
     login: &'a str,
     is_remembered: bool,
-    problem: &'a str,
+    problem: Option<Problem>,
+}
+
+/// Why the form is shown again. Wrong credentials look the same whatever is wrong with them.
+#[derive(Clone, Copy)]
+enum Problem {
+    Refused,
+    Busy,
 }
 
 async fn show_form<A: Adapters>(
@@ -131,19 +135,21 @@ async fn show_form<A: Adapters>(
     let name = application.map(|application| application.name).unwrap_or_default();
     let cookies = Cookies::new(&auth.settings.base_url, tenant);
     let shown = interaction::show(auth, &context(tenant), headers, &cookies, request)?;
-    let action = format!("{}/login", auth.settings.issuer(tenant));
+    let language = language::current();
+    let action = format!("{}/login?ui_locales={}", auth.settings.issuer(tenant), language.tag());
+    let (status, problem) = match form.problem {
+        None => (StatusCode::OK, ""),
+        Some(Problem::Refused) => (StatusCode::UNAUTHORIZED, language.texts().refused),
+        Some(Problem::Busy) => (StatusCode::TOO_MANY_REQUESTS, language.texts().busy),
+    };
     let page = LoginPage {
+        language,
         action: &action,
         application: &name,
         interaction: &shown.field,
         login: form.login,
         is_remembered: form.is_remembered,
-        problem: form.problem,
-    };
-    let status = match form.problem {
-        "" => StatusCode::OK,
-        BUSY => StatusCode::TOO_MANY_REQUESTS,
-        _ => StatusCode::UNAUTHORIZED,
+        problem,
     };
     let mut response = pages::page(status, &page);
     if status == StatusCode::TOO_MANY_REQUESTS {
@@ -181,11 +187,9 @@ async fn sign_in<A: Adapters>(
     let request: Option<AuthorizationRequest> =
         interaction::back(auth, &context(tenant), headers, &cookies, fields.text("interaction"));
     let Some(request) = request.filter(|_| form::is_from_us(headers, &auth.settings.base_url)) else {
-        return Ok(pages::message(
-            StatusCode::FORBIDDEN,
-            "Please start again",
-            "This sign-in page is too old or was opened elsewhere. Go back to the application and sign in from there.",
-        ));
+        let has_cookie = cookies.get(headers, INTERACTION).is_some();
+        let texts = pages::texts();
+        return Ok(pages::say(StatusCode::FORBIDDEN, if has_cookie { texts.form_too_old } else { texts.no_cookies }));
     };
     let (login, is_remembered) = (fields.text("login"), fields.get("remember").is_some());
     let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -208,7 +212,8 @@ async fn sign_in<A: Adapters>(
             Ok(response)
         }
         Err(error @ (AuthError::CredentialsRefused | AuthError::Password(_))) if error.kind() != Kind::Internal => {
-            let problem = if error.kind() == Kind::ResourceExhausted { BUSY } else { REFUSED };
+            let is_busy = error.kind() == Kind::ResourceExhausted;
+            let problem = Some(if is_busy { Problem::Busy } else { Problem::Refused });
             show_form(state, tenant, headers, &request, Form { login, is_remembered, problem }).await
         }
         Err(error) => Err(error),

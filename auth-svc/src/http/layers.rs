@@ -1,4 +1,4 @@
-//! What happens around every request: trace, deadline, headers.
+//! What happens around every request: trace, deadline, language, headers.
 
 use std::time::Duration;
 
@@ -11,7 +11,11 @@ use axum::{
 use svc_kit::telemetry::{TraceContext, with_context};
 use tracing::Instrument as _;
 
-use super::{HttpState, pages};
+use super::{
+    HttpState,
+    language::{self, Language},
+    pages,
+};
 use crate::app::Adapters;
 
 /// Longest time for a request: a password may have to wait for its turn.
@@ -27,19 +31,16 @@ pub(super) async fn around<A: Adapters>(State(state): State<HttpState<A>>, reque
     let path = request.uri().path().to_owned();
     let span = tracing::info_span!("auth.http.request", http.method = %request.method(), http.path = path, trace_id = trace.trace_id());
     trace.adopt(&span);
+    let language = Language::of(request.uri(), request.headers());
     let is_too_long = request.uri().query().is_some_and(|query| query.len() > QUERY_BYTES_MAX);
     let work = async {
         if is_too_long {
-            return pages::message(
-                StatusCode::URI_TOO_LONG,
-                "Request too long",
-                "The address of this request is too long.",
-            );
+            return pages::say(StatusCode::URI_TOO_LONG, pages::texts().too_long);
         }
         let answer = tokio::time::timeout(DEADLINE, next.run(request)).await;
         answer.unwrap_or_else(|_| pages::unavailable())
     };
-    let mut response = with_context(trace, work.instrument(span)).await;
+    let mut response = with_context(trace, language::speak(language, work.instrument(span))).await;
     let is_https = state.auth.settings.base_url.starts_with("https://");
     add_headers(response.headers_mut(), is_https);
     response

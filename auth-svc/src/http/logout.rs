@@ -13,7 +13,7 @@ use super::{
     authorize::add_cookie,
     cookies::{Cookies, INTERACTION, SSO},
     form::{self, FormError},
-    interaction,
+    interaction, language,
     pages::{self, LogoutPage},
     same_site,
     tenant::Tenant,
@@ -61,7 +61,7 @@ async fn answer<A: Adapters>(
 }
 
 fn bad_request(text: &str) -> Response {
-    pages::message(StatusCode::BAD_REQUEST, "This sign-out link does not work", text)
+    pages::explain(StatusCode::BAD_REQUEST, pages::texts().bad_sign_out_link, text)
 }
 
 async fn begin<A: Adapters>(
@@ -80,8 +80,10 @@ async fn begin<A: Adapters>(
         return end(state, headers, &cookies, sso.as_ref(), plan.redirect).await;
     }
     let shown = interaction::show(&state.auth, &context(tenant), headers, &cookies, &plan.redirect)?;
-    let action = format!("{}/logout/confirm", state.auth.settings.issuer(tenant));
-    let mut response = pages::page(StatusCode::OK, &LogoutPage { action: &action, interaction: &shown.field });
+    let language = language::current();
+    let action = format!("{}/logout/confirm?ui_locales={}", state.auth.settings.issuer(tenant), language.tag());
+    let page = LogoutPage { language, action: &action, interaction: &shown.field };
+    let mut response = pages::page(StatusCode::OK, &page);
     add_cookie(&mut response, &shown.cookie);
     Ok(response)
 }
@@ -102,11 +104,7 @@ pub(super) async fn confirm<A: Adapters>(
     let redirect: Option<Option<String>> =
         interaction::back(auth, &context(&tenant.0), &headers, &cookies, fields.text("interaction"));
     let Some(redirect) = redirect.filter(|_| form::is_from_us(&headers, &auth.settings.base_url)) else {
-        return pages::message(
-            StatusCode::FORBIDDEN,
-            "Please start again",
-            "This page is too old or was opened elsewhere.",
-        );
+        return pages::say(StatusCode::FORBIDDEN, pages::texts().sign_out_too_old);
     };
     let ended = async {
         let sso = auth.sso_session(&tenant.0, cookies.get(&headers, SSO).as_deref()).await?;
@@ -128,7 +126,7 @@ async fn end<A: Adapters>(
     let location = redirect.and_then(|uri| HeaderValue::from_str(&uri).ok());
     let mut response = match location {
         Some(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
-        None => pages::message(StatusCode::OK, "You are signed out", "You can close this page."),
+        None => pages::say(StatusCode::OK, pages::texts().signed_out),
     };
     // Only what was shown is removed: a request that another site sent without the cookie must not take it away.
     for what in [SSO, INTERACTION].into_iter().filter(|what| cookies.get(headers, what).is_some()) {

@@ -7,11 +7,13 @@ mod cors;
 mod discovery;
 mod form;
 mod interaction;
+mod language;
 mod layers;
 mod logout;
 mod pages;
 mod same_site;
 mod tenant;
+mod texts;
 mod token;
 mod tokens_about;
 mod userinfo;
@@ -54,13 +56,13 @@ pub fn router<A: Adapters>(state: HttpState<A>) -> Router {
             .route("/.well-known/openid-configuration", get(discovery::configuration::<A>))
             .route("/jwks", get(discovery::jwks::<A>))
             .route("/authorize", get(authorize::by_query::<A>).post(authorize::by_form::<A>))
-            .route("/login", post(authorize::login::<A>))
+            .route("/login", post(authorize::login::<A>).get(pages::post_only))
             .route("/token", post(token::token::<A>).options(cors::preflight))
             .route("/userinfo", get(userinfo::by_header::<A>).post(userinfo::by_form::<A>).options(cors::preflight))
             .route("/introspect", post(tokens_about::introspect::<A>))
             .route("/revoke", post(tokens_about::revoke::<A>).options(cors::preflight))
             .route("/logout", get(logout::by_query::<A>).post(logout::by_form::<A>))
-            .route("/logout/confirm", post(logout::confirm::<A>))
+            .route("/logout/confirm", post(logout::confirm::<A>).get(pages::post_only))
     };
     Router::new()
         .merge(of_tenant())
@@ -70,9 +72,10 @@ pub fn router<A: Adapters>(state: HttpState<A>) -> Router {
         .route("/.well-known/oauth-authorization-server/t/{tenant}", get(discovery::configuration::<A>))
         .route("/assets/latchkey.css", get(pages::stylesheet))
         .fallback(pages::not_found)
-        .layer(from_fn_with_state(state.clone(), layers::around::<A>))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(pages::panicked))
+        // Outermost: whatever is answered has the headers.
+        .layer(from_fn_with_state(state.clone(), layers::around::<A>))
         .with_state(state)
 }
 

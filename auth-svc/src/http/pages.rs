@@ -1,4 +1,4 @@
-//! The pages: no script, one stylesheet, readable by everybody.
+//! The pages: no script, one stylesheet, readable by everybody, in the language of the request.
 
 use std::any::Any;
 
@@ -9,12 +9,17 @@ use axum::{
 };
 use svc_kit::error::{Kind, ServiceError as _, chain};
 
+use super::{
+    language::{self, Language},
+    texts::{Said, Texts},
+};
 use crate::error::AuthError;
 
 /// The sign-in page.
 #[derive(Template)]
 #[template(path = "login.html")]
 pub(super) struct LoginPage<'a> {
+    pub(super) language: Language,
     pub(super) action: &'a str,
     pub(super) application: &'a str,
     pub(super) interaction: &'a str,
@@ -27,6 +32,7 @@ pub(super) struct LoginPage<'a> {
 #[derive(Template)]
 #[template(path = "logout.html")]
 pub(super) struct LogoutPage<'a> {
+    pub(super) language: Language,
     pub(super) action: &'a str,
     pub(super) interaction: &'a str,
 }
@@ -34,8 +40,15 @@ pub(super) struct LogoutPage<'a> {
 #[derive(Template)]
 #[template(path = "message.html")]
 struct MessagePage<'a> {
-    title: &'a str,
-    text: &'a str,
+    language: Language,
+    said: Said,
+    /// In English, for whoever made the request; empty for none.
+    detail: &'a str,
+}
+
+/// What pages say in the language of the request.
+pub(super) fn texts() -> &'static Texts {
+    language::current().texts()
 }
 
 /// Renders a page.
@@ -50,14 +63,18 @@ pub(super) fn page(status: StatusCode, page: &impl Template) -> Response {
 }
 
 /// Renders a page that only says something.
-pub(super) fn message(status: StatusCode, title: &str, text: &str) -> Response {
-    page(status, &MessagePage { title, text })
+pub(super) fn say(status: StatusCode, said: Said) -> Response {
+    explain(status, said, "")
+}
+
+/// Renders a page that says something, and to developers what is wrong.
+pub(super) fn explain(status: StatusCode, said: Said, detail: &str) -> Response {
+    page(status, &MessagePage { language: language::current(), said, detail })
 }
 
 /// Says that it will work again soon.
 pub(super) fn unavailable() -> Response {
-    let text = "Signing in is not possible at the moment. Please try again shortly.";
-    let mut response = message(StatusCode::SERVICE_UNAVAILABLE, "Please try again", text);
+    let mut response = say(StatusCode::SERVICE_UNAVAILABLE, texts().unavailable);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     response
 }
@@ -75,21 +92,28 @@ pub(super) fn failed(error: &AuthError) -> Response {
         }
         Kind::Internal => {
             tracing::error!(error = chain(error), reason = error.reason(), "a page failed by a fault of ours");
-            message(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", "This is our fault. Please try again.")
+            say(StatusCode::INTERNAL_SERVER_ERROR, texts().broken)
         }
-        _ => message(StatusCode::BAD_REQUEST, "This does not work", "The request cannot be answered."),
+        _ => say(StatusCode::BAD_REQUEST, texts().refused_request),
     }
 }
 
 /// For addresses that are none.
 pub(super) async fn not_found() -> Response {
-    message(StatusCode::NOT_FOUND, "Not found", "There is nothing at this address.")
+    say(StatusCode::NOT_FOUND, texts().not_found)
+}
+
+/// For a form's address that is opened without the form: a reload or a bookmark.
+pub(super) async fn post_only() -> Response {
+    let mut response = say(StatusCode::METHOD_NOT_ALLOWED, texts().wrong_method);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
 }
 
 /// For a handler that panicked.
 pub(super) fn panicked(_cause: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!("a handler panicked");
-    message(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", "This is our fault. Please try again.")
+    say(StatusCode::INTERNAL_SERVER_ERROR, texts().broken)
 }
 
 /// The stylesheet.

@@ -23,7 +23,7 @@ impl<A: Adapters> FromRequestParts<HttpState<A>> for Tenant {
         let Some(named) = named else { return Ok(Self(state.auth.settings.default_tenant.clone())) };
         match state.auth.store.has_tenant(&named).await {
             Ok(true) => Ok(Self(named)),
-            Ok(false) => Err(pages::message(StatusCode::NOT_FOUND, "Not found", "There is nothing at this address.")),
+            Ok(false) => Err(pages::say(StatusCode::NOT_FOUND, pages::texts().not_found)),
             Err(error) => Err(pages::failed(&error.into())),
         }
     }

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cross_site;
+mod pages;
 mod support;
 mod tokens;

@@ -40,8 +40,13 @@ impl Stack {
     }
 
     pub async fn sign_in(&self) -> SignedIn {
-        let page = self.get(&self.authorize(&[]), "").await;
-        let binding = cookie_of(&page, "interaction").unwrap();
+        self.sign_in_with("").await
+    }
+
+    /// Signs in with the form, in a browser that has a cookie already.
+    pub async fn sign_in_with(&self, cookie: &str) -> SignedIn {
+        let page = self.get(&self.authorize(&[("prompt", "login")]), cookie).await;
+        let binding = format!("{}; {cookie}", cookie_of(&page, "interaction").unwrap());
         let html = page.text().await.unwrap();
         let field = html.split("name=\"interaction\" value=\"").nth(1).unwrap().split('"').next().unwrap();
         let form = [("interaction", field), ("login", "ada@example.com"), ("password", "correct horse battery staple")];
