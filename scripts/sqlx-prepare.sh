@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Checks every SQL statement against a real schema and writes what is needed to check them again without one (.sqlx/).
-# Run it after changing a statement or a migration. Needs PostgreSQL: LATCHKEY_TEST_POSTGRES_URL, or localhost.
+# Run it after changing a statement or a migration, for all services or for those that are named. Needs PostgreSQL:
+# LATCHKEY_TEST_POSTGRES_URL, or localhost.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 admin="${LATCHKEY_TEST_POSTGRES_URL:-postgres://root@127.0.0.1:5432/postgres}"
-for service in auth webhook; do
+for service in ${*:-auth webhook}; do
     [ -d "$service-svc/migrations" ] || continue
     database="latchkey_prepare_$service"
     psql -q "$admin" -c "DROP DATABASE IF EXISTS $database" -c "CREATE DATABASE $database"

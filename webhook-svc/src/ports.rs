@@ -6,7 +6,7 @@ use svc_kit::{bus::Message, clock::Timestamp, telemetry::TraceContext};
 
 use crate::domain::{
     delivery::{Attempt, Delivery, DeliveryId, State, Verdict},
-    endpoint::{Endpoint, EndpointId},
+    endpoint::{DrainRate, Endpoint, EndpointId},
     signature::SigningSecret,
 };
 
@@ -57,6 +57,19 @@ pub struct Claim {
     pub step: u32,
     /// Attempts made, ever.
     pub attempt_count: u32,
+}
+
+/// How much may be claimed.
+#[derive(Clone, Debug, Default)]
+pub struct Room {
+    /// Attempts under way, by endpoint.
+    pub in_flight: Vec<(EndpointId, usize)>,
+    /// Most attempts under way for one endpoint.
+    pub per_endpoint: usize,
+    /// Most attempts under way for one tenant.
+    pub per_tenant: usize,
+    /// Most to claim now.
+    pub limit: usize,
 }
 
 /// What a finished try changes.
@@ -114,6 +127,15 @@ pub trait EndpointStore: Send + Sync + 'static {
         endpoint: &Endpoint,
         seen: Timestamp,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Stores an endpoint that is resumed, unless it changed since `seen`: what is overdue at `now` becomes due one after
+    /// the other, `per_second` in a second.
+    fn resume_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        seen: Timestamp,
+        now: Timestamp,
+        per_second: DrainRate,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
     /// Deletes an endpoint and cancels its pending deliveries; `false` when there was none.
     fn delete_endpoint(&self, id: &EndpointId) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
@@ -129,17 +151,16 @@ pub trait DeliveryStore: EndpointStore {
         event: &LoggedEvent,
         endpoint: &EndpointId,
     ) -> impl Future<Output = Result<DeliveryId, StoreError>> + Send;
-    /// Claims due deliveries until `lease_until`, for each endpoint at most `per_endpoint` minus what is `in_flight`.
+    /// Claims due deliveries until `lease_until`, as many as there is room for. Tenants take turns, and within a tenant its
+    /// endpoints: first comes who has the fewest attempts under way.
     fn claim(
         &self,
         now: Timestamp,
         lease_until: Timestamp,
-        in_flight: &[(EndpointId, usize)],
-        per_endpoint: usize,
-        limit: usize,
+        room: &Room,
     ) -> impl Future<Output = Result<Vec<Claim>, StoreError>> + Send;
-    /// When the next delivery is due.
-    fn next_due(&self) -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
+    /// When the next delivery is due of those that there is room for.
+    fn next_due(&self, room: &Room) -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
     /// Records a finished try; `false` when the claim is no longer ours, and nothing was recorded.
     fn record(&self, claim: &Claim, outcome: Outcome) -> impl Future<Output = Result<bool, StoreError>> + Send;
     /// Lists deliveries, newest first.

@@ -3,9 +3,10 @@
 //! Cast: [`accept`](super::accept) writes delivery rows; the **engine** claims rows that are due, for a lease, and sends
 //! each; the result is recorded with the next due time in one transaction. The rows are the truth: whatever dies, a lease
 //! ends and the row is due again. A result counts only for the claim that it belongs to, so a sender that was thought dead
-//! cannot overwrite what came after it. Claims are limited for each endpoint, so a slow one holds up only itself.
+//! cannot overwrite what came after it. Tenants take turns, then their endpoints, and both have bounds: a slow receiver holds
+//! up only itself.
 
-use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use prost::Message as _;
 use proto::event::v1 as pb;
@@ -15,25 +16,26 @@ use svc_kit::{
     entropy,
     error::chain,
 };
-use tokio::task::JoinSet;
 
-use super::Webhooks;
+use super::{Webhooks, under_way::UnderWay};
 use crate::{
     domain::{
         delivery::{Attempt, State, Verdict},
-        endpoint::EndpointId,
         schedule::{self, Next, Progress},
     },
-    ports::{Claim, DeliveryStore, Outcome, Receipt, Sender, Shipment, StoreError},
+    ports::{Claim, DeliveryStore, Outcome, Receipt, Room, Sender, Shipment, StoreError},
 };
 
 /// How long a claim lasts: longer than any attempt.
 const LEASE: Duration = Duration::from_secs(60);
-/// Attempts under way at once: for one endpoint, and in all.
+/// Attempts under way at once: for one endpoint, for one tenant, and in all.
 const PER_ENDPOINT_MAX: usize = 10;
+const PER_TENANT_MAX: usize = 128;
 const IN_FLIGHT_MAX: usize = 256;
 /// Longest sleep when nothing is known to be due: another replica may have written something.
 const POLL: Duration = Duration::from_secs(1);
+/// Shortest sleep: what is due already is claimed by somebody else just now.
+const SHORTEST: Duration = Duration::from_millis(5);
 /// How long to wait after the store failed.
 const RETRY: Duration = Duration::from_millis(500);
 /// A fault of ours does not spend the receiver's schedule; it is tried again after this.
@@ -44,10 +46,15 @@ const OPERATIONAL: [&str; 2] = ["delivery.exhausted", "endpoint.disabled"];
 impl<S: DeliveryStore> Webhooks<S> {
     /// Delivers for ever.
     pub async fn deliver<D: Sender>(self: Arc<Self>, sender: Arc<D>) -> Infallible {
-        let mut under_way: JoinSet<EndpointId> = JoinSet::new();
-        let mut in_flight: HashMap<EndpointId, usize> = HashMap::new();
+        let mut under_way = UnderWay::default();
         loop {
-            let claims = match self.claim(&in_flight, IN_FLIGHT_MAX - under_way.len()).await {
+            let room = Room {
+                in_flight: under_way.by_endpoint(),
+                per_endpoint: PER_ENDPOINT_MAX,
+                per_tenant: PER_TENANT_MAX,
+                limit: IN_FLIGHT_MAX - under_way.len(),
+            };
+            let claims = match self.claim(&room).await {
                 Ok(claims) => claims,
                 Err(error) => {
                     tracing::warn!(error = chain(&error), "due deliveries cannot be read now");
@@ -57,41 +64,33 @@ impl<S: DeliveryStore> Webhooks<S> {
             };
             let is_idle = claims.is_empty();
             for claim in claims {
-                *in_flight.entry(claim.endpoint.id.clone()).or_default() += 1;
                 let (this, sender) = (self.clone(), sender.clone());
-                under_way.spawn(async move {
-                    this.attempt(&*sender, &claim).await;
-                    claim.endpoint.id
-                });
+                under_way.spawn(claim.endpoint.id.clone(), async move { this.attempt(&*sender, &claim).await });
             }
             if is_idle || under_way.len() >= IN_FLIGHT_MAX {
-                self.wait(&mut under_way, &mut in_flight).await;
+                self.wait(&mut under_way, &room).await;
             }
         }
     }
 
-    async fn claim(&self, in_flight: &HashMap<EndpointId, usize>, limit: usize) -> Result<Vec<Claim>, StoreError> {
-        if limit == 0 {
+    async fn claim(&self, room: &Room) -> Result<Vec<Claim>, StoreError> {
+        if room.limit == 0 {
             return Ok(Vec::new());
         }
         let now = self.clock.now();
-        let busy: Vec<_> = in_flight.iter().map(|(endpoint, count)| (endpoint.clone(), *count)).collect();
-        self.store.claim(now, now.saturating_add(LEASE), &busy, PER_ENDPOINT_MAX, limit).await
+        self.store.claim(now, now.saturating_add(LEASE), room).await
     }
 
-    /// Waits until an attempt ends, something arrives, or something becomes due.
-    async fn wait(&self, under_way: &mut JoinSet<EndpointId>, in_flight: &mut HashMap<EndpointId, usize>) {
-        let due_in = match self.store.next_due().await {
-            Ok(Some(due)) => due.duration_since(self.clock.now()).clamp(Duration::from_millis(5), POLL),
-            Ok(None) | Err(_) => POLL,
+    /// Waits until an attempt ends, something arrives, or something becomes due that there is room for.
+    async fn wait(&self, under_way: &mut UnderWay, room: &Room) {
+        let due_in = match self.store.next_due(room).await {
+            Ok(Some(due)) if room.limit > 0 => due.duration_since(self.clock.now()).clamp(SHORTEST, POLL),
+            Ok(_) | Err(_) => POLL,
         };
         tokio::select! {
-            Some(ended) = under_way.join_next() => note_end(ended, in_flight),
+            Some(()) = under_way.ended() => {}
             () = self.due.notified() => {}
             () = tokio::time::sleep(due_in) => {}
-        }
-        while let Some(ended) = under_way.try_join_next() {
-            note_end(ended, in_flight);
         }
     }
 
@@ -203,22 +202,5 @@ impl<S: DeliveryStore> Webhooks<S> {
         };
         let routing_key = routing_key(shard_of(aggregate), event_type);
         vec![Message { id, routing_key, body: event.encode_to_vec().into(), trace: claim.event.trace.clone() }]
-    }
-}
-
-fn note_end(ended: Result<EndpointId, tokio::task::JoinError>, in_flight: &mut HashMap<EndpointId, usize>) {
-    let endpoint = match ended {
-        Ok(endpoint) => endpoint,
-        Err(error) => {
-            // Its place is lost until the process restarts, its delivery is not: the lease ends.
-            tracing::error!(error = chain(&error), "an attempt panicked");
-            return;
-        }
-    };
-    if let Some(count) = in_flight.get_mut(&endpoint) {
-        *count -= 1;
-        if *count == 0 {
-            in_flight.remove(&endpoint);
-        }
     }
 }

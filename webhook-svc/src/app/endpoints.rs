@@ -71,6 +71,7 @@ impl<S: DeliveryStore> Webhooks<S> {
             event_types: new.event_types,
             applications: new.applications,
             disabled: None,
+            paused_at: None,
             created_at: now,
             updated_at: now,
         };
@@ -111,7 +112,11 @@ impl<S: DeliveryStore> Webhooks<S> {
         endpoint.applications = change.applications.unwrap_or(applications);
         match change.is_enabled {
             Some(true) => endpoint.disabled = None,
-            Some(false) => endpoint.disabled = endpoint.disabled.or_else(|| Some("DISABLED_BY_CALLER".to_owned())),
+            Some(false) => {
+                endpoint.disabled = endpoint.disabled.or_else(|| Some("DISABLED_BY_CALLER".to_owned()));
+                // What was kept is cancelled now.
+                endpoint.paused_at = None;
+            }
             None => {}
         }
         self.put(endpoint).await
@@ -167,11 +172,15 @@ impl<S: DeliveryStore> Webhooks<S> {
         Ok(delivery)
     }
 
-    async fn put(&self, mut endpoint: Endpoint) -> Result<Endpoint, WebhookError> {
+    pub(super) async fn put(&self, mut endpoint: Endpoint) -> Result<Endpoint, WebhookError> {
         let seen = endpoint.updated_at;
-        // Strictly later, so that two changes within a millisecond do not look like one.
-        endpoint.updated_at = self.clock.now().max(seen.saturating_add(Duration::from_millis(1)));
+        endpoint.updated_at = self.next_change(seen);
         if self.store.put_endpoint(&endpoint, seen).await? { Ok(endpoint) } else { Err(WebhookError::Contention) }
+    }
+
+    /// Strictly later than the last one, so that two changes within a millisecond do not look like one.
+    pub(super) fn next_change(&self, seen: Timestamp) -> Timestamp {
+        self.clock.now().max(seen.saturating_add(Duration::from_millis(1)))
     }
 
     fn seal_secret(&self, id: &EndpointId, secret: &SigningSecret) -> Result<Vec<u8>, WebhookError> {

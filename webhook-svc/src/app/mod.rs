@@ -5,6 +5,8 @@ pub mod deliver;
 pub mod deliveries;
 pub mod endpoints;
 pub mod events;
+pub mod pause;
+mod under_way;
 
 use std::sync::Arc;
 

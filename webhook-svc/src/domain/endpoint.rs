@@ -1,5 +1,7 @@
 //! Endpoints: who gets which events.
 
+use std::time::Duration;
+
 use svc_kit::{clock::Timestamp, prefixed_id};
 
 prefixed_id!(EndpointId, "ep_", "Names an endpoint.");
@@ -24,12 +26,39 @@ pub struct Endpoint {
     pub applications: Vec<String>,
     /// Why it gets nothing; `None` while it is enabled.
     pub disabled: Option<String>,
+    /// Since when its events are kept and not sent; `None` while they are sent.
+    pub paused_at: Option<Timestamp>,
     /// Its secrets, sealed.
     pub secrets: SealedSecrets,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+/// How many deliveries that piled up are sent in a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrainRate(u32);
+
+impl DrainRate {
+    /// What a caller gets that does not say.
+    pub const DEFAULT: Self = Self(50);
+    const MAX: u32 = 10_000;
+
+    /// Reads a rate; `None` when it is out of bounds.
+    pub fn parse(per_second: u32) -> Option<Self> {
+        (1..=Self::MAX).contains(&per_second).then_some(Self(per_second))
+    }
+
+    /// Returns deliveries in a second.
+    pub fn per_second(self) -> u32 {
+        self.0
+    }
+
+    /// Returns when the delivery that has `before` others before it is due: never at `start` itself.
+    pub fn due(self, start: Timestamp, before: u64) -> Timestamp {
+        start.saturating_add(Duration::from_millis((before + 1).saturating_mul(1_000).div_ceil(u64::from(self.0))))
+    }
 }
 
 /// The secrets of an endpoint, sealed.

@@ -1,6 +1,7 @@
 //! Domain → contract messages.
 
 use proto::webhook::v1 as pb;
+use svc_kit::clock::Timestamp;
 
 use crate::{
     domain::{
@@ -11,7 +12,11 @@ use crate::{
 };
 
 pub(super) fn endpoint(endpoint: &Endpoint) -> pb::Endpoint {
-    let state = if endpoint.disabled.is_none() { pb::EndpointState::Enabled } else { pb::EndpointState::Disabled };
+    let state = match (&endpoint.disabled, endpoint.paused_at) {
+        (Some(_), _) => pb::EndpointState::Disabled,
+        (None, Some(_)) => pb::EndpointState::Paused,
+        (None, None) => pb::EndpointState::Enabled,
+    };
     pb::Endpoint {
         id: endpoint.id.to_string(),
         tenant_id: endpoint.tenant.clone(),
@@ -23,6 +28,7 @@ pub(super) fn endpoint(endpoint: &Endpoint) -> pb::Endpoint {
         disabled_reason: endpoint.disabled.clone().unwrap_or_default(),
         created_at: Some(endpoint.created_at.to_proto()),
         updated_at: Some(endpoint.updated_at.to_proto()),
+        paused_at: endpoint.paused_at.map(Timestamp::to_proto),
     }
 }
 
@@ -41,7 +47,7 @@ pub(super) fn delivery(delivery: &Delivery, attempts: &[Attempt]) -> pb::Deliver
         event_type: delivery.event_type.clone(),
         state: state.into(),
         created_at: Some(delivery.created_at.to_proto()),
-        next_attempt_at: delivery.next_attempt_at.map(svc_kit::clock::Timestamp::to_proto),
+        next_attempt_at: delivery.next_attempt_at.map(Timestamp::to_proto),
         attempt_count: i32::try_from(delivery.attempt_count).unwrap_or(i32::MAX),
         attempts: attempts.iter().map(attempt).collect(),
     }

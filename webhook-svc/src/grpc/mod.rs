@@ -132,6 +132,28 @@ impl<S: DeliveryStore> pb::endpoint_service_server::EndpointService for WebhookG
         let delivery = self.webhooks.ping(&caller, &id).await.map_err(status)?;
         Ok(Response::new(pb::PingEndpointResponse { delivery_id: delivery.to_string() }))
     }
+
+    async fn pause_endpoint(
+        &self,
+        request: Request<pb::PauseEndpointRequest>,
+    ) -> Result<Response<pb::PauseEndpointResponse>, Status> {
+        let caller = caller(&request)?;
+        let id = parse::endpoint_id("endpoint_id", &request.into_inner().endpoint_id).map_err(status)?;
+        let endpoint = self.webhooks.pause(&caller, &id).await.map_err(status)?;
+        Ok(Response::new(pb::PauseEndpointResponse { endpoint: Some(message::endpoint(&endpoint)) }))
+    }
+
+    async fn resume_endpoint(
+        &self,
+        request: Request<pb::ResumeEndpointRequest>,
+    ) -> Result<Response<pb::ResumeEndpointResponse>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let id = parse::endpoint_id("endpoint_id", &request.endpoint_id).map_err(status)?;
+        let rate = parse::drain_rate(request.drain_per_second).map_err(status)?;
+        let endpoint = self.webhooks.resume(&caller, &id, rate).await.map_err(status)?;
+        Ok(Response::new(pb::ResumeEndpointResponse { endpoint: Some(message::endpoint(&endpoint)) }))
+    }
 }
 
 #[tonic::async_trait]

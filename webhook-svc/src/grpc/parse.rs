@@ -7,7 +7,7 @@ use crate::{
     app::endpoints::{EndpointChange, NewEndpoint},
     domain::{
         delivery::{Delivery, DeliveryId, State},
-        endpoint::{EVENT_TYPES_MAX, EndpointId, EventPattern},
+        endpoint::{DrainRate, EVENT_TYPES_MAX, EndpointId, EventPattern},
     },
     error::WebhookError,
     ports::{DeliveryQuery, LogPosition},
@@ -113,6 +113,14 @@ fn is_enabled(state: i32) -> Parsed<bool> {
         Ok(pb::EndpointState::Disabled) => Ok(false),
         _ => Err(field("endpoint.state", "must be ENABLED or DISABLED")),
     }
+}
+
+pub(super) fn drain_rate(per_second: i32) -> Parsed<DrainRate> {
+    if per_second == 0 {
+        return Ok(DrainRate::DEFAULT);
+    }
+    let rate = u32::try_from(per_second).ok().and_then(DrainRate::parse);
+    rate.ok_or_else(|| field("drain_per_second", "must be 1 to 10000"))
 }
 
 pub(super) fn endpoint_cursor(identity: &[u8], token: &str) -> Parsed<Option<EndpointId>> {

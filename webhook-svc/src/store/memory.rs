@@ -10,9 +10,9 @@ use svc_kit::{clock::Timestamp, outbox::memory::MemoryOutbox};
 use crate::{
     domain::{
         delivery::{Attempt, Delivery, DeliveryId, State},
-        endpoint::{Endpoint, EndpointId},
+        endpoint::{DrainRate, Endpoint, EndpointId},
     },
-    ports::{Claim, DeliveryQuery, DeliveryStore, EndpointStore, LogPosition, LoggedEvent, Outcome, StoreError},
+    ports::{Claim, DeliveryQuery, DeliveryStore, EndpointStore, LogPosition, LoggedEvent, Outcome, Room, StoreError},
 };
 
 /// A store in memory.
@@ -79,11 +79,66 @@ impl Tables {
         }
     }
 
-    fn due(&self, now: Timestamp) -> Vec<DeliveryId> {
+    /// The endpoints that may be sent to.
+    fn is_open(&self, id: &EndpointId) -> bool {
+        self.endpoints.get(id).is_some_and(|endpoint| endpoint.disabled.is_none() && endpoint.paused_at.is_none())
+    }
+
+    /// What is due and may be sent, in order.
+    fn due(&self, now: Timestamp) -> Vec<&Delivery> {
         let is_due = |delivery: &&Delivery| delivery.next_attempt_at.is_some_and(|due| due <= now);
-        let mut due: Vec<&Delivery> = self.deliveries.values().map(|row| &row.delivery).filter(is_due).collect();
+        let deliveries = self.deliveries.values().map(|row| &row.delivery);
+        let mut due: Vec<&Delivery> =
+            deliveries.filter(is_due).filter(|delivery| self.is_open(&delivery.endpoint)).collect();
         due.sort_by_key(|delivery| (delivery.next_attempt_at, &delivery.id));
-        due.into_iter().map(|delivery| delivery.id.clone()).collect()
+        due
+    }
+
+    /// Chooses what to claim: by turns of tenants, then of their endpoints.
+    fn choose(&self, now: Timestamp, room: &Room) -> Vec<DeliveryId> {
+        let mut by_endpoint: HashMap<&EndpointId, usize> = HashMap::new();
+        let mut by_tenant: HashMap<&str, usize> = HashMap::new();
+        for (id, count) in &room.in_flight {
+            if let Some(endpoint) = self.endpoints.get(id) {
+                by_endpoint.insert(id, *count);
+                *by_tenant.entry(&endpoint.tenant).or_default() += count;
+            }
+        }
+        let mut candidates = Vec::new();
+        for delivery in self.due(now) {
+            let turn = by_endpoint.entry(&delivery.endpoint).or_default();
+            if *turn < room.per_endpoint {
+                *turn += 1;
+                candidates.push((*turn, delivery));
+            }
+        }
+        candidates.sort_by_key(|(turn, delivery)| (*turn, delivery.next_attempt_at, &delivery.id));
+        let mut ranked = Vec::new();
+        for (_, delivery) in candidates {
+            let turn = by_tenant.entry(&delivery.tenant).or_default();
+            *turn += 1;
+            if *turn <= room.per_tenant {
+                ranked.push((*turn, delivery));
+            }
+        }
+        ranked.sort_by_key(|(turn, delivery)| (*turn, delivery.next_attempt_at, &delivery.id));
+        ranked.into_iter().take(room.limit).map(|(_, delivery)| delivery.id.clone()).collect()
+    }
+
+    fn claim(&mut self, id: &DeliveryId, lease_until: Timestamp) -> Option<Claim> {
+        let row = self.deliveries.get_mut(id)?;
+        let endpoint = self.endpoints.get(&row.delivery.endpoint)?.clone();
+        let event = self.events.get(*self.positions.get(&row.delivery.event)?)?.clone();
+        row.generation += 1;
+        row.delivery.next_attempt_at = Some(lease_until);
+        Some(Claim {
+            id: id.clone(),
+            endpoint,
+            event,
+            generation: row.generation,
+            step: row.step,
+            attempt_count: row.delivery.attempt_count,
+        })
     }
 }
 
@@ -124,6 +179,28 @@ impl EndpointStore for MemoryStore {
         Ok(true)
     }
 
+    async fn resume_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        seen: Timestamp,
+        now: Timestamp,
+        per_second: DrainRate,
+    ) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        match tables.endpoints.get_mut(&endpoint.id) {
+            Some(stored) if stored.updated_at == seen => *stored = endpoint.clone(),
+            _ => return Ok(false),
+        }
+        let overdue = tables.due(now).into_iter().filter(|delivery| delivery.endpoint == endpoint.id);
+        let overdue: Vec<DeliveryId> = overdue.map(|delivery| delivery.id.clone()).collect();
+        for (before, id) in (0..).zip(overdue) {
+            if let Some(row) = tables.deliveries.get_mut(&id) {
+                row.delivery.next_attempt_at = Some(per_second.due(now, before));
+            }
+        }
+        Ok(true)
+    }
+
     async fn delete_endpoint(&self, id: &EndpointId) -> Result<bool, StoreError> {
         let mut tables = self.lock();
         tables.cancel_pending(id);
@@ -156,43 +233,19 @@ impl DeliveryStore for MemoryStore {
         Ok(tables.add_delivery(event, endpoint))
     }
 
-    async fn claim(
-        &self,
-        now: Timestamp,
-        lease_until: Timestamp,
-        in_flight: &[(EndpointId, usize)],
-        per_endpoint: usize,
-        limit: usize,
-    ) -> Result<Vec<Claim>, StoreError> {
+    async fn claim(&self, now: Timestamp, lease_until: Timestamp, room: &Room) -> Result<Vec<Claim>, StoreError> {
         let mut tables = self.lock();
-        let mut busy: HashMap<EndpointId, usize> = in_flight.iter().cloned().collect();
-        let mut claims = Vec::new();
-        for id in tables.due(now) {
-            let Some(row) = tables.deliveries.get(&id) else { continue };
-            let endpoint = row.delivery.endpoint.clone();
-            let count = busy.entry(endpoint.clone()).or_default();
-            let (Some(endpoint), true) = (tables.endpoints.get(&endpoint).cloned(), *count < per_endpoint) else {
-                continue;
-            };
-            let Some(event) = tables.positions.get(&row.delivery.event).and_then(|at| tables.events.get(*at)).cloned()
-            else {
-                continue;
-            };
-            *count += 1;
-            let Some(row) = tables.deliveries.get_mut(&id) else { continue };
-            row.generation += 1;
-            row.delivery.next_attempt_at = Some(lease_until);
-            let (generation, step, attempt_count) = (row.generation, row.step, row.delivery.attempt_count);
-            claims.push(Claim { id, endpoint, event, generation, step, attempt_count });
-            if claims.len() == limit {
-                break;
-            }
-        }
-        Ok(claims)
+        let chosen = tables.choose(now, room);
+        Ok(chosen.iter().filter_map(|id| tables.claim(id, lease_until)).collect())
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.lock().deliveries.values().filter_map(|row| row.delivery.next_attempt_at).min())
+    async fn next_due(&self, room: &Room) -> Result<Option<Timestamp>, StoreError> {
+        let tables = self.lock();
+        let is_full =
+            |id: &EndpointId| room.in_flight.iter().any(|(full, count)| full == id && *count >= room.per_endpoint);
+        let may_go = |delivery: &&Delivery| tables.is_open(&delivery.endpoint) && !is_full(&delivery.endpoint);
+        let deliveries = tables.deliveries.values().map(|row| &row.delivery);
+        Ok(deliveries.filter(may_go).filter_map(|delivery| delivery.next_attempt_at).min())
     }
 
     async fn record(&self, claim: &Claim, outcome: Outcome) -> Result<bool, StoreError> {

@@ -1,6 +1,7 @@
 //! `latchkey endpoints`: where webhooks go.
 
 mod change;
+mod pause;
 mod secrets;
 mod show;
 
@@ -34,6 +35,10 @@ pub enum EndpointsCommand {
     RotateSecret(EndpointArgs),
     /// Sends a test event to the endpoint.
     Ping(EndpointArgs),
+    /// Stops sending to the endpoint and keeps its events.
+    Pause(EndpointArgs),
+    /// Goes on sending; what piled up comes at a set rate.
+    Resume(pause::ResumeArgs),
 }
 
 /// Names an endpoint.
@@ -55,6 +60,8 @@ pub(super) async fn run(command: EndpointsCommand, connection: &Connection, outp
         EndpointsCommand::Delete(args) => delete(args, client, connection, output).await,
         EndpointsCommand::RotateSecret(args) => secrets::rotate(args, client, connection, output).await,
         EndpointsCommand::Ping(args) => secrets::ping(args, client, connection, output).await,
+        EndpointsCommand::Pause(args) => pause::pause(args, client, connection, output).await,
+        EndpointsCommand::Resume(args) => pause::resume(args, client, connection, output).await,
     }
 }
 

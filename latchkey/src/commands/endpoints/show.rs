@@ -28,6 +28,7 @@ pub(super) const FIELDS: &[Column<Endpoint>] = &[
     ("applications", |endpoint, _| endpoint.application_ids.join(" ")),
     ("state", |endpoint, _| state(endpoint)),
     ("disabled because", |endpoint, _| endpoint.disabled_reason.clone()),
+    ("paused", |endpoint, now| moment(endpoint.paused_at.as_ref(), now)),
     ("created", |endpoint, now| moment(endpoint.created_at.as_ref(), now)),
     ("updated", |endpoint, now| moment(endpoint.updated_at.as_ref(), now)),
 ];

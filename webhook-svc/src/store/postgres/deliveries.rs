@@ -15,50 +15,67 @@ use crate::{
         delivery::{Attempt, Delivery, DeliveryId},
         endpoint::{Endpoint, EndpointId},
     },
-    ports::{Claim, DeliveryQuery, LoggedEvent, Outcome, StoreError},
+    ports::{Claim, DeliveryQuery, LoggedEvent, Outcome, Room, StoreError},
 };
 
 /// Most attempts that are shown of a delivery.
 const ATTEMPTS_SHOWN_MAX: i64 = 100;
 
-/// What is under way already.
-pub(super) struct Busy {
+/// How much may be claimed, as the statements take it.
+struct Busy {
     endpoints: Vec<String>,
     counts: Vec<i32>,
     per_endpoint: i32,
 }
 
 impl Busy {
-    pub(super) fn new(in_flight: &[(EndpointId, usize)], per_endpoint: usize) -> Self {
-        let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    fn new(room: &Room) -> Self {
         Self {
-            endpoints: in_flight.iter().map(|(endpoint, _)| endpoint.to_string()).collect(),
-            counts: in_flight.iter().map(|(_, under_way)| count(*under_way)).collect(),
-            per_endpoint: count(per_endpoint),
+            endpoints: room.in_flight.iter().map(|(endpoint, _)| endpoint.to_string()).collect(),
+            counts: room.in_flight.iter().map(|(_, under_way)| number(*under_way)).collect(),
+            per_endpoint: number(room.per_endpoint),
         }
     }
 }
 
-/// Claims due deliveries: each endpoint gets its turn, so that the backlog of one does not hold up the others.
+fn number(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+/// Claims due deliveries. A turn is the number of attempts that a tenant, or an endpoint within it, has under way when it
+/// gets one more: lower turns come first, so the backlog of one holds up none of the others.
 pub(super) async fn claim(
     pool: &PgPool,
     now: Timestamp,
     lease_until: Timestamp,
-    busy: &Busy,
-    limit: usize,
+    room: &Room,
 ) -> Result<Vec<Claim>, StoreError> {
+    let busy = Busy::new(room);
     let mut transaction = pool.begin().await.map_err(failed)?;
     let claimed = sqlx::query!(
-        r#"WITH waiting AS (
-               SELECT due.endpoint_id, greatest($3 - coalesce(busy.count, 0), 0) AS free
-               FROM (SELECT DISTINCT endpoint_id FROM delivery WHERE state = 1 AND next_attempt_at_ms <= $4) AS due
-               LEFT JOIN unnest($1::text[], $2::integer[]) AS busy (endpoint_id, count) USING (endpoint_id)
+        r#"WITH busy AS (
+               SELECT endpoint_id, tenant_id, count
+               FROM unnest($1::text[], $2::integer[]) AS busy (endpoint_id, count) JOIN endpoint ON endpoint.id = endpoint_id
+           ), waiting AS (
+               SELECT open_endpoint.endpoint_id, open_endpoint.tenant_id, coalesce(busy.count, 0) AS under_way
+               FROM open_endpoint LEFT JOIN busy USING (endpoint_id)
+           ), candidate AS (
+               SELECT turn.id, turn.due, waiting.tenant_id, waiting.under_way + turn.number AS endpoint_turn
+               FROM waiting CROSS JOIN LATERAL (
+                   SELECT locked.id, locked.due, row_number() OVER (ORDER BY locked.due, locked.id) AS number FROM (
+                       SELECT id, next_attempt_at_ms AS due FROM delivery
+                       WHERE endpoint_id = waiting.endpoint_id AND state = 1 AND next_attempt_at_ms <= $4
+                       ORDER BY next_attempt_at_ms, id LIMIT greatest($3 - waiting.under_way, 0) FOR UPDATE SKIP LOCKED
+                   ) AS locked
+               ) AS turn
+           ), ranked AS (
+               SELECT candidate.id, candidate.due, coalesce(of_tenant.under_way, 0)
+                      + row_number() OVER (PARTITION BY candidate.tenant_id ORDER BY endpoint_turn, due, candidate.id) AS turn
+               FROM candidate
+               LEFT JOIN (SELECT tenant_id, sum(count) AS under_way FROM busy GROUP BY tenant_id) AS of_tenant
+                   USING (tenant_id)
            ), chosen AS (
-               SELECT turn.id FROM waiting CROSS JOIN LATERAL (
-                   SELECT id FROM delivery
-                   WHERE endpoint_id = waiting.endpoint_id AND state = 1 AND next_attempt_at_ms <= $4
-                   ORDER BY next_attempt_at_ms, id LIMIT waiting.free FOR UPDATE SKIP LOCKED
-               ) AS turn LIMIT $5
+               SELECT id FROM ranked WHERE turn <= $7 ORDER BY turn, due, id LIMIT $5
            )
            UPDATE delivery SET generation = delivery.generation + 1, next_attempt_at_ms = $6
            FROM chosen JOIN delivery AS before USING (id) JOIN event ON event.id = before.event_id
@@ -70,8 +87,9 @@ pub(super) async fn claim(
         &busy.counts,
         busy.per_endpoint,
         now.as_ms(),
-        i64::try_from(limit).unwrap_or(i64::MAX),
+        i64::try_from(room.limit).unwrap_or(i64::MAX),
         lease_until.as_ms(),
+        i64::try_from(room.per_tenant).unwrap_or(i64::MAX),
     )
     .fetch_all(&mut *transaction)
     .await
@@ -111,12 +129,24 @@ pub(super) async fn claim(
     Ok(claims)
 }
 
-/// When the next delivery is due.
-pub(super) async fn next_due(pool: &PgPool) -> Result<Option<Timestamp>, StoreError> {
-    let due = sqlx::query_scalar!("SELECT min(next_attempt_at_ms) FROM delivery WHERE state = 1")
-        .fetch_one(pool)
-        .await
-        .map_err(failed)?;
+/// When the next delivery is due of those that there is room for.
+pub(super) async fn next_due(pool: &PgPool, room: &Room) -> Result<Option<Timestamp>, StoreError> {
+    let busy = Busy::new(room);
+    let due = sqlx::query_scalar!(
+        "SELECT min(next.due) FROM open_endpoint
+         LEFT JOIN unnest($1::text[], $2::integer[]) AS busy (endpoint_id, count) USING (endpoint_id)
+         CROSS JOIN LATERAL (
+             SELECT next_attempt_at_ms AS due FROM delivery
+             WHERE endpoint_id = open_endpoint.endpoint_id AND state = 1 ORDER BY next_attempt_at_ms LIMIT 1
+         ) AS next
+         WHERE coalesce(busy.count, 0) < $3",
+        &busy.endpoints,
+        &busy.counts,
+        busy.per_endpoint,
+    )
+    .fetch_one(pool)
+    .await
+    .map_err(failed)?;
     Ok(due.map(Timestamp::from_ms))
 }
 

@@ -5,9 +5,12 @@ use svc_kit::clock::Timestamp;
 
 use super::{PostgresStore, failed, rows::EndpointRow};
 use crate::{
-    domain::endpoint::{Endpoint, EndpointId},
+    domain::endpoint::{DrainRate, Endpoint, EndpointId},
     ports::{EndpointStore, StoreError},
 };
+
+/// Most deliveries that get their times in one transaction when an endpoint is resumed.
+const SPACED_MAX: i64 = 10_000;
 
 impl EndpointStore for PostgresStore {
     async fn add_endpoint(&self, endpoint: &Endpoint, max: usize) -> Result<bool, StoreError> {
@@ -74,7 +77,8 @@ impl EndpointStore for PostgresStore {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         let updated = sqlx::query!(
             "UPDATE endpoint SET url = $3, description = $4, event_types = $5, application_ids = $6, is_enabled = $7,
-                    disabled_reason = $8, secret = $9, previous_secret = $10, previous_until_ms = $11, updated_at_ms = $12
+                    disabled_reason = $8, secret = $9, previous_secret = $10, previous_until_ms = $11, updated_at_ms = $12,
+                    paused_at_ms = $13
              WHERE id = $1 AND updated_at_ms = $2",
             endpoint.id.as_str(),
             seen.as_ms(),
@@ -88,6 +92,7 @@ impl EndpointStore for PostgresStore {
             previous.map(|(secret, _)| secret.clone()),
             previous.map_or(0, |(_, until)| until.as_ms()),
             endpoint.updated_at.as_ms(),
+            endpoint.paused_at.map(Timestamp::as_ms),
         )
         .execute(&mut *transaction)
         .await
@@ -100,6 +105,48 @@ impl EndpointStore for PostgresStore {
         Ok(is_stored)
     }
 
+    async fn resume_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        seen: Timestamp,
+        now: Timestamp,
+        per_second: DrainRate,
+    ) -> Result<bool, StoreError> {
+        let mut spaced = 0;
+        loop {
+            let mut transaction = self.pool.begin().await.map_err(failed)?;
+            // Keeps new deliveries out until this step is stored: the last step leaves nothing behind.
+            let locked = sqlx::query!(
+                "SELECT id FROM endpoint WHERE id = $1 AND updated_at_ms = $2 FOR UPDATE",
+                endpoint.id.as_str(),
+                seen.as_ms(),
+            )
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failed)?;
+            if locked.is_none() {
+                return Ok(false);
+            }
+            let step = space_out(&mut transaction, &endpoint.id, now, per_second, spaced).await?;
+            let is_last = step < SPACED_MAX.unsigned_abs();
+            if is_last {
+                sqlx::query!(
+                    "UPDATE endpoint SET paused_at_ms = NULL, updated_at_ms = $2 WHERE id = $1",
+                    endpoint.id.as_str(),
+                    endpoint.updated_at.as_ms(),
+                )
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+            }
+            transaction.commit().await.map_err(failed)?;
+            if is_last {
+                return Ok(true);
+            }
+            spaced += step;
+        }
+    }
+
     async fn delete_endpoint(&self, id: &EndpointId) -> Result<bool, StoreError> {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         let deleted = sqlx::query!("DELETE FROM endpoint WHERE id = $1", id.as_str())
@@ -110,6 +157,33 @@ impl EndpointStore for PostgresStore {
         transaction.commit().await.map_err(failed)?;
         Ok(deleted.rows_affected() == 1)
     }
+}
+
+/// Gives overdue deliveries their times, one after the other and after the `before` that have theirs; returns how many.
+async fn space_out(
+    connection: &mut PgConnection,
+    id: &EndpointId,
+    now: Timestamp,
+    per_second: DrainRate,
+    before: u64,
+) -> Result<u64, StoreError> {
+    let spaced = sqlx::query!(
+        "UPDATE delivery SET next_attempt_at_ms = $2 + (($3::bigint + place.number) * 1000 + $4::bigint - 1) / $4
+         FROM (SELECT overdue.id, row_number() OVER (ORDER BY next_attempt_at_ms, overdue.id) AS number
+               FROM (SELECT id, next_attempt_at_ms FROM delivery
+                     WHERE endpoint_id = $1 AND state = 1 AND next_attempt_at_ms <= $2
+                     ORDER BY next_attempt_at_ms, id LIMIT $5) AS overdue) AS place
+         WHERE delivery.id = place.id",
+        id.as_str(),
+        now.as_ms(),
+        i64::try_from(before).unwrap_or(i64::MAX),
+        i64::from(per_second.per_second()),
+        SPACED_MAX,
+    )
+    .execute(connection)
+    .await
+    .map_err(failed)?;
+    Ok(spaced.rows_affected())
 }
 
 /// Ends what waits for an endpoint.

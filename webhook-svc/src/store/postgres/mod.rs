@@ -13,7 +13,7 @@ use crate::{
         delivery::{Attempt, Delivery, DeliveryId},
         endpoint::EndpointId,
     },
-    ports::{Claim, DeliveryQuery, DeliveryStore, LogPosition, LoggedEvent, Outcome, StoreError},
+    ports::{Claim, DeliveryQuery, DeliveryStore, LogPosition, LoggedEvent, Outcome, Room, StoreError},
 };
 
 /// The schema, one step a file.
@@ -48,20 +48,12 @@ impl DeliveryStore for PostgresStore {
         intake::accept_for(&self.pool, event, endpoint).await
     }
 
-    async fn claim(
-        &self,
-        now: Timestamp,
-        lease_until: Timestamp,
-        in_flight: &[(EndpointId, usize)],
-        per_endpoint: usize,
-        limit: usize,
-    ) -> Result<Vec<Claim>, StoreError> {
-        let busy = deliveries::Busy::new(in_flight, per_endpoint);
-        deliveries::claim(&self.pool, now, lease_until, &busy, limit).await
+    async fn claim(&self, now: Timestamp, lease_until: Timestamp, room: &Room) -> Result<Vec<Claim>, StoreError> {
+        deliveries::claim(&self.pool, now, lease_until, room).await
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        deliveries::next_due(&self.pool).await
+    async fn next_due(&self, room: &Room) -> Result<Option<Timestamp>, StoreError> {
+        deliveries::next_due(&self.pool, room).await
     }
 
     async fn record(&self, claim: &Claim, outcome: Outcome) -> Result<bool, StoreError> {

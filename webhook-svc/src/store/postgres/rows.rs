@@ -25,6 +25,7 @@ pub(super) struct EndpointRow {
     pub(super) previous_until_ms: i64,
     pub(super) created_at_ms: i64,
     pub(super) updated_at_ms: i64,
+    pub(super) paused_at_ms: Option<i64>,
 }
 
 /// A row of `delivery`, with the type of its event.
@@ -59,6 +60,7 @@ impl TryFrom<EndpointRow> for Endpoint {
             event_types: patterns.ok_or_else(|| unreadable("a stored pattern of event types is malformed"))?,
             applications: row.application_ids,
             disabled: (!row.is_enabled).then_some(row.disabled_reason),
+            paused_at: row.paused_at_ms.map(Timestamp::from_ms),
             secrets: SealedSecrets { current: row.secret, previous: row.previous_secret.map(|old| (old, until)) },
             created_at: Timestamp::from_ms(row.created_at_ms),
             updated_at: Timestamp::from_ms(row.updated_at_ms),

@@ -4,13 +4,15 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use webhook_svc::{
     domain::delivery::{DeliveryId, State},
-    ports::{DeliveryStore, Outcome},
+    ports::{DeliveryStore, Outcome, Room},
 };
 
 use super::on_both_stores;
 use crate::support::{
     at_once,
-    fixtures::{LEASE, START, at, claim, claim_one, claim_some, endpoint, event, failed, message, outcome, taken},
+    fixtures::{
+        LEASE, START, at, claim, claim_one, claim_some, endpoint, event, failed, message, next_due, outcome, taken,
+    },
 };
 
 on_both_stores!(
@@ -32,12 +34,12 @@ async fn accept<S: DeliveryStore>(store: &S, count: usize) {
 }
 
 async fn what_is_not_due_is_not_claimed<S: DeliveryStore>(store: Arc<S>) {
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(next_due(&*store).await, None);
     accept(&*store, 1).await;
-    assert_eq!(store.next_due().await.unwrap(), Some(START));
+    assert_eq!(next_due(&*store).await, Some(START));
     let claimed = claim_one(&*store, START).await;
     assert!(store.record(&claimed, failed(at(5_000))).await.unwrap());
-    assert_eq!(store.next_due().await.unwrap(), Some(at(5_000)));
+    assert_eq!(next_due(&*store).await, Some(at(5_000)));
     assert!(claim(&*store, at(4_999)).await.is_empty());
     let again = claim_one(&*store, at(5_000)).await;
     assert_eq!((again.id, again.step, again.attempt_count), (claimed.id, 1, 1));
@@ -73,7 +75,7 @@ async fn an_attempt_is_kept_with_what_came_of_it<S: DeliveryStore>(store: Arc<S>
     let (delivery, attempts) = store.delivery(&first.id).await.unwrap().unwrap();
     assert_eq!((delivery.state, delivery.next_attempt_at, delivery.attempt_count), (State::Succeeded, None, 2));
     assert_eq!(attempts, [failed(START).attempt, taken().attempt]);
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(next_due(&*store).await, None);
     let unknown = DeliveryId::of(&endpoint().id, "e1");
     assert!(store.delivery(&unknown).await.unwrap().is_none());
 }
@@ -92,10 +94,13 @@ async fn an_endpoint_has_no_more_claims_than_allowed<S: DeliveryStore>(store: Ar
     assert_eq!(claim_some(&*store, START, 100, 6).await.len(), 6);
     assert_eq!(claim_some(&*store, START, 3, 100).await.len(), 3);
     let only = store.endpoints("acme", None, 1).await.unwrap().remove(0);
-    let busy = [(only.id, 8)];
+    let in_flight = vec![(only.id, 8)];
+    let room = |per_endpoint| Room { in_flight: in_flight.clone(), per_endpoint, per_tenant: 100, limit: 100 };
     let end = START.saturating_add(LEASE);
-    assert_eq!(store.claim(START, end, &busy, 10, 100).await.unwrap().len(), 2);
-    assert_eq!(store.claim(START, end, &busy, 8, 100).await.unwrap().len(), 0);
+    assert_eq!(store.claim(START, end, &room(10)).await.unwrap().len(), 2);
+    assert_eq!(store.claim(START, end, &room(8)).await.unwrap().len(), 0);
+    assert_eq!(store.next_due(&room(8)).await.unwrap(), None, "nothing that there is room for");
+    assert_eq!(store.next_due(&room(9)).await.unwrap(), Some(START));
     assert_eq!(claim(&*store, START).await.len(), 20 - 6 - 3 - 2);
 }
 
@@ -133,9 +138,9 @@ async fn the_end_of_an_endpoint_comes_with_the_result<S: DeliveryStore>(store: A
     let stored = store.endpoint(&gone.endpoint.id).await.unwrap().unwrap();
     assert_eq!(stored.disabled.as_deref(), Some("GONE"));
     assert!(claim(&*store, at(10_000_000)).await.is_empty());
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(next_due(&*store).await, None);
     store.accept(&[event("later")]).await.unwrap();
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(next_due(&*store).await, None);
 }
 
 async fn a_finished_delivery_is_made_due_again<S: DeliveryStore>(store: Arc<S>) {

@@ -5,6 +5,8 @@ mod endpoints;
 mod intake;
 mod lists;
 mod log;
+mod pause;
+mod turns;
 
 /// Makes of each function a test in memory and a test in PostgreSQL.
 macro_rules! on_both_stores {

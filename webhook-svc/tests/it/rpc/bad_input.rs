@@ -95,6 +95,10 @@ async fn bad_ids_are_told_from_unknown_ones(stack: &Stack) {
         assert_eq!(field(&delete.unwrap_err()), "endpoint_id");
         let rotate = pb::RotateSecretRequest { endpoint_id: endpoint_id.clone() };
         assert_eq!(field(&endpoints.rotate_secret(rotate).await.unwrap_err()), "endpoint_id");
+        let pause = pb::PauseEndpointRequest { endpoint_id: endpoint_id.clone() };
+        assert_eq!(field(&endpoints.pause_endpoint(pause).await.unwrap_err()), "endpoint_id");
+        let resume = pb::ResumeEndpointRequest { endpoint_id: endpoint_id.clone(), drain_per_second: 0 };
+        assert_eq!(field(&endpoints.resume_endpoint(resume).await.unwrap_err()), "endpoint_id");
         let ping = endpoints.ping_endpoint(pb::PingEndpointRequest { endpoint_id }).await;
         assert_eq!(field(&ping.unwrap_err()), "endpoint_id");
         let get = deliveries.get_delivery(pb::GetDeliveryRequest { delivery_id: delivery_id.clone() }).await;
@@ -103,6 +107,10 @@ async fn bad_ids_are_told_from_unknown_ones(stack: &Stack) {
         assert_eq!(field(&again.unwrap_err()), "delivery_id");
     }
     let endpoint_id = format!("ep_{}", "a".repeat(26));
+    for drain_per_second in [-1, 10_001] {
+        let resume = pb::ResumeEndpointRequest { endpoint_id: endpoint_id.clone(), drain_per_second };
+        assert_eq!(field(&endpoints.resume_endpoint(resume).await.unwrap_err()), "drain_per_second");
+    }
     let unknown = endpoints.get_endpoint(pb::GetEndpointRequest { endpoint_id }).await;
     assert_eq!(refusal(unknown), (Code::NotFound, "ENDPOINT_NOT_FOUND".to_owned()));
     let delivery_id = format!("msg_{}", "a".repeat(26));

@@ -3,7 +3,7 @@
 use prost_types::FieldMask;
 use proto::webhook::v1::{
     CreateEndpointRequest, DeleteEndpointRequest, Endpoint, EndpointState, GetEndpointRequest, ListEndpointsRequest,
-    PingEndpointRequest, RotateSecretRequest, UpdateEndpointRequest,
+    PauseEndpointRequest, PingEndpointRequest, ResumeEndpointRequest, RotateSecretRequest, UpdateEndpointRequest,
 };
 use standardwebhooks::Webhook;
 use tonic::Code;
@@ -20,6 +20,7 @@ on_both_stacks!(
     a_ping_arrives_signed_and_nowhere_else,
     during_the_overlap_both_secrets_verify,
     a_disabled_endpoint_gets_nothing_until_it_is_enabled,
+    a_paused_endpoint_gets_everything_once_it_is_resumed,
 );
 
 fn update(endpoint: Endpoint, paths: &[&str]) -> UpdateEndpointRequest {
@@ -129,4 +130,34 @@ async fn a_disabled_endpoint_gets_nothing_until_it_is_enabled(stack: &Stack) {
     assert_eq!((enabled.state(), enabled.disabled_reason.as_str()), (EndpointState::Enabled, ""));
     stack.publish(&[session_revoked("acme", "seen", "sess_2")]).await;
     assert_eq!(sink.wait_for(1).await[0].event_id(), "seen");
+}
+
+async fn a_paused_endpoint_gets_everything_once_it_is_resumed(stack: &Stack) {
+    let (sink, witness) = (Sink::start().await, Sink::start().await);
+    let (endpoint, _) = create(stack, &sink.url).await;
+    create(stack, &witness.url).await;
+    let mut client = stack.endpoints();
+    let pause = PauseEndpointRequest { endpoint_id: endpoint.id.clone() };
+    let paused = client.pause_endpoint(pause.clone()).await.unwrap().into_inner().endpoint.unwrap();
+    assert_eq!(paused.state(), EndpointState::Paused);
+    assert!(paused.paused_at.is_some());
+    let again = client.pause_endpoint(pause.clone()).await.unwrap().into_inner().endpoint.unwrap();
+    assert_eq!(again, paused, "pausing again changes nothing");
+    for n in 0..5 {
+        stack.publish(&[session_revoked("acme", &format!("kept{n}"), &format!("sess_{n}"))]).await;
+    }
+    witness.wait_for(5).await;
+    assert!(sink.received().is_empty());
+    let resume = ResumeEndpointRequest { endpoint_id: endpoint.id.clone(), drain_per_second: 1_000 };
+    let resumed = client.resume_endpoint(resume.clone()).await.unwrap().into_inner().endpoint.unwrap();
+    assert_eq!((resumed.state(), resumed.paused_at), (EndpointState::Enabled, None));
+    let mut received: Vec<_> = sink.wait_for(5).await.iter().map(Received::event_id).collect();
+    received.sort();
+    assert_eq!(received, ["kept0", "kept1", "kept2", "kept3", "kept4"]);
+
+    let disable = Endpoint { state: EndpointState::Disabled.into(), ..resumed };
+    client.update_endpoint(update(disable, &["state"])).await.unwrap();
+    let disabled = (Code::FailedPrecondition, "ENDPOINT_DISABLED".to_owned());
+    assert_eq!(refusal(client.pause_endpoint(pause).await), disabled);
+    assert_eq!(refusal(client.resume_endpoint(resume).await), disabled);
 }

@@ -36,6 +36,10 @@ async fn objects_of_another_tenant_do_not_exist(stack: &Stack) {
     let rotate = pb::RotateSecretRequest { endpoint_id: id() };
     assert_eq!(refusal(endpoints.rotate_secret(rotate).await), no_endpoint);
     assert_eq!(refusal(endpoints.ping_endpoint(pb::PingEndpointRequest { endpoint_id: id() }).await), no_endpoint);
+    let pause = pb::PauseEndpointRequest { endpoint_id: id() };
+    assert_eq!(refusal(endpoints.pause_endpoint(pause).await), no_endpoint);
+    let resume = pb::ResumeEndpointRequest { endpoint_id: id(), drain_per_second: 0 };
+    assert_eq!(refusal(endpoints.resume_endpoint(resume).await), no_endpoint);
     let no_delivery = (Code::NotFound, "DELIVERY_NOT_FOUND".to_owned());
     let get = pb::GetDeliveryRequest { delivery_id: delivery_id.clone() };
     assert_eq!(refusal(deliveries.get_delivery(get).await), no_delivery);

@@ -8,7 +8,7 @@ use webhook_svc::{
         delivery::{Attempt, State},
         endpoint::{Endpoint, EndpointId, EventPattern, SealedSecrets},
     },
-    ports::{Claim, DeliveryStore, LogPosition, LoggedEvent, Outcome},
+    ports::{Claim, DeliveryStore, LogPosition, LoggedEvent, Outcome, Room},
 };
 
 /// When the tests' stories begin.
@@ -36,6 +36,7 @@ pub fn endpoint_for(types: &[&str]) -> Endpoint {
         event_types: types.iter().map(|text| EventPattern::parse(text).unwrap()).collect(),
         applications: Vec::new(),
         disabled: None,
+        paused_at: None,
         secrets: SealedSecrets { current: vec![1, 2, 3], previous: None },
         created_at: START,
         updated_at: START,
@@ -89,7 +90,13 @@ pub async fn claim<S: DeliveryStore>(store: &S, now: Timestamp) -> Vec<Claim> {
 
 /// Claims what is due, within limits.
 pub async fn claim_some<S: DeliveryStore>(store: &S, now: Timestamp, per_endpoint: usize, limit: usize) -> Vec<Claim> {
-    store.claim(now, now.saturating_add(LEASE), &[], per_endpoint, limit).await.unwrap()
+    let room = Room { per_endpoint, per_tenant: 1_000, limit, ..Room::default() };
+    store.claim(now, now.saturating_add(LEASE), &room).await.unwrap()
+}
+
+/// When something is due, whatever is under way.
+pub async fn next_due<S: DeliveryStore>(store: &S) -> Option<Timestamp> {
+    store.next_due(&Room { per_endpoint: 1_000, per_tenant: 1_000, limit: 1_000, ..Room::default() }).await.unwrap()
 }
 
 /// Claims the one delivery that is due.

@@ -1,0 +1,81 @@
+//! Who comes first: tenants take turns, then their endpoints.
+
+use std::{collections::HashMap, sync::Arc};
+
+use webhook_svc::{
+    domain::endpoint::Endpoint,
+    ports::{Claim, DeliveryStore, LoggedEvent, Room},
+};
+
+use super::on_both_stores;
+use crate::support::fixtures::{LEASE, START, endpoint, event};
+
+on_both_stores!(
+    a_tenant_with_a_backlog_takes_its_turn_like_the_others,
+    an_endpoint_with_a_backlog_takes_its_turn_like_the_others,
+    a_tenant_has_no_more_claims_than_allowed,
+);
+
+async fn endpoint_of<S: DeliveryStore>(store: &S, tenant: &str) -> Endpoint {
+    let endpoint = Endpoint { tenant: tenant.to_owned(), ..endpoint() };
+    store.add_endpoint(&endpoint, 100).await.unwrap();
+    endpoint
+}
+
+async fn accept<S: DeliveryStore>(store: &S, tenant: &str, count: usize) {
+    let one = |n| LoggedEvent { tenant: tenant.to_owned(), ..event(&format!("{tenant}_{n}")) };
+    assert_eq!(store.accept(&(0..count).map(one).collect::<Vec<_>>()).await.unwrap(), count);
+}
+
+fn count_by<K: std::hash::Hash + Eq>(claims: &[Claim], key: impl Fn(&Claim) -> K) -> HashMap<K, usize> {
+    let mut counts = HashMap::new();
+    for claim in claims {
+        *counts.entry(key(claim)).or_default() += 1;
+    }
+    counts
+}
+
+async fn claim<S: DeliveryStore>(store: &S, room: &Room) -> Vec<Claim> {
+    store.claim(START, START.saturating_add(LEASE), room).await.unwrap()
+}
+
+async fn a_tenant_with_a_backlog_takes_its_turn_like_the_others<S: DeliveryStore>(store: Arc<S>) {
+    let mut first_of_big = None;
+    // The large tenant has more endpoints and older events: neither helps it.
+    for _ in 0..5 {
+        first_of_big = Some(endpoint_of(&*store, "big").await.id);
+    }
+    accept(&*store, "big", 40).await;
+    for tenant in ["a", "b", "c"] {
+        endpoint_of(&*store, tenant).await;
+        accept(&*store, tenant, 10).await;
+    }
+    let room = Room { per_endpoint: 100, per_tenant: 100, limit: 20, ..Room::default() };
+    let by_tenant = count_by(&claim(&*store, &room).await, |claim| claim.event.tenant.clone());
+    let expected = ["big", "a", "b", "c"].map(|tenant| (tenant.to_owned(), 5));
+    assert_eq!(by_tenant, expected.into());
+    // What is under way counts: the others catch up first.
+    let room = Room { in_flight: vec![(first_of_big.unwrap(), 4)], limit: 9, ..room };
+    let by_tenant = count_by(&claim(&*store, &room).await, |claim| claim.event.tenant.clone());
+    assert_eq!(by_tenant, [("a".to_owned(), 3), ("b".to_owned(), 3), ("c".to_owned(), 3)].into());
+}
+
+async fn an_endpoint_with_a_backlog_takes_its_turn_like_the_others<S: DeliveryStore>(store: Arc<S>) {
+    let old = endpoint_of(&*store, "acme").await.id;
+    accept(&*store, "acme", 30).await;
+    let new = endpoint_of(&*store, "acme").await.id;
+    let late = (0..30).map(|n| event(&format!("late_{n}"))).collect::<Vec<_>>();
+    store.accept(&late).await.unwrap();
+    let room = Room { per_endpoint: 100, per_tenant: 100, limit: 10, ..Room::default() };
+    let by_endpoint = count_by(&claim(&*store, &room).await, |claim| claim.endpoint.id.clone());
+    assert_eq!(by_endpoint, [(old, 5), (new, 5)].into());
+}
+
+async fn a_tenant_has_no_more_claims_than_allowed<S: DeliveryStore>(store: Arc<S>) {
+    let ids = [endpoint_of(&*store, "acme").await.id, endpoint_of(&*store, "acme").await.id];
+    accept(&*store, "acme", 10).await;
+    let room = Room { per_endpoint: 100, per_tenant: 7, limit: 100, ..Room::default() };
+    assert_eq!(claim(&*store, &room).await.len(), 7);
+    let room = Room { in_flight: vec![(ids[0].clone(), 4), (ids[1].clone(), 2)], ..room };
+    assert_eq!(claim(&*store, &room).await.len(), 1);
+}
