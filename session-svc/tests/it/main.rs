@@ -4,10 +4,13 @@
 
 mod support;
 
+mod cost;
+mod crash;
 mod create;
 mod get;
 mod hostile;
 mod list;
+mod outage;
 mod refresh;
 mod replicas;
 mod revoke;

@@ -1,7 +1,12 @@
 //! What the tests stand on: a running service, its callers, its events, and servers of their own to break.
 
+pub mod broker;
+pub mod commands;
 pub mod events;
 pub mod issuer;
+pub mod process;
+pub mod proxy;
+pub mod redis_server;
 pub mod requests;
 pub mod service;
 pub mod wait;

@@ -1,6 +1,6 @@
 //! A running session-svc with a clock that stands still until it is moved.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use proto::session::v1::session_service_client::SessionServiceClient;
 use secrecy::SecretString;
@@ -28,8 +28,8 @@ pub type Client = SessionServiceClient<InterceptedService<Channel, Outgoing>>;
 
 /// Monday, 2026-01-05, noon UTC.
 pub const START: Timestamp = Timestamp::from_ms(1_767_614_400_000);
-const OPERATOR_KEY: &str = "dev-operator-key";
-const CALL_DEADLINE: Duration = Duration::from_secs(10);
+pub const OPERATOR_KEY: &str = "dev-operator-key";
+pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Which store the service under test has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,9 @@ impl Service {
             ("LATCHKEY_ACCESS__JWKS_URL", issuer.jwks_url()),
         ];
         let base = base.into_iter().chain([("LATCHKEY_ACCESS__AUDIENCE", AUDIENCE.to_owned())]);
-        let all = base.chain(settings.iter().cloned()).map(|(name, value)| (name.to_owned(), value));
+        // The later one of two settings of a name counts.
+        let all: BTreeMap<String, String> =
+            base.chain(settings.iter().cloned()).map(|(name, value)| (name.to_owned(), value)).collect();
         let config: Config = svc_kit::config::load(DEFAULTS, None, all).unwrap();
         let parts = Parts {
             clock: clock.clone(),
