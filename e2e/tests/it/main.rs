@@ -4,5 +4,7 @@
 
 mod access;
 mod bad_input;
+mod crashes;
 mod main_path;
+mod races;
 mod support;

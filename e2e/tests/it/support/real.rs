@@ -70,19 +70,19 @@ pub struct Real {
     servers: Servers,
     name: String,
     ports: [[u16; 3]; 3],
-    more: Settings,
+    more: Vec<(Service, &'static str, String)>,
     seed: NamedTempFile,
     running: [Option<Child>; 3],
 }
 
 /// Runs `test` on the servers that all tests share; removes what it left there, also when it fails.
 pub async fn with_real(test: impl AsyncFnOnce(&mut Real)) {
-    with_servers(Servers::shared(), Vec::new(), test).await;
+    with_servers(Servers::shared(), test).await;
 }
 
-/// Runs `test` on these servers, with these settings besides.
-pub async fn with_servers(servers: Servers, more: Settings, test: impl AsyncFnOnce(&mut Real)) {
-    let mut real = Real::create(servers, more).await;
+/// Runs `test` on these servers.
+pub async fn with_servers(servers: Servers, test: impl AsyncFnOnce(&mut Real)) {
+    let mut real = Real::create(servers).await;
     let ended = AssertUnwindSafe(async {
         real.start_all().await;
         test(&mut real).await;
@@ -100,7 +100,7 @@ pub async fn with_servers(servers: Servers, more: Settings, test: impl AsyncFnOn
 }
 
 impl Real {
-    async fn create(servers: Servers, more: Settings) -> Self {
+    async fn create(servers: Servers) -> Self {
         let name = unique("e2e").replace('-', "_");
         // Held until every one is chosen, so that no two are the same.
         let held: Vec<TcpListener> = (0..9).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
@@ -116,7 +116,7 @@ impl Real {
             format!("http://localhost:{}", ports[Service::Auth as usize][2]),
             [url(Service::Auth), url(Service::Session), url(Service::Webhook)],
         );
-        Self { stack, servers, name, ports, more, seed, running: [None, None, None] }
+        Self { stack, servers, name, ports, more: Vec::new(), seed, running: [None, None, None] }
     }
 
     async fn start_all(&mut self) {
@@ -161,9 +161,17 @@ impl Real {
             }
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey-service"));
-        command.env("E2E_SERVICE", service.name()).envs(settings).envs(self.more.iter().cloned());
+        command.env("E2E_SERVICE", service.name()).envs(settings);
+        let more = self.more.iter().filter(|(of, ..)| *of == service);
+        command.envs(more.map(|(_, name, value)| (*name, value.as_str())));
         command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
         command
+    }
+
+    /// Gives a service another setting from its next start on; no value takes it back.
+    pub fn set(&mut self, service: Service, name: &'static str, value: Option<&str>) {
+        self.more.retain(|(of, other, _)| *of != service || *other != name);
+        self.more.extend(value.map(|value| (service, name, value.to_owned())));
     }
 
     /// Starts a service and waits until it says that it can serve.

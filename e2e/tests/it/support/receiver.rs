@@ -75,6 +75,11 @@ impl Receiver {
         (receiver, secret)
     }
 
+    /// Lets requests be answered, or leaves them waiting once they have come in.
+    pub fn answer(&self, is_answering: bool) {
+        self.is_answering.send_replace(is_answering);
+    }
+
     /// Everything that came, in its order, repetitions included.
     pub fn all(&self) -> Vec<Received> {
         self.received.lock().unwrap().clone()

@@ -5,8 +5,9 @@ use std::time::Duration;
 use latchkey::dev::{self, DevOptions, DevServer, Ports, Seed};
 use prost_reflect::MethodDescriptor;
 use proto::{
-    auth::v1::user_service_client::UserServiceClient, session::v1::session_service_client::SessionServiceClient,
-    webhook::v1::endpoint_service_client::EndpointServiceClient,
+    auth::v1::{auth_service_client::AuthServiceClient, user_service_client::UserServiceClient},
+    session::v1::session_service_client::SessionServiceClient,
+    webhook::v1::{endpoint_service_client::EndpointServiceClient, event_service_client::EventServiceClient},
 };
 use svc_kit::client::Outgoing;
 use tonic::{service::interceptor::InterceptedService, transport::Channel};
@@ -85,6 +86,16 @@ impl Stack {
     pub fn sessions_as(&self, credential: &str) -> SessionServiceClient<Carrier> {
         let (channel, outgoing) = carry(&self.session, credential);
         SessionServiceClient::with_interceptor(channel, outgoing)
+    }
+
+    pub fn login(&self) -> AuthServiceClient<Carrier> {
+        let (channel, outgoing) = carry(&self.auth, OPERATOR_KEY);
+        AuthServiceClient::with_interceptor(channel, outgoing)
+    }
+
+    pub fn events(&self) -> EventServiceClient<Carrier> {
+        let (channel, outgoing) = carry(&self.webhook, OPERATOR_KEY);
+        EventServiceClient::with_interceptor(channel, outgoing)
     }
 
     pub fn users(&self) -> UserServiceClient<Carrier> {

@@ -10,8 +10,17 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Waits until `look` finds something.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
-    let found = tokio::time::timeout(DEADLINE, async {
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, look: impl FnMut() -> F) -> T {
+    within(DEADLINE, what, look).await
+}
+
+/// Waits until `look` finds something, at most `deadline`.
+pub async fn within<T, F: Future<Output = Option<T>>>(
+    deadline: Duration,
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> T {
+    let found = tokio::time::timeout(deadline, async {
         loop {
             if let Some(found) = look().await {
                 return found;
