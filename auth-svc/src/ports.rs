@@ -211,6 +211,11 @@ pub trait Sessions: Send + Sync + 'static {
         token: &str,
         application: &str,
     ) -> impl Future<Output = Result<(session_pb::Session, SecretString), SessionsError>> + Send;
+    /// Records that a user proved again who they are; returns the session and its new token.
+    fn reauthenticate(
+        &self,
+        request: session_pb::ReauthenticateSessionRequest,
+    ) -> impl Future<Output = Result<(session_pb::Session, SecretString), SessionsError>> + Send;
     /// Ends a session; says whether it had ended before.
     fn revoke(
         &self,

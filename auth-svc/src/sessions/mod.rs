@@ -105,6 +105,14 @@ impl Sessions for GrpcSessions {
         Ok((complete(answer.session)?, answer.token.into()))
     }
 
+    async fn reauthenticate(
+        &self,
+        request: pb::ReauthenticateSessionRequest,
+    ) -> Result<(pb::Session, SecretString), SessionsError> {
+        let answer = self.client.clone().reauthenticate_session(request).await.map_err(failed)?.into_inner();
+        Ok((complete(answer.session)?, answer.token.into()))
+    }
+
     async fn revoke(
         &self,
         session: SessionRef<'_>,

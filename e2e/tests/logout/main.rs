@@ -4,5 +4,6 @@
 
 mod cross_site;
 mod pages;
+mod sso;
 mod support;
 mod tokens;

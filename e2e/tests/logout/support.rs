@@ -45,11 +45,16 @@ impl Stack {
 
     /// Signs in with the form, in a browser that has a cookie already.
     pub async fn sign_in_with(&self, cookie: &str) -> SignedIn {
+        self.sign_in_as(("ada@example.com", "correct horse battery staple"), cookie).await
+    }
+
+    /// Signs somebody in with the form, in a browser that has a cookie already.
+    pub async fn sign_in_as(&self, (login, password): (&str, &str), cookie: &str) -> SignedIn {
         let page = self.get(&self.authorize(&[("prompt", "login")]), cookie).await;
         let binding = format!("{}; {cookie}", cookie_of(&page, "interaction").unwrap());
         let html = page.text().await.unwrap();
         let field = html.split("name=\"interaction\" value=\"").nth(1).unwrap().split('"').next().unwrap();
-        let form = [("interaction", field), ("login", "ada@example.com"), ("password", "correct horse battery staple")];
+        let form = [("interaction", field), ("login", login), ("password", password)];
         let sent = self.http.post(self.at("/login")).header(header::COOKIE, binding).form(&form).send().await.unwrap();
         let cookie = cookie_of(&sent, "sso").unwrap();
         let code = query(&location(&sent), "code").unwrap();

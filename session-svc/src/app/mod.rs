@@ -3,6 +3,7 @@
 pub mod create;
 pub mod get;
 pub mod list;
+pub mod reauthenticate;
 pub mod refresh;
 pub mod relay;
 pub mod revoke;

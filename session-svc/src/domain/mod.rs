@@ -6,6 +6,7 @@ pub mod end;
 pub mod event;
 pub mod filter;
 pub mod id;
+pub mod reauthentication;
 pub mod refresh;
 pub mod revision;
 pub mod session;

@@ -86,6 +86,17 @@ impl<S: SessionStore> pb::session_service_server::SessionService for SessionGrpc
         }))
     }
 
+    async fn reauthenticate_session(
+        &self,
+        request: Request<pb::ReauthenticateSessionRequest>,
+    ) -> Result<Response<pb::ReauthenticateSessionResponse>, Status> {
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let command = parse::reauthenticate(&caller, request.into_inner()).map_err(status)?;
+        let (stored, token) = self.sessions.reauthenticate(&caller, &command).await.map_err(status)?;
+        let token = token.expose_secret().to_owned();
+        Ok(Response::new(pb::ReauthenticateSessionResponse { session: Some(message(&stored)), token }))
+    }
+
     async fn get_session(
         &self,
         request: Request<pb::GetSessionRequest>,

@@ -11,6 +11,7 @@ use crate::{
     app::{
         RequestHash,
         create::CreateSession,
+        reauthenticate::ReauthenticateSession,
         refresh::RefreshSession,
         revoke::RevokeSession,
         revoke_many::RevokeSessions,
@@ -22,6 +23,7 @@ use crate::{
         end::EndReason,
         filter::{Filter, Span, State},
         id::{ApplicationId, Owner, SessionId, TenantId, UserId},
+        reauthentication::Proof,
         refresh::Origin,
         session::{Kind, RefreshMode},
         times::Times,
@@ -244,6 +246,26 @@ pub(super) fn refresh(caller: &Caller, request: pb::RefreshSessionRequest) -> Pa
     let application = application("application_id", &request.application_id)?;
     let token = token("token", &request.token)?.ok_or(SessionError::TokenRefused)?;
     Ok(RefreshSession { token, application, origin })
+}
+
+pub(super) fn reauthenticate(
+    caller: &Caller,
+    request: pb::ReauthenticateSessionRequest,
+) -> Parsed<ReauthenticateSession> {
+    let origin = Origin {
+        ip_address: ip_address("ip_address", &request.ip_address)?,
+        user_agent: text("user_agent", &request.user_agent, 512)?,
+        actor: caller.subject.clone(),
+    };
+    let proof = Proof {
+        amr: texts("amr", &request.amr, 8, 32)?,
+        acr: text("acr", &request.acr, 128)?,
+        keep_signed_in: request.keep_signed_in,
+        origin,
+    };
+    let user = UserId::parse(&request.user_id).map_err(|error| field("user_id", error))?;
+    let token = token("token", &request.token)?.ok_or(SessionError::TokenRefused)?;
+    Ok(ReauthenticateSession { token, user, proof })
 }
 
 fn reason(value: i32) -> Parsed<EndReason> {

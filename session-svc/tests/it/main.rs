@@ -11,6 +11,7 @@ mod get;
 mod hostile;
 mod list;
 mod outage;
+mod reauthenticate;
 mod refresh;
 mod replicas;
 mod revoke;

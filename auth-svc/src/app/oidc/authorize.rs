@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use svc_kit::{clock::Timestamp, entropy, secret};
 
 use crate::{
-    app::{Adapters, Auth},
+    app::{Adapters, Auth, oidc::sso::Arrival},
     domain::{
         authorize::AuthorizationRequest,
         event::What,
@@ -14,7 +14,7 @@ use crate::{
         user::UserId,
     },
     error::AuthError,
-    ports::{GrantStore as _, SessionRef, Sessions as _, SessionsError, UserStore as _},
+    ports::{GrantStore as _, SessionRef, Sessions as _, UserStore as _},
 };
 
 /// What a browser that is signed in has: the session and its token.
@@ -89,7 +89,7 @@ impl<A: Adapters> Auth<A> {
         self.issue_code(request, sso, user.epoch).await.map(Some)
     }
 
-    /// Signs a user in at the hosted page. The previous session of the browser ends: its cookie's value dies.
+    /// Signs a user in at the hosted page. The value that the cookie had dies.
     ///
     /// # Errors
     /// [`AuthError::CredentialsRefused`], or a failure.
@@ -102,25 +102,7 @@ impl<A: Adapters> Auth<A> {
     ) -> Result<SignedIn, AuthError> {
         let Credentials { login, password, keep_signed_in, user_agent } = credentials;
         let user = self.authenticate(tenant, &request.client_id, &login, password).await?;
-        let device = pb::Device { user_agent, r#type: pb::DeviceType::Browser.into(), ..pb::Device::default() };
-        let open = pb::CreateSessionRequest {
-            tenant_id: tenant.to_owned(),
-            user_id: user.id.to_string(),
-            kind: pb::SessionKind::Sso.into(),
-            amr: vec!["pwd".to_owned()],
-            device: Some(device),
-            keep_signed_in,
-            // A browser sends the cookie with parallel requests; rotation would gain nothing but races.
-            refresh_mode: pb::RefreshMode::Reusable.into(),
-            ..pb::CreateSessionRequest::default()
-        };
-        let (session, token) = self.open_session(&user.id, user.epoch, open).await?;
-        if let Some(old) = self.sso_session(tenant, previous).await? {
-            match self.sessions.revoke(SessionRef::Id(&old.id), pb::EndReason::Logout).await {
-                Ok(_) | Err(SessionsError::NotFound) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let (session, token) = self.enter(&user, Arrival { user_agent, keep_signed_in }, previous).await?;
         let what = What::LoginSuccess {
             user: user.id.to_string(),
             application: request.client_id.clone(),

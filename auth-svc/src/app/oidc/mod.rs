@@ -5,3 +5,4 @@ pub mod client;
 pub mod end_session;
 pub mod exchange;
 pub mod logout_token;
+pub mod sso;
