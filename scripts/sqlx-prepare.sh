@@ -5,7 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 admin="${LATCHKEY_TEST_POSTGRES_URL:-postgres://root@127.0.0.1:5432/postgres}"
-for service in ${*:-auth webhook}; do
+[ $# -gt 0 ] || set -- auth webhook
+for service in "$@"; do
     [ -d "$service-svc/migrations" ] || continue
     database="latchkey_prepare_$service"
     psql -q "$admin" -c "DROP DATABASE IF EXISTS $database" -c "CREATE DATABASE $database"
