@@ -12,7 +12,7 @@ use svc_kit::{
     entropy,
     id::encode_base32,
     ops::{self, Readiness},
-    server::GrpcServer,
+    server::{GrpcServer, threads::threads},
     telemetry::metrics,
 };
 
@@ -52,7 +52,8 @@ pub async fn start(config: Config, parts: Parts) -> Result<Running, BootError> {
     match config.store.kind {
         StoreKind::Redis => {
             let (url, shards) = (config.store.url.expose_secret(), config.store.shards);
-            let store = RedisStore::new(url, &config.store.prefix, &config.session.deployment, shards)?;
+            let threads = threads(config.serving.threads);
+            let store = RedisStore::new(url, &config.store.prefix, &config.session.deployment, shards, threads)?;
             check(&store, &config).await?;
             start_with(store, config, parts).await
         }
@@ -93,6 +94,7 @@ async fn start_with<S: Chores + Outbox>(store: S, config: Config, parts: Parts) 
     let replica = encode_base32(&entropy::bytes::<10>(&*parts.entropy));
     bus::spawn(sessions.clone(), publisher, replica, readiness.clone(), &parts.lifecycle);
     let grpc_addr = GrpcServer::new(&config.grpc, access)
+        .on_threads(threads(config.serving.threads))
         .add_service(SessionServiceServer::new(SessionGrpc::new(sessions)))
         .describe(proto::descriptor::FILE_DESCRIPTOR_SET)
         .serve(&readiness, &parts.lifecycle)

@@ -8,6 +8,7 @@ use svc_kit::{
         AccessConfig, BusConfig, HumanDuration, ListenConfig, Problems, Profile, ServerConfig, ShutdownConfig,
         TelemetryConfig, Validate,
     },
+    server::threads::THREADS_MAX,
 };
 
 use crate::{
@@ -31,6 +32,8 @@ pub struct Config {
     pub profile: Profile,
     /// The gRPC server.
     pub grpc: ServerConfig,
+    /// The threads that serve.
+    pub serving: ServingConfig,
     /// The operations port.
     pub ops: ListenConfig,
     /// The store.
@@ -47,6 +50,13 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// How to stop.
     pub shutdown: ShutdownConfig,
+}
+
+/// `[serving]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ServingConfig {
+    /// Threads that serve calls; 0: one for each processor.
+    pub threads: usize,
 }
 
 /// Which store.
@@ -138,6 +148,7 @@ impl PolicyConfig {
 impl Validate for Config {
     fn validate(&self, problems: &mut Problems) {
         self.grpc.validate(problems);
+        problems.check(self.serving.threads <= THREADS_MAX, "serving.threads", "must be 0 to 256");
         self.policy.validate(problems);
         self.access.validate(self.profile, problems);
         self.bus.validate(self.profile, problems);

@@ -6,12 +6,16 @@ use std::{
     net::SocketAddr,
     process::ExitCode,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures::future::BoxFuture;
 use http::uri::PathAndQuery;
+use svc_kit::{
+    lifecycle::Lifecycle,
+    server::threads::{self, Incoming},
+};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{
     Request, Response, Status,
     body::Body,
@@ -23,6 +27,8 @@ use tower::Service;
 
 use crate::{failure::Failure, load::Target, process};
 
+/// Nobody stops the echo but by killing it.
+const GRACE: Duration = Duration::ZERO;
 const PATH: &str = "/latchkey.bench.Echo/Call";
 
 /// What is sent and comes back: as long as a session token.
@@ -66,20 +72,17 @@ impl Service<http::Request<Body>> for Echo {
     }
 }
 
-/// Serves the echo as the whole of a process.
+/// Serves the echo as the whole of a process, on threads like session-svc.
 pub fn serve(listen: SocketAddr) -> ExitCode {
-    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().enable_all().build() else {
+    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() else {
         return ExitCode::FAILURE;
     };
     let served = runtime.block_on(async {
+        let lifecycle = Lifecycle::new();
         let listener = TcpListener::bind(listen).await?;
-        let incoming = TcpListenerStream::new(listener);
-        let incoming = futures::StreamExt::inspect(incoming, |stream| {
-            if let Ok(stream) = stream {
-                let _ = stream.set_nodelay(true);
-            }
-        });
-        Server::builder().add_service(Echo).serve_with_incoming(incoming).await.map_err(Failure::from)
+        let serve = |incoming: Incoming| Server::builder().add_service(Echo).serve_with_incoming(incoming);
+        threads::serve_on_threads(listener, threads::threads(0), serve, &lifecycle)?;
+        lifecycle.wait(GRACE).await.map_err(|crash| Failure::Unexpected(crash.to_string()))
     });
     if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -36,7 +36,7 @@ impl Bench {
         let redis = RedisServer::start_with(&[]).await;
         let proxy = Proxy::start(redis.port()).await;
         let config: Config = svc_kit::config::load(DEFAULTS, None, []).unwrap();
-        let store = RedisStore::new(&format!("redis://{}/0", proxy.address), "", "test", 4).unwrap();
+        let store = RedisStore::new(&format!("redis://{}/0", proxy.address), "", "test", 4, 1).unwrap();
         let sessions = Sessions {
             store: Arc::new(store),
             keys: ServerKeys::parse(&config.session.server_keys).unwrap(),

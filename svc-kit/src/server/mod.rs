@@ -1,18 +1,23 @@
 //! The gRPC server: everything that a call passes before its handler, in one order for every service.
 //!
 //! A call passes trace, metrics, shedding, deadline and panic guard ([`call`]), then access ([`crate::access`]), then its
-//! handler. Health and reflection are part of every server.
+//! handler. Health and reflection are part of every server. A server whose calls are short and many serves on threads of
+//! its own ([`threads`]); the others serve on the runtime that they are started on.
 
 mod call;
+pub mod threads;
 
 pub use call::{CallLayer, ServerError};
 
 use std::{net::SocketAddr, time::Duration};
 
+use futures::StreamExt as _;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{server::NamedService, service::RoutesBuilder, transport::Server};
 use tonic_health::ServingStatus;
+
+use threads::Incoming;
 
 use crate::{access::AccessLayer, config::ServerConfig, lifecycle::Lifecycle, ops::Readiness};
 
@@ -36,6 +41,9 @@ pub enum StartError {
     /// The descriptors cannot be offered for reflection.
     #[error("the descriptors cannot be offered for reflection")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// A thread cannot be had.
+    #[error("cannot start a thread to serve on")]
+    Thread(#[source] std::io::Error),
 }
 
 /// A gRPC server that is being put together.
@@ -45,13 +53,28 @@ pub struct GrpcServer {
     routes: RoutesBuilder,
     descriptors: Vec<&'static [u8]>,
     services: Vec<&'static str>,
+    threads: Option<usize>,
 }
 
 impl GrpcServer {
     /// Makes a server without services.
     pub fn new(config: &ServerConfig, access: AccessLayer) -> Self {
         let descriptors = vec![tonic_health::pb::FILE_DESCRIPTOR_SET];
-        Self { config: config.clone(), access, routes: RoutesBuilder::default(), descriptors, services: Vec::new() }
+        Self {
+            config: config.clone(),
+            access,
+            routes: RoutesBuilder::default(),
+            descriptors,
+            services: Vec::new(),
+            threads: None,
+        }
+    }
+
+    /// Serves on `count` threads with a runtime each, see [`threads`].
+    #[must_use]
+    pub fn on_threads(mut self, count: usize) -> Self {
+        self.threads = Some(count);
+        self
     }
 
     /// Adds a service.
@@ -100,25 +123,35 @@ impl GrpcServer {
             self.routes.add_service(reflection.build_v1()?);
         }
         let call = CallLayer::new(self.config.deadline.0, self.config.concurrency_max);
-        let router = Server::builder()
+        let server = Server::builder()
             .http2_keepalive_interval(Some(KEEPALIVE))
             .http2_keepalive_timeout(Some(KEEPALIVE))
             .max_concurrent_streams(Some(STREAMS_PER_CONNECTION_MAX))
             .layer(call)
-            .layer(self.access)
-            .add_routes(self.routes.routes());
+            .layer(self.access);
+        let routes = self.routes.routes();
         report_health(health, self.services, readiness, lifecycle);
         let soft = lifecycle.soft().clone();
-        let incoming = TcpListenerStream::new(listener);
-        let incoming = futures::StreamExt::inspect(incoming, |stream| {
-            if let Ok(stream) = stream {
-                let _ = stream.set_nodelay(true);
-            }
-        });
-        lifecycle
-            .spawn("grpc", async move { router.serve_with_incoming_shutdown(incoming, soft.cancelled_owned()).await });
+        let serve = |incoming: Incoming| {
+            let mut server = server;
+            server.add_routes(routes).serve_with_incoming_shutdown(incoming, soft.cancelled_owned())
+        };
+        match self.threads {
+            Some(count) => threads::serve_on_threads(listener, count, serve, lifecycle).map_err(StartError::Thread)?,
+            None => lifecycle.spawn("grpc", serve(without_delay(listener))),
+        }
         Ok(bound)
     }
+}
+
+/// The connections of a listener; what is written to them leaves at once.
+fn without_delay(listener: TcpListener) -> Incoming {
+    let incoming = TcpListenerStream::new(listener).inspect(|stream| {
+        if let Ok(stream) = stream {
+            let _ = stream.set_nodelay(true);
+        }
+    });
+    incoming.boxed()
 }
 
 /// Keeps the health service's answers equal to the readiness.

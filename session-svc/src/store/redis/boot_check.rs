@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{RedisStore, failed};
+use super::RedisStore;
 use crate::ports::StoreError;
 
 /// The layout of this version.
@@ -18,7 +18,7 @@ impl RedisStore {
         let mine = format!("layout={LAYOUT} shards={}", self.shards);
         let mut pipeline = redis::pipe();
         pipeline.cmd("SET").arg(self.keys.layout()).arg(&mine).arg("NX").ignore().get(self.keys.layout());
-        let (found,): (String,) = pipeline.query_async(&mut self.connection.clone()).await.map_err(failed)?;
+        let (found,): (String,) = self.link.pipeline(&pipeline).await?;
         if found != mine {
             tracing::error!(found, expected = mine, "the store was made with another layout or number of shards");
             return Err(StoreError::Unreadable("the layout is another one"));
@@ -31,7 +31,7 @@ impl RedisStore {
             let mut get = redis::cmd("CONFIG");
             get.arg("GET").arg(name);
             // A server that does not let us look is one whose keeper has to know.
-            let settings: HashMap<String, String> = self.command(&get).await.unwrap_or_default();
+            let settings: HashMap<String, String> = self.link.command(&get).await.unwrap_or_default();
             if settings.get(name).is_some_and(|value| value != wanted) {
                 unsafe_settings.push(format!("{name} is not {wanted}: {why}"));
             }

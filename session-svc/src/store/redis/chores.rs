@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use svc_kit::clock::Timestamp;
 
-use super::{RedisStore, failed, record};
+use super::{RedisStore, record};
 use crate::{
     domain::{
         cutoff::Scope,
@@ -23,7 +23,7 @@ impl Chores for RedisStore {
             let key = self.keys.lease(*shard);
             pipeline.cmd("SET").arg(&key).arg(owner).arg("NX").arg("PX").arg(ms).ignore().get(&key);
         }
-        let owners: Vec<Option<String>> = pipeline.query_async(&mut self.connection.clone()).await.map_err(failed)?;
+        let owners: Vec<Option<String>> = self.link.pipeline(&pipeline).await?;
         let held: Vec<Shard> = shards
             .into_iter()
             .zip(owners)
@@ -36,7 +36,7 @@ impl Chores for RedisStore {
             pipeline.cmd("PEXPIRE").arg(self.keys.lease(*shard)).arg(ms).ignore();
         }
         if !held.is_empty() {
-            pipeline.query_async::<()>(&mut self.connection.clone()).await.map_err(failed)?;
+            self.link.pipeline::<()>(&pipeline).await?;
         }
         Ok(held)
     }
@@ -44,20 +44,22 @@ impl Chores for RedisStore {
     async fn due(&self, shard: Shard, now: Timestamp, limit: usize) -> Result<Vec<SessionId>, StoreError> {
         let mut range = redis::cmd("ZRANGE");
         range.arg(self.keys.looks(shard)).arg("-inf").arg(now.as_ms()).arg("BYSCORE").arg("LIMIT").arg(0).arg(limit);
-        let members: Vec<Vec<u8>> = self.command(&range).await?;
+        let members: Vec<Vec<u8>> = self.link.command(&range).await?;
         Ok(members.iter().filter_map(|member| SessionId::from_bytes(member)).collect())
     }
 
     async fn look_again(&self, id: SessionId, next: Option<Timestamp>) -> Result<(), StoreError> {
         let (key, member) = (self.keys.looks(id.shard()), id.to_bytes());
         match next {
-            Some(next) => self.command(redis::cmd("ZADD").arg(key).arg("XX").arg(next.as_ms()).arg(&member[..])).await,
-            None => self.command(redis::cmd("ZREM").arg(key).arg(&member[..])).await,
+            Some(next) => {
+                self.link.command(redis::cmd("ZADD").arg(key).arg("XX").arg(next.as_ms()).arg(&member[..])).await
+            }
+            None => self.link.command(redis::cmd("ZREM").arg(key).arg(&member[..])).await,
         }
     }
 
     async fn unfinished(&self, shard: Shard) -> Result<Vec<Scope>, StoreError> {
-        let members: Vec<Vec<u8>> = self.command(redis::cmd("SMEMBERS").arg(self.keys.unfinished(shard))).await?;
+        let members: Vec<Vec<u8>> = self.link.command(redis::cmd("SMEMBERS").arg(self.keys.unfinished(shard))).await?;
         members.iter().map(|member| record::decode_scope(member)).collect()
     }
 
@@ -65,12 +67,12 @@ impl Chores for RedisStore {
         // A newer cutoff of the scope has work of its own; taking its mark away would leave that undone.
         let field = record::encode_scope(scope);
         let current: Option<Vec<u8>> =
-            self.command(redis::cmd("HGET").arg(self.keys.cutoffs(shard)).arg(&field)).await?;
+            self.link.command(redis::cmd("HGET").arg(self.keys.cutoffs(shard)).arg(&field)).await?;
         let current = current.map(|value| record::decode_cutoff(&value)).transpose()?;
         if current.is_some_and(|cutoff| cutoff.revision > upto) {
             return Ok(());
         }
-        self.command(redis::cmd("SREM").arg(self.keys.unfinished(shard)).arg(&field)).await
+        self.link.command(redis::cmd("SREM").arg(self.keys.unfinished(shard)).arg(&field)).await
     }
 
     async fn forget_cutoffs(&self, shard: Shard, before: Timestamp) -> Result<(), StoreError> {
@@ -88,6 +90,6 @@ impl Chores for RedisStore {
         pipeline.atomic();
         pipeline.cmd("HDEL").arg(self.keys.cutoffs(shard)).arg(&old).ignore();
         pipeline.cmd("INCR").arg(self.keys.version(shard)).ignore();
-        pipeline.query_async(&mut self.connection.clone()).await.map_err(failed)
+        self.link.pipeline(&pipeline).await
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use redis::{Script, Value, aio::ConnectionManager};
+use redis::{Script, Value};
 use svc_kit::{clock::Timestamp, telemetry::TraceContext};
 
-use super::{failed, keys::Keys, record};
+use super::{failed, keys::Keys, link::Link, record};
 use crate::{
     contract::event,
     domain::{revision::Revision, session::TOMBSTONE},
@@ -34,12 +34,7 @@ impl Scripts {
         }
     }
 
-    pub(super) async fn run(
-        &self,
-        connection: &ConnectionManager,
-        keys: &Keys,
-        commit: &Commit,
-    ) -> Result<Committed, StoreError> {
+    pub(super) async fn run(&self, link: &Link, keys: &Keys, commit: &Commit) -> Result<Committed, StoreError> {
         let script = if commit.is_ending { &self.ending } else { &self.creating };
         let mut call = script.prepare_invoke();
         let shard = commit.shard;
@@ -63,7 +58,7 @@ impl Scripts {
             call.arg(&event::encode(what)[..]).arg(event::type_of(what));
             call.arg(&trace.traceparent).arg(&trace.tracestate);
         }
-        let result: Vec<Value> = call.invoke_async(&mut connection.clone()).await.map_err(failed)?;
+        let result: Vec<Value> = call.invoke_async(&mut link.connection()?).await.map_err(failed)?;
         decode(&result)
     }
 }

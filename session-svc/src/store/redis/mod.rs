@@ -4,19 +4,16 @@ mod boot_check;
 mod chores;
 mod commit;
 mod keys;
+mod link;
 mod outbox;
 mod record;
 
 use std::{
     collections::HashMap,
     sync::{Arc, RwLock},
-    time::Duration,
 };
 
-use redis::{
-    Client, RedisError, RedisResult,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
+use redis::RedisError;
 use svc_kit::boot::BootError;
 
 use crate::{
@@ -27,15 +24,11 @@ use crate::{
     ports::{Answer, Commit, Committed, IdempotencyKey, ListQuery, Loaded, Read, SessionStore, StoreError},
 };
 use keys::Keys;
-
-/// Longest wait for an answer and for a connection; both well below a call's deadline.
-const ANSWER_TIMEOUT: Duration = Duration::from_millis(800);
-const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(250);
+use link::Link;
 
 /// Sessions in Redis.
 pub struct RedisStore {
-    client: Client,
-    connection: ConnectionManager,
+    link: Link,
     keys: Keys,
     deployment: String,
     shards: u16,
@@ -49,18 +42,9 @@ impl RedisStore {
     ///
     /// # Errors
     /// Fails when the URL cannot be used.
-    pub fn new(url: &str, prefix: &str, deployment: &str, shards: u16) -> Result<Self, BootError> {
-        let client = Client::open(url).map_err(BootError::because("redis.url cannot be used"))?;
-        let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(ANSWER_TIMEOUT))
-            .set_connection_timeout(Some(ANSWER_TIMEOUT))
-            .set_max_delay(RECONNECT_DELAY_MAX)
-            .set_number_of_retries(1);
-        let connection = ConnectionManager::new_lazy_with_config(client.clone(), config)
-            .map_err(BootError::because("redis.url cannot be used"))?;
+    pub fn new(url: &str, prefix: &str, deployment: &str, shards: u16, threads: usize) -> Result<Self, BootError> {
         Ok(Self {
-            client,
-            connection,
+            link: Link::new(url, threads)?,
             keys: Keys::new(prefix),
             deployment: deployment.to_owned(),
             shards,
@@ -85,8 +69,7 @@ impl RedisStore {
         // The version first: cutoffs that are newer than their version are fetched once more, never missed.
         let mut pipeline = redis::pipe();
         pipeline.get(self.keys.version(shard)).hgetall(self.keys.cutoffs(shard));
-        let (version, fields): (Option<u64>, HashMap<Vec<u8>, Vec<u8>>) =
-            pipeline.query_async(&mut self.connection.clone()).await.map_err(failed)?;
+        let (version, fields): (Option<u64>, HashMap<Vec<u8>, Vec<u8>>) = self.link.pipeline(&pipeline).await?;
         let scopes = fields
             .into_iter()
             .map(|(field, value)| Ok((record::decode_scope(&field)?, record::decode_cutoff(&value)?)))
@@ -95,10 +78,6 @@ impl RedisStore {
         let mut known = self.cutoffs.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.insert(shard, cutoffs.clone());
         Ok(cutoffs)
-    }
-
-    async fn command<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
-        command.query_async(&mut self.connection.clone()).await.map_err(failed)
     }
 }
 
@@ -117,16 +96,14 @@ impl SessionStore for RedisStore {
         // The record before the version: a cutoff that came first is seen.
         let mut pipeline = redis::pipe();
         pipeline.get(self.keys.session(id)).get(self.keys.version(shard));
-        let answer: RedisResult<(Option<Vec<u8>>, Option<u64>)> =
-            pipeline.query_async(&mut self.connection.clone()).await;
-        let (value, version) = answer.map_err(failed)?;
+        let (value, version): (Option<Vec<u8>>, Option<u64>) = self.link.pipeline(&pipeline).await?;
         let cutoffs = self.cutoffs_of(shard, version.unwrap_or(0)).await?;
         let read = value.map(|value| record::decode(id, value)).transpose()?;
         Ok(Loaded { read, cutoffs })
     }
 
     async fn cutoffs(&self, shard: Shard) -> Result<Arc<Cutoffs>, StoreError> {
-        let version: Option<u64> = self.command(&redis::Cmd::get(self.keys.version(shard))).await?;
+        let version: Option<u64> = self.link.command(&redis::Cmd::get(self.keys.version(shard))).await?;
         self.cutoffs_of(shard, version.unwrap_or(0)).await
     }
 
@@ -142,7 +119,7 @@ impl SessionStore for RedisStore {
                 false => range.arg(from.as_deref().unwrap_or("-inf")).arg("+inf").arg("BYSCORE"),
             };
             range.arg("LIMIT").arg(offset).arg(query.limit).arg("WITHSCORES");
-            let members: Vec<(Vec<u8>, i64)> = self.command(&range).await?;
+            let members: Vec<(Vec<u8>, i64)> = self.link.command(&range).await?;
             let is_last = members.len() < query.limit;
             offset += members.len();
             let ids: Vec<SessionId> = members
@@ -160,11 +137,11 @@ impl SessionStore for RedisStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        self.scripts.run(&self.connection, &self.keys, &commit).await
+        self.scripts.run(&self.link, &self.keys, &commit).await
     }
 
     async fn answer(&self, shard: Shard, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {
-        let value: Option<Vec<u8>> = self.command(&redis::Cmd::get(self.keys.answer(shard, key.as_str()))).await?;
+        let value: Option<Vec<u8>> = self.link.command(&redis::Cmd::get(self.keys.answer(shard, key.as_str()))).await?;
         value.map(|value| record::decode_answer(&value)).transpose()
     }
 
@@ -173,7 +150,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        self.command::<String>(&redis::cmd("PING")).await.map(drop)
+        self.link.command::<String>(&redis::cmd("PING")).await.map(drop)
     }
 }
 
@@ -186,7 +163,7 @@ impl RedisStore {
         for id in ids {
             get.arg(self.keys.session(*id));
         }
-        let values: Vec<Option<Vec<u8>>> = self.command(&get).await?;
+        let values: Vec<Option<Vec<u8>>> = self.link.command(&get).await?;
         ids.iter().zip(values).filter_map(|(id, value)| Some(record::decode(*id, value?))).collect()
     }
 }

@@ -2,16 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use redis::{
-    AsyncConnectionConfig,
-    streams::{StreamId, StreamReadReply},
-};
+use redis::streams::{StreamId, StreamReadReply};
 use svc_kit::{
     bus::{Message, routing_key},
     telemetry::TraceContext,
 };
 
-use super::{ANSWER_TIMEOUT, RedisStore, failed};
+use super::{RedisStore, failed};
 use crate::{
     contract::event,
     domain::{id::Shard, revision::Revision},
@@ -27,12 +24,7 @@ impl Outbox for RedisStore {
         let mut slot = self.outbox.lock().await;
         let mut connection = match slot.take() {
             Some(connection) => connection,
-            None => {
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(ANSWER_TIMEOUT))
-                    .set_response_timeout(Some(BLOCK + ANSWER_TIMEOUT));
-                self.client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?
-            }
+            None => self.link.waiting(BLOCK).await.map_err(failed)?,
         };
         let by_key: BTreeMap<String, Shard> = shards.iter().map(|shard| (self.keys.outbox(*shard), *shard)).collect();
         let mut read = redis::cmd("XREAD");
@@ -57,7 +49,7 @@ impl Outbox for RedisStore {
 
     async fn remove(&self, shard: Shard, last: Revision) -> Result<(), StoreError> {
         let next = Revision { ms: last.ms, number: last.number + 1 }.to_string();
-        self.command(redis::cmd("XTRIM").arg(self.keys.outbox(shard)).arg("MINID").arg(next)).await
+        self.link.command(redis::cmd("XTRIM").arg(self.keys.outbox(shard)).arg("MINID").arg(next)).await
     }
 }
 
