@@ -22,7 +22,7 @@ use svc_kit::{
 use tokio::sync::Notify;
 
 use crate::{
-    app::{Webhooks, accept::Intake},
+    app::{Webhooks, accept::Intake, meters::Meters},
     config::{Config, DEFAULTS, StoreKind},
     grpc::WebhookGrpc,
     http::HttpSender,
@@ -101,6 +101,7 @@ async fn start_with<S: DeliveryStore>(
         clock: parts.clock.clone(),
         entropy: parts.entropy.clone(),
         due: Notify::new(),
+        meters: Meters::default(),
     });
     let attached = readiness.clone();
     let on_attached = Arc::new(move |state| attached.set("bus", state));

@@ -1,12 +1,13 @@
 //! What the use cases need from outside.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use svc_kit::{bus::Message, clock::Timestamp, telemetry::TraceContext};
 
 use crate::domain::{
     delivery::{Attempt, Delivery, DeliveryId, State, Verdict},
-    endpoint::{DrainRate, Endpoint, EndpointId},
+    endpoint::{DrainRate, Endpoint, EndpointId, Subject},
+    health::{Health, Recent},
     signature::SigningSecret,
 };
 
@@ -32,6 +33,8 @@ pub struct LoggedEvent {
     pub event_type: String,
     /// Application that it concerns; may be empty.
     pub application: String,
+    /// What it happened to.
+    pub aggregate: String,
     /// When it happened.
     pub occurred_at: Timestamp,
     /// When it arrived.
@@ -40,6 +43,18 @@ pub struct LoggedEvent {
     pub payload: String,
     /// The trace that caused it.
     pub trace: TraceContext,
+}
+
+impl LoggedEvent {
+    /// Returns what it is about.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            tenant: &self.tenant,
+            event_type: &self.event_type,
+            application: &self.application,
+            aggregate: &self.aggregate,
+        }
+    }
 }
 
 /// A delivery that is ours to try, until its lease ends.
@@ -57,6 +72,8 @@ pub struct Claim {
     pub step: u32,
     /// Attempts made, ever.
     pub attempt_count: u32,
+    /// Whether it is tried to see if the endpoint works again.
+    pub is_probe: bool,
 }
 
 /// How much may be claimed.
@@ -87,6 +104,66 @@ pub struct Outcome {
     pub disable: Option<&'static str>,
     /// Events to send, in the same transaction.
     pub events: Vec<Message>,
+    /// What the try says about the endpoint.
+    pub word: Word,
+}
+
+/// What a try says about its endpoint.
+#[derive(Clone, Debug)]
+pub enum Word {
+    /// Nothing.
+    Nothing,
+    /// It works.
+    Works,
+    /// It failed; the judge says what follows.
+    Failed(Judge),
+}
+
+type Judging = dyn Fn(Option<Health>, Recent) -> Judgement + Send + Sync;
+
+/// Decides how an endpoint stands, from how it stood. Called while nobody else can change that.
+#[derive(Clone)]
+pub struct Judge(pub Arc<Judging>);
+
+impl std::fmt::Debug for Judge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Judge")
+    }
+}
+
+/// How an endpoint stands after a failure.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// Its record.
+    pub health: Health,
+    /// Why it gets nothing more, if so.
+    pub disable: Option<&'static str>,
+    /// Events to send.
+    pub events: Vec<Message>,
+}
+
+/// What is known about how an endpoint is doing.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointReport {
+    /// Its record, while it fails.
+    pub health: Option<Health>,
+    /// Its attempts, newest first, without responses.
+    pub attempts: Vec<Attempt>,
+    /// Deliveries that wait, as far as they were counted.
+    pub backlog: usize,
+    /// Arrival of the oldest of them.
+    pub oldest_waiting_at: Option<Timestamp>,
+}
+
+/// How much is looked at for an [`EndpointReport`].
+#[derive(Clone, Copy, Debug)]
+pub struct ReportBounds {
+    /// Attempts since then.
+    pub since: Timestamp,
+    /// At most so many.
+    pub attempts: usize,
+    /// Waiting deliveries are counted up to this.
+    pub backlog: usize,
 }
 
 /// Which deliveries to list.
@@ -122,6 +199,7 @@ pub trait EndpointStore: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Endpoint>, StoreError>> + Send;
     /// Stores a changed endpoint, unless it changed since `seen`; a disabled one's pending deliveries are cancelled.
+    /// One that is disabled or has another address has no record of failures any more.
     fn put_endpoint(
         &self,
         endpoint: &Endpoint,
@@ -136,6 +214,12 @@ pub trait EndpointStore: Send + Sync + 'static {
         now: Timestamp,
         per_second: DrainRate,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Returns how an endpoint is doing.
+    fn report(
+        &self,
+        id: &EndpointId,
+        bounds: ReportBounds,
+    ) -> impl Future<Output = Result<EndpointReport, StoreError>> + Send;
     /// Deletes an endpoint and cancels its pending deliveries; `false` when there was none.
     fn delete_endpoint(&self, id: &EndpointId) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }

@@ -75,6 +75,7 @@ pub fn logged(body: &Bytes, trace: &TraceContext, now: Timestamp) -> Result<Logg
         tenant: event.tenant_id,
         event_type: event.r#type,
         application: event.application_id,
+        aggregate: event.aggregate_id,
         occurred_at,
         received_at: now,
         payload,

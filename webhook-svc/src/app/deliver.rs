@@ -8,22 +8,12 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use prost::Message as _;
-use proto::event::v1 as pb;
-use svc_kit::{
-    bus::{Message, routing_key, shard_of},
-    clock::Timestamp,
-    entropy,
-    error::chain,
-};
+use svc_kit::error::chain;
 
 use super::{Webhooks, under_way::UnderWay};
 use crate::{
-    domain::{
-        delivery::{Attempt, State, Verdict},
-        schedule::{self, Next, Progress},
-    },
-    ports::{Claim, DeliveryStore, Outcome, Receipt, Room, Sender, Shipment, StoreError},
+    domain::delivery::Verdict,
+    ports::{Claim, DeliveryStore, Receipt, Room, Sender, Shipment, StoreError},
 };
 
 /// How long a claim lasts: longer than any attempt.
@@ -38,10 +28,6 @@ const POLL: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(5);
 /// How long to wait after the store failed.
 const RETRY: Duration = Duration::from_millis(500);
-/// A fault of ours does not spend the receiver's schedule; it is tried again after this.
-const OURS_RETRY: Duration = Duration::from_secs(30);
-/// Events of the engine itself: failing to deliver one of these makes no further event.
-const OPERATIONAL: [&str; 2] = ["delivery.exhausted", "endpoint.disabled"];
 
 impl<S: DeliveryStore> Webhooks<S> {
     /// Delivers for ever.
@@ -115,6 +101,7 @@ impl<S: DeliveryStore> Webhooks<S> {
             }
         };
         let outcome = self.outcome(claim, started, &receipt);
+        self.meters.attempted(&receipt);
         tracing::info!(
             delivery.id = %claim.id, endpoint.id = %claim.endpoint.id, event.id = claim.event.id,
             verdict = receipt.verdict.name(), status = receipt.verdict.status_code(), "attempted a delivery",
@@ -125,82 +112,5 @@ impl<S: DeliveryStore> Webhooks<S> {
             // The lease ends and the delivery is tried again: at least once.
             Err(error) => tracing::warn!(error = chain(&error), delivery.id = %claim.id, "an attempt is not recorded"),
         }
-    }
-
-    fn outcome(&self, claim: &Claim, started: Timestamp, receipt: &Receipt) -> Outcome {
-        let now = self.clock.now();
-        let attempt = Attempt {
-            at: started,
-            verdict: receipt.verdict.name().to_owned(),
-            status_code: receipt.verdict.status_code(),
-            duration_ms: u32::try_from(receipt.duration.as_millis()).unwrap_or(u32::MAX),
-            response: receipt.response.clone(),
-        };
-        let outcome = |state, next_attempt_at| Outcome {
-            attempt,
-            state,
-            next_attempt_at,
-            is_step: true,
-            disable: None,
-            events: Vec::new(),
-        };
-        if receipt.verdict == Verdict::Ours {
-            let again = now.saturating_add(OURS_RETRY);
-            return Outcome { is_step: false, ..outcome(State::Pending, Some(again)) };
-        }
-        let is_urgent = schedule::is_urgent(&claim.event.event_type);
-        let progress = Progress { is_urgent, attempts: claim.step + 1 };
-        let asked = receipt.retry_after.as_deref().and_then(|text| schedule::retry_after(text, now));
-        let random = entropy::fraction(&*self.entropy);
-        match schedule::after(receipt.verdict, progress, asked, random, now) {
-            Next::Done => outcome(State::Succeeded, None),
-            Next::At(at) => outcome(State::Pending, Some(at)),
-            Next::Exhausted => Outcome { events: self.exhausted(claim, now), ..outcome(State::Exhausted, None) },
-            Next::Gone => {
-                let events = self.disabled(claim, now);
-                Outcome { disable: Some("GONE"), events, ..outcome(State::Cancelled, None) }
-            }
-        }
-    }
-
-    fn exhausted(&self, claim: &Claim, now: Timestamp) -> Vec<Message> {
-        let data = pb::event::Data::DeliveryExhausted(pb::DeliveryExhausted {
-            delivery_id: claim.id.to_string(),
-            endpoint_id: claim.endpoint.id.to_string(),
-            event_id: claim.event.id.clone(),
-            attempts: claim.attempt_count + 1,
-        });
-        self.operational(claim, "delivery.exhausted", claim.id.as_str(), data, now)
-    }
-
-    fn disabled(&self, claim: &Claim, now: Timestamp) -> Vec<Message> {
-        let endpoint_id = claim.endpoint.id.to_string();
-        let data = pb::event::Data::EndpointDisabled(pb::EndpointDisabled { endpoint_id, reason: "GONE".to_owned() });
-        self.operational(claim, "endpoint.disabled", claim.endpoint.id.as_str(), data, now)
-    }
-
-    fn operational(
-        &self,
-        claim: &Claim,
-        event_type: &str,
-        aggregate: &str,
-        data: pb::event::Data,
-        now: Timestamp,
-    ) -> Vec<Message> {
-        if OPERATIONAL.contains(&claim.event.event_type.as_str()) {
-            return Vec::new();
-        }
-        let id = format!("evt_wh_{}_{}", claim.id.as_str().trim_start_matches("msg_"), claim.generation);
-        let event = pb::Event {
-            id: id.clone(),
-            r#type: event_type.to_owned(),
-            tenant_id: claim.endpoint.tenant.clone(),
-            occurred_at: Some(now.to_proto()),
-            aggregate_id: aggregate.to_owned(),
-            data: Some(data),
-            ..pb::Event::default()
-        };
-        let routing_key = routing_key(shard_of(aggregate), event_type);
-        vec![Message { id, routing_key, body: event.encode_to_vec().into(), trace: claim.event.trace.clone() }]
     }
 }

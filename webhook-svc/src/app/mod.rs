@@ -5,6 +5,9 @@ pub mod deliver;
 pub mod deliveries;
 pub mod endpoints;
 pub mod events;
+pub mod health;
+pub mod meters;
+mod outcome;
 pub mod pause;
 mod under_way;
 
@@ -13,6 +16,7 @@ use std::sync::Arc;
 use svc_kit::{clock::Clock, entropy::Entropy, seal::SealKeys};
 use tokio::sync::Notify;
 
+use self::meters::Meters;
 use crate::domain::egress::EgressPolicy;
 
 /// The use cases over a store.
@@ -29,4 +33,6 @@ pub struct Webhooks<S> {
     pub entropy: Arc<dyn Entropy>,
     /// Tells the delivery engine that something may be due.
     pub due: Notify,
+    /// What is counted.
+    pub meters: Meters,
 }

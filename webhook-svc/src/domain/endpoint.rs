@@ -72,12 +72,32 @@ pub struct SealedSecrets {
 
 impl Endpoint {
     /// Says whether an event is for this endpoint.
-    pub fn wants(&self, tenant: &str, event_type: &str, application: &str) -> bool {
+    pub fn wants(&self, event: Subject<'_>) -> bool {
+        let is_about_itself = is_operational(event.event_type) && event.aggregate == self.id.as_str();
         self.disabled.is_none()
-            && self.tenant == tenant
-            && (self.applications.is_empty() || self.applications.iter().any(|wanted| wanted == application))
-            && self.event_types.iter().any(|pattern| pattern.subscribes_to(event_type))
+            && self.tenant == event.tenant
+            && !is_about_itself
+            && (self.applications.is_empty() || self.applications.iter().any(|wanted| wanted == event.application))
+            && self.event_types.iter().any(|pattern| pattern.subscribes_to(event.event_type))
     }
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Tenant.
+    pub tenant: &'a str,
+    /// Type of the event.
+    pub event_type: &'a str,
+    /// Application that it concerns; may be empty.
+    pub application: &'a str,
+    /// What it happened to.
+    pub aggregate: &'a str,
+}
+
+/// Says whether events of a type are made by the engine itself: failing to deliver one of these makes no further event.
+pub fn is_operational(event_type: &str) -> bool {
+    matches!(event_type, "delivery.exhausted" | "endpoint.disabled" | "endpoint.failing")
 }
 
 /// A pattern of event types: a dotted name, or the start of one and `*`.

@@ -3,5 +3,6 @@
 pub mod delivery;
 pub mod egress;
 pub mod endpoint;
+pub mod health;
 pub mod schedule;
 pub mod signature;

@@ -4,6 +4,7 @@ use proto::webhook::v1 as pb;
 use svc_kit::clock::Timestamp;
 
 use crate::{
+    app::health::EndpointHealth,
     domain::{
         delivery::{Attempt, Delivery, State},
         endpoint::Endpoint,
@@ -30,6 +31,43 @@ pub(super) fn endpoint(endpoint: &Endpoint) -> pb::Endpoint {
         updated_at: Some(endpoint.updated_at.to_proto()),
         paused_at: endpoint.paused_at.map(Timestamp::to_proto),
     }
+}
+
+pub(super) fn health(health: &EndpointHealth) -> pb::EndpointHealth {
+    use pb::endpoint_health::Condition;
+    let open = health.failing.as_ref().and_then(|failing| failing.open.as_ref());
+    let condition = match (&health.endpoint.disabled, health.endpoint.paused_at, open, &health.failing) {
+        (Some(_), _, _, _) => Condition::Disabled,
+        (None, Some(_), _, _) => Condition::Paused,
+        (None, None, Some(_), _) => Condition::BreakerOpen,
+        (None, None, None, Some(_)) => Condition::Failing,
+        (None, None, None, None) => Condition::Healthy,
+    };
+    let failure = health.last_failure.as_ref();
+    let [p50, p95, p99] = health.latencies_ms.map(number);
+    pb::EndpointHealth {
+        endpoint_id: health.endpoint.id.to_string(),
+        condition: condition.into(),
+        breaker_reason: open.map(|open| open.reason.name().to_owned()).unwrap_or_default(),
+        next_probe_at: open.map(|open| open.next_probe_at.to_proto()),
+        failing_since: health.failing.as_ref().map(|failing| failing.failing_since.to_proto()),
+        disabled_at: health.failing.as_ref().map(|failing| failing.disabled_at().to_proto()),
+        last_success_at: health.last_success_at.map(Timestamp::to_proto),
+        last_failure_at: failure.map(|failure| failure.at.to_proto()),
+        last_failure_verdict: failure.map(|failure| failure.verdict.clone()).unwrap_or_default(),
+        last_failure_status_code: failure.map_or(0, |failure| i32::from(failure.status_code)),
+        attempt_count: number(health.attempts),
+        success_rate: health.success_rate,
+        latency_p50_ms: p50,
+        latency_p95_ms: p95,
+        latency_p99_ms: p99,
+        backlog_count: number(health.backlog),
+        oldest_waiting_at: health.oldest_waiting_at.map(Timestamp::to_proto),
+    }
+}
+
+fn number(count: impl TryInto<i32>) -> i32 {
+    count.try_into().unwrap_or(i32::MAX)
 }
 
 pub(super) fn delivery(delivery: &Delivery, attempts: &[Attempt]) -> pb::Delivery {

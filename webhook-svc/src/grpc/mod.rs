@@ -143,6 +143,16 @@ impl<S: DeliveryStore> pb::endpoint_service_server::EndpointService for WebhookG
         Ok(Response::new(pb::PauseEndpointResponse { endpoint: Some(message::endpoint(&endpoint)) }))
     }
 
+    async fn get_endpoint_health(
+        &self,
+        request: Request<pb::GetEndpointHealthRequest>,
+    ) -> Result<Response<pb::GetEndpointHealthResponse>, Status> {
+        let caller = caller(&request)?;
+        let id = parse::endpoint_id("endpoint_id", &request.into_inner().endpoint_id).map_err(status)?;
+        let health = self.webhooks.health(&caller, &id).await.map_err(status)?;
+        Ok(Response::new(pb::GetEndpointHealthResponse { health: Some(message::health(&health)) }))
+    }
+
     async fn resume_endpoint(
         &self,
         request: Request<pb::ResumeEndpointRequest>,

@@ -1,7 +1,7 @@
 //! Everything in memory: for development, for tests, and the reference for what the port means.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -11,8 +11,12 @@ use crate::{
     domain::{
         delivery::{Attempt, Delivery, DeliveryId, State},
         endpoint::{DrainRate, Endpoint, EndpointId},
+        health::{Health, RATED_MAX, Recent, WINDOW},
     },
-    ports::{Claim, DeliveryQuery, DeliveryStore, EndpointStore, LogPosition, LoggedEvent, Outcome, Room, StoreError},
+    ports::{
+        Claim, DeliveryQuery, DeliveryStore, EndpointReport, EndpointStore, Judgement, LogPosition, LoggedEvent,
+        Outcome, ReportBounds, Room, StoreError, Word,
+    },
 };
 
 /// A store in memory.
@@ -29,7 +33,13 @@ struct Tables {
     events: Vec<LoggedEvent>,
     positions: HashMap<String, usize>,
     deliveries: HashMap<DeliveryId, Row>,
+    healths: HashMap<EndpointId, Health>,
+    /// The newest attempts of each endpoint, newest first.
+    attempts: HashMap<EndpointId, VecDeque<Attempt>>,
 }
+
+/// Most attempts that are kept of an endpoint.
+const ATTEMPTS_MAX: usize = 1_000;
 
 struct Row {
     delivery: Delivery,
@@ -94,6 +104,44 @@ impl Tables {
         due
     }
 
+    /// Most attempts that an endpoint may have under way now.
+    fn bound(&self, id: &EndpointId, now: Timestamp, per_endpoint: usize, under_way: usize) -> usize {
+        match self.next_probe(id) {
+            None => per_endpoint,
+            Some(probe) if probe <= now => under_way + 1,
+            Some(_) => 0,
+        }
+    }
+
+    fn next_probe(&self, id: &EndpointId) -> Option<Timestamp> {
+        Some(self.healths.get(id)?.open.as_ref()?.next_probe_at)
+    }
+
+    /// Notes what a try says about its endpoint.
+    fn note(&mut self, id: &EndpointId, outcome: &Outcome) -> Option<Judgement> {
+        let attempts = self.attempts.entry(id.clone()).or_default();
+        attempts.push_front(outcome.attempt.clone());
+        attempts.truncate(ATTEMPTS_MAX);
+        match &outcome.word {
+            Word::Nothing => None,
+            Word::Works => {
+                self.healths.remove(id);
+                None
+            }
+            Word::Failed(judge) => {
+                let since = outcome.attempt.at.saturating_sub(WINDOW);
+                let recent = attempts.iter().filter(|attempt| attempt.at >= since && attempt.verdict != "OURS");
+                let recent = recent.take(RATED_MAX).fold(Recent::default(), |sum, attempt| Recent {
+                    attempts: sum.attempts + 1,
+                    failures: sum.failures + u32::from(attempt.verdict != "OK"),
+                });
+                let judgement = judge.0(self.healths.get(id).cloned(), recent);
+                self.healths.insert(id.clone(), judgement.health.clone());
+                Some(judgement)
+            }
+        }
+    }
+
     /// Chooses what to claim: by turns of tenants, then of their endpoints.
     fn choose(&self, now: Timestamp, room: &Room) -> Vec<DeliveryId> {
         let mut by_endpoint: HashMap<&EndpointId, usize> = HashMap::new();
@@ -104,10 +152,13 @@ impl Tables {
                 *by_tenant.entry(&endpoint.tenant).or_default() += count;
             }
         }
+        let bounds: HashMap<EndpointId, usize> = (self.endpoints.keys())
+            .map(|id| (id.clone(), self.bound(id, now, room.per_endpoint, by_endpoint.get(id).copied().unwrap_or(0))))
+            .collect();
         let mut candidates = Vec::new();
         for delivery in self.due(now) {
             let turn = by_endpoint.entry(&delivery.endpoint).or_default();
-            if *turn < room.per_endpoint {
+            if bounds.get(&delivery.endpoint).is_some_and(|bound| *turn < *bound) {
                 *turn += 1;
                 candidates.push((*turn, delivery));
             }
@@ -131,7 +182,14 @@ impl Tables {
         let event = self.events.get(*self.positions.get(&row.delivery.event)?)?.clone();
         row.generation += 1;
         row.delivery.next_attempt_at = Some(lease_until);
+        let open = self.healths.get_mut(&endpoint.id).and_then(|health| health.open.as_mut());
+        let is_probe = open.is_some();
+        if let Some(open) = open {
+            // If the probe dies, the next one comes when its lease has ended.
+            open.next_probe_at = lease_until;
+        }
         Some(Claim {
+            is_probe,
             id: id.clone(),
             endpoint,
             event,
@@ -169,9 +227,12 @@ impl EndpointStore for MemoryStore {
 
     async fn put_endpoint(&self, endpoint: &Endpoint, seen: Timestamp) -> Result<bool, StoreError> {
         let mut tables = self.lock();
-        match tables.endpoints.get_mut(&endpoint.id) {
-            Some(stored) if stored.updated_at == seen => *stored = endpoint.clone(),
+        let before = match tables.endpoints.get_mut(&endpoint.id) {
+            Some(stored) if stored.updated_at == seen => std::mem::replace(stored, endpoint.clone()),
             _ => return Ok(false),
+        };
+        if endpoint.disabled.is_some() || before.url != endpoint.url {
+            tables.healths.remove(&endpoint.id);
         }
         if endpoint.disabled.is_some() {
             tables.cancel_pending(&endpoint.id);
@@ -201,9 +262,29 @@ impl EndpointStore for MemoryStore {
         Ok(true)
     }
 
+    async fn report(&self, id: &EndpointId, bounds: ReportBounds) -> Result<EndpointReport, StoreError> {
+        let tables = self.lock();
+        let is_counted = |attempt: &&Attempt| attempt.at >= bounds.since && attempt.verdict != "OURS";
+        let attempts = tables.attempts.get(id).into_iter().flatten().filter(is_counted).take(bounds.attempts);
+        let attempts = attempts.map(|attempt| Attempt { response: String::new(), ..attempt.clone() }).collect();
+        let deliveries = tables.deliveries.values().map(|row| &row.delivery);
+        let mut waiting: Vec<&Delivery> =
+            deliveries.filter(|delivery| delivery.endpoint == *id && delivery.state == State::Pending).collect();
+        waiting.sort_by_key(|delivery| delivery.next_attempt_at);
+        waiting.truncate(bounds.backlog);
+        Ok(EndpointReport {
+            health: tables.healths.get(id).cloned(),
+            attempts,
+            backlog: waiting.len(),
+            oldest_waiting_at: waiting.iter().map(|delivery| delivery.created_at).min(),
+        })
+    }
+
     async fn delete_endpoint(&self, id: &EndpointId) -> Result<bool, StoreError> {
         let mut tables = self.lock();
         tables.cancel_pending(id);
+        tables.healths.remove(id);
+        tables.attempts.remove(id);
         Ok(tables.endpoints.remove(id).is_some())
     }
 }
@@ -217,7 +298,7 @@ impl DeliveryStore for MemoryStore {
                 continue;
             }
             accepted += 1;
-            let wants = |endpoint: &&Endpoint| endpoint.wants(&event.tenant, &event.event_type, &event.application);
+            let wants = |endpoint: &&Endpoint| endpoint.wants(event.subject());
             let receivers: Vec<EndpointId> =
                 tables.endpoints.values().filter(wants).map(|endpoint| endpoint.id.clone()).collect();
             for endpoint in receivers {
@@ -245,25 +326,32 @@ impl DeliveryStore for MemoryStore {
             |id: &EndpointId| room.in_flight.iter().any(|(full, count)| full == id && *count >= room.per_endpoint);
         let may_go = |delivery: &&Delivery| tables.is_open(&delivery.endpoint) && !is_full(&delivery.endpoint);
         let deliveries = tables.deliveries.values().map(|row| &row.delivery);
-        Ok(deliveries.filter(may_go).filter_map(|delivery| delivery.next_attempt_at).min())
+        let when = |delivery: &Delivery| Some(delivery.next_attempt_at?.max(tables.next_probe(&delivery.endpoint)?));
+        let when = |delivery: &Delivery| when(delivery).or(delivery.next_attempt_at);
+        Ok(deliveries.filter(may_go).filter_map(when).min())
     }
 
-    async fn record(&self, claim: &Claim, outcome: Outcome) -> Result<bool, StoreError> {
+    async fn record(&self, claim: &Claim, mut outcome: Outcome) -> Result<bool, StoreError> {
         let mut tables = self.lock();
         let Some(row) = tables.deliveries.get_mut(&claim.id) else { return Ok(false) };
         if row.generation != claim.generation || row.delivery.state != State::Pending {
             return Ok(false);
         }
-        row.attempts.push(outcome.attempt);
+        row.attempts.push(outcome.attempt.clone());
         row.step += u32::from(outcome.is_step);
         row.generation += 1;
         row.delivery.attempt_count += 1;
         row.delivery.state = outcome.state;
         row.delivery.next_attempt_at = outcome.next_attempt_at;
+        if let Some(judgement) = tables.note(&claim.endpoint.id, &outcome) {
+            outcome.disable = outcome.disable.or(judgement.disable);
+            outcome.events.extend(judgement.events);
+        }
         if let Some(reason) = outcome.disable {
             if let Some(endpoint) = tables.endpoints.get_mut(&claim.endpoint.id) {
-                endpoint.disabled = Some(reason.to_owned());
+                (endpoint.disabled, endpoint.paused_at) = (Some(reason.to_owned()), None);
             }
+            tables.healths.remove(&claim.endpoint.id);
             tables.cancel_pending(&claim.endpoint.id);
         }
         self.outbox.push(outcome.events);

@@ -1,6 +1,7 @@
 //! `latchkey endpoints`: where webhooks go.
 
 mod change;
+mod health;
 mod pause;
 mod secrets;
 mod show;
@@ -35,6 +36,8 @@ pub enum EndpointsCommand {
     RotateSecret(EndpointArgs),
     /// Sends a test event to the endpoint.
     Ping(EndpointArgs),
+    /// Says how the endpoint is doing: whether it is sent to, how fast it answers, what waits.
+    Health(EndpointArgs),
     /// Stops sending to the endpoint and keeps its events.
     Pause(EndpointArgs),
     /// Goes on sending; what piled up comes at a set rate.
@@ -60,6 +63,7 @@ pub(super) async fn run(command: EndpointsCommand, connection: &Connection, outp
         EndpointsCommand::Delete(args) => delete(args, client, connection, output).await,
         EndpointsCommand::RotateSecret(args) => secrets::rotate(args, client, connection, output).await,
         EndpointsCommand::Ping(args) => secrets::ping(args, client, connection, output).await,
+        EndpointsCommand::Health(args) => health::run(args, client, connection, output).await,
         EndpointsCommand::Pause(args) => pause::pause(args, client, connection, output).await,
         EndpointsCommand::Resume(args) => pause::resume(args, client, connection, output).await,
     }

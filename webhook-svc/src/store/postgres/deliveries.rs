@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use svc_kit::{clock::Timestamp, outbox, telemetry::TraceContext};
 
 use super::{
     endpoints::cancel_pending,
-    failed,
+    failed, health,
     rows::{self, DeliveryRow, EndpointRow},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         delivery::{Attempt, Delivery, DeliveryId},
         endpoint::{Endpoint, EndpointId},
     },
-    ports::{Claim, DeliveryQuery, LoggedEvent, Outcome, Room, StoreError},
+    ports::{Claim, DeliveryQuery, LoggedEvent, Outcome, Room, StoreError, Word},
 };
 
 /// Most attempts that are shown of a delivery.
@@ -57,32 +57,41 @@ pub(super) async fn claim(
                SELECT endpoint_id, tenant_id, count
                FROM unnest($1::text[], $2::integer[]) AS busy (endpoint_id, count) JOIN endpoint ON endpoint.id = endpoint_id
            ), waiting AS (
-               SELECT open_endpoint.endpoint_id, open_endpoint.tenant_id, coalesce(busy.count, 0) AS under_way
+               SELECT open_endpoint.endpoint_id, open_endpoint.tenant_id, coalesce(busy.count, 0) AS under_way,
+                      next_probe_at_ms IS NOT NULL AS is_probe,
+                      CASE WHEN next_probe_at_ms IS NULL THEN greatest($3 - coalesce(busy.count, 0), 0)
+                           WHEN next_probe_at_ms <= $4 THEN 1 ELSE 0 END AS free
                FROM open_endpoint LEFT JOIN busy USING (endpoint_id)
            ), candidate AS (
-               SELECT turn.id, turn.due, waiting.tenant_id, waiting.under_way + turn.number AS endpoint_turn
+               SELECT turn.id, turn.due, waiting.endpoint_id, waiting.tenant_id, waiting.is_probe,
+                      waiting.under_way + turn.number AS endpoint_turn
                FROM waiting CROSS JOIN LATERAL (
                    SELECT locked.id, locked.due, row_number() OVER (ORDER BY locked.due, locked.id) AS number FROM (
                        SELECT id, next_attempt_at_ms AS due FROM delivery
                        WHERE endpoint_id = waiting.endpoint_id AND state = 1 AND next_attempt_at_ms <= $4
-                       ORDER BY next_attempt_at_ms, id LIMIT greatest($3 - waiting.under_way, 0) FOR UPDATE SKIP LOCKED
+                       ORDER BY next_attempt_at_ms, id LIMIT waiting.free FOR UPDATE SKIP LOCKED
                    ) AS locked
                ) AS turn
            ), ranked AS (
-               SELECT candidate.id, candidate.due, coalesce(of_tenant.under_way, 0)
+               SELECT candidate.id, candidate.due, candidate.endpoint_id, candidate.is_probe, coalesce(of_tenant.under_way, 0)
                       + row_number() OVER (PARTITION BY candidate.tenant_id ORDER BY endpoint_turn, due, candidate.id) AS turn
                FROM candidate
                LEFT JOIN (SELECT tenant_id, sum(count) AS under_way FROM busy GROUP BY tenant_id) AS of_tenant
                    USING (tenant_id)
            ), chosen AS (
-               SELECT id FROM ranked WHERE turn <= $7 ORDER BY turn, due, id LIMIT $5
+               SELECT id, endpoint_id, is_probe FROM ranked WHERE turn <= $7 ORDER BY turn, due, id LIMIT $5
+           ), probed AS (
+               -- If the probe dies, the next one comes when its lease has ended.
+               UPDATE endpoint_health SET next_probe_at_ms = $6
+               WHERE next_probe_at_ms <= $4 AND endpoint_id IN (SELECT endpoint_id FROM chosen WHERE is_probe)
            )
            UPDATE delivery SET generation = delivery.generation + 1, next_attempt_at_ms = $6
            FROM chosen JOIN delivery AS before USING (id) JOIN event ON event.id = before.event_id
            WHERE delivery.id = chosen.id
            RETURNING delivery.id, delivery.endpoint_id, delivery.generation, delivery.step, delivery.attempt_count,
                      event.id AS event_id, event.tenant_id, event.type AS event_type, event.application_id,
-                     event.occurred_at_ms, event.received_at_ms, event.payload, event.traceparent, event.tracestate"#,
+                     event.occurred_at_ms, event.received_at_ms, event.payload, event.traceparent, event.tracestate,
+                     event.aggregate_id, chosen.is_probe AS "is_probe!""#,
         &busy.endpoints,
         &busy.counts,
         busy.per_endpoint,
@@ -114,11 +123,13 @@ pub(super) async fn claim(
             generation: row.generation,
             step: row.step.unsigned_abs(),
             attempt_count: row.attempt_count.unsigned_abs(),
+            is_probe: row.is_probe,
             event: LoggedEvent {
                 id: row.event_id,
                 tenant: row.tenant_id,
                 event_type: row.event_type,
                 application: row.application_id,
+                aggregate: row.aggregate_id,
                 occurred_at: Timestamp::from_ms(row.occurred_at_ms),
                 received_at: Timestamp::from_ms(row.received_at_ms),
                 payload: row.payload,
@@ -133,7 +144,7 @@ pub(super) async fn claim(
 pub(super) async fn next_due(pool: &PgPool, room: &Room) -> Result<Option<Timestamp>, StoreError> {
     let busy = Busy::new(room);
     let due = sqlx::query_scalar!(
-        "SELECT min(next.due) FROM open_endpoint
+        "SELECT min(greatest(next.due, next_probe_at_ms)) FROM open_endpoint
          LEFT JOIN unnest($1::text[], $2::integer[]) AS busy (endpoint_id, count) USING (endpoint_id)
          CROSS JOIN LATERAL (
              SELECT next_attempt_at_ms AS due FROM delivery
@@ -151,8 +162,14 @@ pub(super) async fn next_due(pool: &PgPool, room: &Room) -> Result<Option<Timest
 }
 
 /// Records a try, if the claim is still ours.
-pub(super) async fn record(pool: &PgPool, claim: &Claim, outcome: Outcome) -> Result<bool, StoreError> {
+pub(super) async fn record(pool: &PgPool, claim: &Claim, mut outcome: Outcome) -> Result<bool, StoreError> {
     let mut transaction = pool.begin().await.map_err(failed)?;
+    // The endpoint and its record before its deliveries, as everybody does who locks both.
+    match outcome.word {
+        Word::Works => health::forget(&mut transaction, &claim.endpoint.id).await?,
+        Word::Nothing if outcome.disable.is_none() => {}
+        Word::Nothing | Word::Failed(_) => health::lock(&mut transaction, &claim.endpoint.id).await?,
+    }
     let number = sqlx::query_scalar!(
         "UPDATE delivery SET state = $3, next_attempt_at_ms = $4, attempt_count = attempt_count + 1, step = step + $5,
                 generation = generation + 1
@@ -167,10 +184,31 @@ pub(super) async fn record(pool: &PgPool, claim: &Claim, outcome: Outcome) -> Re
     .await
     .map_err(failed)?;
     let Some(number) = number else { return Ok(false) };
-    let attempt = &outcome.attempt;
+    add_attempt(&mut transaction, claim, number, &outcome.attempt).await?;
+    if let Word::Failed(judge) = outcome.word.clone() {
+        let judgement = health::judge(&mut transaction, &claim.endpoint.id, &judge, outcome.attempt.at).await?;
+        outcome.disable = outcome.disable.or(judgement.disable);
+        outcome.events.extend(judgement.events);
+    }
+    if let Some(reason) = outcome.disable {
+        disable(&mut transaction, &claim.endpoint.id, reason).await?;
+    }
+    for event in &outcome.events {
+        outbox::postgres::insert(&mut transaction, event).await.map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)?;
+    Ok(true)
+}
+
+async fn add_attempt(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    number: i32,
+    attempt: &Attempt,
+) -> Result<(), StoreError> {
     sqlx::query!(
-        "INSERT INTO attempt (delivery_id, number, at_ms, verdict, status_code, duration_ms, response)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO attempt (delivery_id, number, at_ms, verdict, status_code, duration_ms, response, endpoint_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         claim.id.as_str(),
         number,
         attempt.at.as_ms(),
@@ -178,26 +216,26 @@ pub(super) async fn record(pool: &PgPool, claim: &Claim, outcome: Outcome) -> Re
         i32::from(attempt.status_code),
         i32::try_from(attempt.duration_ms).unwrap_or(i32::MAX),
         attempt.response,
+        claim.endpoint.id.as_str(),
     )
-    .execute(&mut *transaction)
+    .execute(connection)
     .await
     .map_err(failed)?;
-    if let Some(reason) = outcome.disable {
-        sqlx::query!(
-            "UPDATE endpoint SET is_enabled = false, disabled_reason = $2, updated_at_ms = updated_at_ms + 1 WHERE id = $1",
-            claim.endpoint.id.as_str(),
-            reason,
-        )
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
-        cancel_pending(&mut transaction, &claim.endpoint.id).await?;
-    }
-    for event in &outcome.events {
-        outbox::postgres::insert(&mut transaction, event).await.map_err(failed)?;
-    }
-    transaction.commit().await.map_err(failed)?;
-    Ok(true)
+    Ok(())
+}
+
+async fn disable(connection: &mut PgConnection, id: &EndpointId, reason: &str) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE endpoint SET is_enabled = false, disabled_reason = $2, paused_at_ms = NULL,
+                updated_at_ms = updated_at_ms + 1 WHERE id = $1",
+        id.as_str(),
+        reason,
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(failed)?;
+    health::forget(connection, id).await?;
+    cancel_pending(connection, id).await
 }
 
 /// Lists deliveries, newest first.

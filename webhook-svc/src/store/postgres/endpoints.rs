@@ -3,10 +3,10 @@
 use sqlx::PgConnection;
 use svc_kit::clock::Timestamp;
 
-use super::{PostgresStore, failed, rows::EndpointRow};
+use super::{PostgresStore, failed, health, rows::EndpointRow};
 use crate::{
     domain::endpoint::{DrainRate, Endpoint, EndpointId},
-    ports::{EndpointStore, StoreError},
+    ports::{EndpointReport, EndpointStore, ReportBounds, StoreError},
 };
 
 /// Most deliveries that get their times in one transaction when an endpoint is resumed.
@@ -75,6 +75,18 @@ impl EndpointStore for PostgresStore {
         let patterns: Vec<String> = endpoint.event_types.iter().map(|pattern| pattern.as_str().to_owned()).collect();
         let previous = endpoint.secrets.previous.as_ref();
         let mut transaction = self.pool.begin().await.map_err(failed)?;
+        health::lock(&mut transaction, &endpoint.id).await?;
+        // Whatever failed there says nothing about a new address, or about another start.
+        sqlx::query!(
+            "DELETE FROM endpoint_health USING endpoint
+             WHERE endpoint_id = $1 AND endpoint.id = $1 AND (endpoint.url <> $2 OR $3)",
+            endpoint.id.as_str(),
+            endpoint.url,
+            endpoint.disabled.is_some(),
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
         let updated = sqlx::query!(
             "UPDATE endpoint SET url = $3, description = $4, event_types = $5, application_ids = $6, is_enabled = $7,
                     disabled_reason = $8, secret = $9, previous_secret = $10, previous_until_ms = $11, updated_at_ms = $12,
@@ -97,12 +109,14 @@ impl EndpointStore for PostgresStore {
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-        let is_stored = updated.rows_affected() == 1;
-        if is_stored && endpoint.disabled.is_some() {
+        if updated.rows_affected() == 0 {
+            return Ok(false);
+        }
+        if endpoint.disabled.is_some() {
             cancel_pending(&mut transaction, &endpoint.id).await?;
         }
         transaction.commit().await.map_err(failed)?;
-        Ok(is_stored)
+        Ok(true)
     }
 
     async fn resume_endpoint(
@@ -145,6 +159,10 @@ impl EndpointStore for PostgresStore {
             }
             spaced += step;
         }
+    }
+
+    async fn report(&self, id: &EndpointId, bounds: ReportBounds) -> Result<EndpointReport, StoreError> {
+        health::report(&self.pool, id, bounds).await
     }
 
     async fn delete_endpoint(&self, id: &EndpointId) -> Result<bool, StoreError> {

@@ -40,7 +40,7 @@ pub(super) async fn accept(pool: &PgPool, events: &[LoggedEvent]) -> Result<usiz
             continue;
         }
         accepted += 1;
-        let wants = |endpoint: &&Endpoint| endpoint.wants(&event.tenant, &event.event_type, &event.application);
+        let wants = |endpoint: &&Endpoint| endpoint.wants(event.subject());
         for endpoint in endpoints.iter().filter(wants) {
             add_delivery(&mut transaction, event, &endpoint.id).await?;
         }
@@ -99,8 +99,8 @@ async fn lock_tenants(connection: &mut PgConnection, tenants: &[String]) -> Resu
 async fn log(connection: &mut PgConnection, event: &LoggedEvent) -> Result<bool, StoreError> {
     let inserted = sqlx::query!(
         "INSERT INTO event (id, tenant_id, type, application_id, occurred_at_ms, received_at_ms, payload, traceparent,
-                            tracestate)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
+                            tracestate, aggregate_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
         event.id,
         event.tenant,
         event.event_type,
@@ -110,6 +110,7 @@ async fn log(connection: &mut PgConnection, event: &LoggedEvent) -> Result<bool,
         event.payload,
         event.trace.traceparent,
         event.trace.tracestate,
+        event.aggregate,
     )
     .execute(connection)
     .await
@@ -147,7 +148,7 @@ pub(super) async fn list(
 ) -> Result<Vec<(LogPosition, LoggedEvent)>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT id, position, tenant_id, type AS event_type, application_id, occurred_at_ms,
-                  received_at_ms, payload, traceparent, tracestate
+                  received_at_ms, payload, traceparent, tracestate, aggregate_id
            FROM event
            WHERE tenant_id = $1 AND position > $2 ORDER BY position LIMIT $3"#,
         tenant,
@@ -166,6 +167,7 @@ pub(super) async fn list(
                 tenant: row.tenant_id,
                 event_type: row.event_type,
                 application: row.application_id,
+                aggregate: row.aggregate_id,
                 occurred_at: Timestamp::from_ms(row.occurred_at_ms),
                 received_at: Timestamp::from_ms(row.received_at_ms),
                 payload: row.payload,

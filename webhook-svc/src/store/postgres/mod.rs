@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod endpoints;
+mod health;
 mod intake;
 mod rows;
 

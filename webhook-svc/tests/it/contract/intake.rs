@@ -18,6 +18,7 @@ on_both_stores!(
     an_event_is_accepted_once_however_often_it_comes,
     one_event_at_many_doors_is_accepted_once,
     an_event_for_one_endpoint_goes_nowhere_else,
+    an_endpoint_is_not_told_about_itself,
 );
 
 async fn an_event_goes_to_each_endpoint_that_wants_it<S: DeliveryStore>(store: Arc<S>) {
@@ -87,4 +88,14 @@ async fn an_event_for_one_endpoint_goes_nowhere_else<S: DeliveryStore>(store: Ar
     let claimed = claim(&*store, at(1)).await;
     assert_eq!(claimed.iter().map(|claim| &claim.id).collect::<Vec<_>>(), [&id]);
     assert_eq!(log(&*store, TENANT).await.len(), 1);
+}
+
+async fn an_endpoint_is_not_told_about_itself<S: DeliveryStore>(store: Arc<S>) {
+    let (failing, other) = (endpoint(), endpoint());
+    store.add_endpoint(&failing, 10).await.unwrap();
+    store.add_endpoint(&other, 10).await.unwrap();
+    let (event_type, aggregate) = ("endpoint.failing".to_owned(), failing.id.to_string());
+    store.accept(&[LoggedEvent { event_type, aggregate, ..event("e1") }]).await.unwrap();
+    let told: Vec<_> = claim(&*store, at(1)).await.into_iter().map(|claim| claim.endpoint.id).collect();
+    assert_eq!(told, [other.id]);
 }

@@ -2,6 +2,7 @@
 
 mod claims;
 mod endpoints;
+mod health;
 mod intake;
 mod lists;
 mod log;

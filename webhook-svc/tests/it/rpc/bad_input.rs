@@ -95,6 +95,8 @@ async fn bad_ids_are_told_from_unknown_ones(stack: &Stack) {
         assert_eq!(field(&delete.unwrap_err()), "endpoint_id");
         let rotate = pb::RotateSecretRequest { endpoint_id: endpoint_id.clone() };
         assert_eq!(field(&endpoints.rotate_secret(rotate).await.unwrap_err()), "endpoint_id");
+        let health = pb::GetEndpointHealthRequest { endpoint_id: endpoint_id.clone() };
+        assert_eq!(field(&endpoints.get_endpoint_health(health).await.unwrap_err()), "endpoint_id");
         let pause = pb::PauseEndpointRequest { endpoint_id: endpoint_id.clone() };
         assert_eq!(field(&endpoints.pause_endpoint(pause).await.unwrap_err()), "endpoint_id");
         let resume = pb::ResumeEndpointRequest { endpoint_id: endpoint_id.clone(), drain_per_second: 0 };

@@ -1,15 +1,18 @@
 //! EndpointService.
 
+use axum::http::StatusCode;
 use prost_types::FieldMask;
 use proto::webhook::v1::{
-    CreateEndpointRequest, DeleteEndpointRequest, Endpoint, EndpointState, GetEndpointRequest, ListEndpointsRequest,
-    PauseEndpointRequest, PingEndpointRequest, ResumeEndpointRequest, RotateSecretRequest, UpdateEndpointRequest,
+    CreateEndpointRequest, DeleteEndpointRequest, Endpoint, EndpointHealth, EndpointState, GetEndpointHealthRequest,
+    GetEndpointRequest, ListEndpointsRequest, PauseEndpointRequest, PingEndpointRequest, ResumeEndpointRequest,
+    RotateSecretRequest, UpdateEndpointRequest, endpoint_health::Condition,
 };
 use standardwebhooks::Webhook;
 use tonic::Code;
 
 use super::{create, on_both_stacks, refusal};
 use crate::support::{
+    eventually,
     sink::{Received, Sink},
     stack::{Stack, session_revoked},
 };
@@ -21,6 +24,8 @@ on_both_stacks!(
     during_the_overlap_both_secrets_verify,
     a_disabled_endpoint_gets_nothing_until_it_is_enabled,
     a_paused_endpoint_gets_everything_once_it_is_resumed,
+    a_working_endpoint_is_healthy,
+    a_dead_endpoint_has_an_open_breaker,
 );
 
 fn update(endpoint: Endpoint, paths: &[&str]) -> UpdateEndpointRequest {
@@ -160,4 +165,44 @@ async fn a_paused_endpoint_gets_everything_once_it_is_resumed(stack: &Stack) {
     let disabled = (Code::FailedPrecondition, "ENDPOINT_DISABLED".to_owned());
     assert_eq!(refusal(client.pause_endpoint(pause).await), disabled);
     assert_eq!(refusal(client.resume_endpoint(resume).await), disabled);
+}
+
+async fn health(stack: &Stack, endpoint: &Endpoint) -> EndpointHealth {
+    let request = GetEndpointHealthRequest { endpoint_id: endpoint.id.clone() };
+    stack.endpoints().get_endpoint_health(request).await.unwrap().into_inner().health.unwrap()
+}
+
+async fn a_working_endpoint_is_healthy(stack: &Stack) {
+    let sink = Sink::start().await;
+    let (endpoint, _) = create(stack, &sink.url).await;
+    let new = health(stack, &endpoint).await;
+    assert_eq!((new.condition(), new.attempt_count, new.backlog_count), (Condition::Healthy, 0, 0));
+    stack.publish(&[session_revoked("acme", "e1", "sess_1"), session_revoked("acme", "e2", "sess_2")]).await;
+    let healthy = eventually("two attempts", async || {
+        let health = health(stack, &endpoint).await;
+        (health.attempt_count == 2).then_some(health)
+    })
+    .await;
+    assert_eq!((healthy.condition(), healthy.success_rate, healthy.backlog_count), (Condition::Healthy, 1.0, 0));
+    assert!(healthy.last_success_at.is_some() && healthy.last_failure_at.is_none() && healthy.next_probe_at.is_none());
+    assert!(healthy.latency_p50_ms <= healthy.latency_p95_ms && healthy.latency_p95_ms <= healthy.latency_p99_ms);
+}
+
+async fn a_dead_endpoint_has_an_open_breaker(stack: &Stack) {
+    let (dead, witness) = (Sink::answering(|_, _| StatusCode::SERVICE_UNAVAILABLE).await, Sink::start().await);
+    let (endpoint, _) = create(stack, &dead.url).await;
+    create(stack, &witness.url).await;
+    for n in 0..12 {
+        stack.publish(&[session_revoked("acme", &format!("e{n}"), &format!("sess_{n}"))]).await;
+    }
+    let open = eventually("an open breaker", async || {
+        let health = health(stack, &endpoint).await;
+        (health.condition() == Condition::BreakerOpen).then_some(health)
+    })
+    .await;
+    assert!(["IN_A_ROW", "RATE"].contains(&open.breaker_reason.as_str()), "{open:?}");
+    assert!(open.next_probe_at.is_some() && open.failing_since.is_some() && open.disabled_at.is_some());
+    assert_eq!((open.last_failure_verdict.as_str(), open.last_failure_status_code), ("STATUS", 503));
+    assert_eq!((open.success_rate, open.backlog_count), (0.0, 12));
+    witness.wait_for(12).await;
 }

@@ -36,6 +36,8 @@ async fn objects_of_another_tenant_do_not_exist(stack: &Stack) {
     let rotate = pb::RotateSecretRequest { endpoint_id: id() };
     assert_eq!(refusal(endpoints.rotate_secret(rotate).await), no_endpoint);
     assert_eq!(refusal(endpoints.ping_endpoint(pb::PingEndpointRequest { endpoint_id: id() }).await), no_endpoint);
+    let health = pb::GetEndpointHealthRequest { endpoint_id: id() };
+    assert_eq!(refusal(endpoints.get_endpoint_health(health).await), no_endpoint);
     let pause = pb::PauseEndpointRequest { endpoint_id: id() };
     assert_eq!(refusal(endpoints.pause_endpoint(pause).await), no_endpoint);
     let resume = pb::ResumeEndpointRequest { endpoint_id: id(), drain_per_second: 0 };

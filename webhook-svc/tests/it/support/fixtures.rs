@@ -1,14 +1,15 @@
 //! Endpoints, events and outcomes to try things with.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use svc_kit::{bus::Message, clock::Timestamp, entropy::OsEntropy, telemetry::TraceContext};
 use webhook_svc::{
     domain::{
         delivery::{Attempt, State},
         endpoint::{Endpoint, EndpointId, EventPattern, SealedSecrets},
+        health::Health,
     },
-    ports::{Claim, DeliveryStore, LogPosition, LoggedEvent, Outcome, Room},
+    ports::{Claim, DeliveryStore, Judge, Judgement, LogPosition, LoggedEvent, Outcome, Room, Word},
 };
 
 /// When the tests' stories begin.
@@ -50,6 +51,7 @@ pub fn event(id: &str) -> LoggedEvent {
         tenant: TENANT.to_owned(),
         event_type: "session.revoked".to_owned(),
         application: "app_shop".to_owned(),
+        aggregate: "sess_1".to_owned(),
         occurred_at: START,
         received_at: START,
         payload: format!(r#"{{"id":"{id}"}}"#),
@@ -59,7 +61,7 @@ pub fn event(id: &str) -> LoggedEvent {
 
 /// What comes of an attempt that the receiver took.
 pub fn taken() -> Outcome {
-    outcome("OK", 200, State::Succeeded, None)
+    Outcome { word: Word::Works, ..outcome("OK", 200, State::Succeeded, None) }
 }
 
 /// What comes of an attempt that failed and is made again then.
@@ -71,7 +73,14 @@ pub fn failed(next: Timestamp) -> Outcome {
 pub fn outcome(verdict: &str, status_code: u16, state: State, next_attempt_at: Option<Timestamp>) -> Outcome {
     let attempt =
         Attempt { at: START, verdict: verdict.to_owned(), status_code, duration_ms: 7, response: "so\nso".to_owned() };
-    Outcome { attempt, state, next_attempt_at, is_step: true, disable: None, events: Vec::new() }
+    let (events, word) = (Vec::new(), Word::Nothing);
+    Outcome { attempt, state, next_attempt_at, is_step: true, disable: None, events, word }
+}
+
+/// A judge that says this, whatever was before.
+pub fn judge(health: &Health) -> Judge {
+    let health = health.clone();
+    Judge(Arc::new(move |_, _| Judgement { health: health.clone(), disable: None, events: Vec::new() }))
 }
 
 /// An event of the engine.
