@@ -73,5 +73,13 @@ fn describe(what: &What) -> (&'static str, String, String, pb::event::Data) {
             let data = Data::ApplicationCreated(pb::ApplicationCreated { application_id: application_id.clone() });
             ("application.created", none(), application_id, data)
         }
+        What::ApplicationUpdated { application: application_id, fields: changed_fields } => {
+            let updated = pb::ApplicationUpdated { application_id: application_id.clone(), changed_fields };
+            ("application.updated", none(), application_id, Data::ApplicationUpdated(updated))
+        }
+        What::ApplicationDeleted(application_id) => {
+            let data = Data::ApplicationDeleted(pb::ApplicationDeleted { application_id: application_id.clone() });
+            ("application.deleted", none(), application_id, data)
+        }
     }
 }

@@ -36,6 +36,12 @@ pub enum AuthError {
     /// Another application has this id.
     #[error("the application exists already")]
     ApplicationExists,
+    /// Others changed the object at the same time, again and again.
+    #[error("the object was changed meanwhile; try again")]
+    ChangedMeanwhile,
+    /// The application authenticates itself in another way.
+    #[error("the application has no secret")]
+    NoSecret,
     /// The password cannot be used.
     #[error("password {0}")]
     PasswordRefused(&'static str),
@@ -62,6 +68,8 @@ impl ServiceError for AuthError {
             Self::UserNotFound | Self::ApplicationNotFound | Self::TenantNotFound => Kind::NotFound,
             Self::Sessions(SessionsError::NotFound) => Kind::NotFound,
             Self::Sessions(SessionsError::ParentEnded) => Kind::FailedPrecondition,
+            Self::NoSecret => Kind::FailedPrecondition,
+            Self::ChangedMeanwhile => Kind::Aborted,
             Self::LoginTaken | Self::ApplicationExists => Kind::AlreadyExists,
             Self::Password(PasswordError::Overloaded) => Kind::ResourceExhausted,
             Self::Store(StoreError::Unavailable(_)) | Self::Sessions(SessionsError::Unavailable(_)) => {
@@ -84,6 +92,8 @@ impl ServiceError for AuthError {
             Self::TenantNotFound => "TENANT_NOT_FOUND",
             Self::LoginTaken => "LOGIN_TAKEN",
             Self::ApplicationExists => "APPLICATION_EXISTS",
+            Self::ChangedMeanwhile => "CHANGED_MEANWHILE",
+            Self::NoSecret => "NO_SECRET",
             Self::PasswordRefused(_) => "PASSWORD_REFUSED",
             Self::Password(PasswordError::Overloaded) => "OVERLOADED",
             Self::Password(PasswordError::Failed) => "HASHING_FAILED",

@@ -25,22 +25,28 @@ pub enum StoreError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// An order to end all sessions of a user.
+/// An order to end all sessions of a user or of an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
     /// Which order.
     pub id: i64,
     /// Tenant.
     pub tenant: String,
-    /// User.
+    /// User; empty for all.
     pub user: String,
+    /// Application; empty for all.
+    pub application: String,
     /// Why.
     pub reason: RevocationReason,
+    /// How often session-svc refused it.
+    pub refusals: i32,
 }
 
-/// Why all sessions of a user end.
+/// Why all sessions of a user or of an application end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RevocationReason {
+    /// The application was deleted.
+    ApplicationRemoved,
     /// The user was disabled.
     AccountDisabled,
     /// A password was set.
@@ -92,6 +98,18 @@ pub trait ApplicationStore: Send + Sync + 'static {
         after: &str,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Application>, StoreError>> + Send;
+    /// Replaces an application, with the event; `false` when it is not of the same revision any more. The revision grows.
+    fn replace_application(
+        &self,
+        application: &Application,
+        event: &Event,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Deletes an application, with the event and the order to end its sessions; `false` when there is none.
+    fn delete_application(
+        &self,
+        application: &Application,
+        event: &Event,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 /// Keeps users, and what follows from changing them.
@@ -122,8 +140,14 @@ pub trait UserStore: Send + Sync + 'static {
         event: &Event,
         revoke: Option<RevocationReason>,
     ) -> impl Future<Output = Result<Option<User>, StoreError>> + Send;
-    /// Orders that are not done yet.
-    fn revocations(&self) -> impl Future<Output = Result<Vec<Revocation>, StoreError>> + Send;
+    /// Orders that are not done yet and due at `now`, as many as are read at once.
+    fn revocations(&self, now: Timestamp) -> impl Future<Output = Result<Vec<Revocation>, StoreError>> + Send;
+    /// Notes that an order was refused, and when it is due again.
+    fn revocation_refused(
+        &self,
+        id: i64,
+        due_at: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Notes that an order is done.
     fn revoked(&self, id: i64) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Writes an event that goes with no change of ours.
@@ -222,13 +246,8 @@ pub trait Sessions: Send + Sync + 'static {
         session: SessionRef<'_>,
         reason: session_pb::EndReason,
     ) -> impl Future<Output = Result<(session_pb::Session, bool), SessionsError>> + Send;
-    /// Ends all sessions of a user.
-    fn revoke_user(
-        &self,
-        tenant: &str,
-        user: &str,
-        reason: RevocationReason,
-    ) -> impl Future<Output = Result<(), SessionsError>> + Send;
+    /// Ends all sessions that an order names.
+    fn carry_out(&self, order: &Revocation) -> impl Future<Output = Result<(), SessionsError>> + Send;
 }
 
 /// Why a password was not checked.

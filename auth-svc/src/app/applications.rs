@@ -1,5 +1,7 @@
 //! Manages applications.
 
+use std::time::Duration;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret as _, SecretString};
 use svc_kit::{access::Caller, entropy};
@@ -7,12 +9,15 @@ use svc_kit::{access::Caller, entropy};
 use super::{Adapters, Auth};
 use crate::{
     domain::{
-        application::{Application, Client, SecretHash},
+        application::{Application, Client, OldSecret, SecretHash},
         event::What,
     },
     error::AuthError,
     ports::ApplicationStore as _,
 };
+
+/// How often a change is tried when others change the same application at the same time.
+const TRIES: usize = 8;
 
 impl<A: Adapters> Auth<A> {
     /// Creates an application; returns the secret of a confidential one, which is made here.
@@ -27,10 +32,7 @@ impl<A: Adapters> Auth<A> {
         if !self.store.has_tenant(&application.tenant).await? {
             return Err(AuthError::TenantNotFound);
         }
-        let secret = (!application.is_public()).then(|| {
-            let bytes: [u8; 32] = entropy::bytes(&*self.entropy);
-            SecretString::from(URL_SAFE_NO_PAD.encode(bytes))
-        });
+        let secret = matches!(application.client, Client::Confidential(_)).then(|| self.new_secret());
         if let Some(secret) = &secret {
             application.client = Client::Confidential(SecretHash::of(secret.expose_secret()));
         }
@@ -49,5 +51,70 @@ impl<A: Adapters> Auth<A> {
     pub async fn application(&self, caller: &Caller, id: &str) -> Result<Application, AuthError> {
         let application = self.store.application(id).await?;
         application.filter(|found| caller.may_see(&found.tenant)).ok_or(AuthError::ApplicationNotFound)
+    }
+
+    /// Changes an application to what `change` makes of it. Of two changes at once the second builds on the first.
+    ///
+    /// # Errors
+    /// [`AuthError::ApplicationNotFound`], [`AuthError::ChangedMeanwhile`], what `change` finds, or a failure.
+    pub async fn update_application(
+        &self,
+        caller: &Caller,
+        id: &str,
+        fields: &[String],
+        change: impl Fn(&Application) -> Result<Application, AuthError>,
+    ) -> Result<Application, AuthError> {
+        for _ in 0..TRIES {
+            let changed = change(&self.application(caller, id).await?)?;
+            let what = What::ApplicationUpdated { application: id.to_owned(), fields: fields.to_vec() };
+            let event = self.event(&changed.tenant, &caller.subject, what);
+            if self.store.replace_application(&changed, &event).await? {
+                return Ok(changed);
+            }
+        }
+        Err(AuthError::ChangedMeanwhile)
+    }
+
+    /// Gives an application a new secret; the one before stays good for `overlap`.
+    ///
+    /// # Errors
+    /// [`AuthError::NoSecret`], and as for [`Self::update_application`].
+    pub async fn rotate_client_secret(
+        &self,
+        caller: &Caller,
+        id: &str,
+        overlap: Duration,
+    ) -> Result<(Application, SecretString), AuthError> {
+        let secret = self.new_secret();
+        let rotate = |current: &Application| {
+            let Client::Confidential(before) = &current.client else { return Err(AuthError::NoSecret) };
+            let until = self.clock.now().saturating_add(overlap);
+            Ok(Application {
+                client: Client::Confidential(SecretHash::of(secret.expose_secret())),
+                old_secret: (!overlap.is_zero()).then(|| OldSecret { hash: before.clone(), until }),
+                ..current.clone()
+            })
+        };
+        let rotated = self.update_application(caller, id, &["client_secret".to_owned()], rotate).await?;
+        Ok((rotated, secret))
+    }
+
+    /// Deletes an application; its sessions end.
+    ///
+    /// # Errors
+    /// [`AuthError::ApplicationNotFound`], or a failure.
+    pub async fn delete_application(&self, caller: &Caller, id: &str) -> Result<(), AuthError> {
+        let application = self.application(caller, id).await?;
+        let what = What::ApplicationDeleted(id.to_owned());
+        let event = self.event(&application.tenant, &caller.subject, what);
+        if !self.store.delete_application(&application, &event).await? {
+            return Err(AuthError::ApplicationNotFound);
+        }
+        self.carry_out_revocations().await;
+        Ok(())
+    }
+
+    fn new_secret(&self) -> SecretString {
+        SecretString::from(URL_SAFE_NO_PAD.encode(entropy::bytes::<32>(&*self.entropy)))
     }
 }

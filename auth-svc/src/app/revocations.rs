@@ -2,6 +2,9 @@
 //!
 //! A change of a user that must end sessions writes its order in the same transaction. It is carried out at once; if
 //! session-svc is away then, this task goes on until it is done. Carrying out an order twice ends the same sessions.
+//!
+//! An order that session-svc refuses is put off, longer each time, so that it holds up no other: every pass ends with
+//! each order that was due either done or put off.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -15,6 +18,9 @@ use crate::{
 
 /// How often orders are looked for that could not be carried out at once.
 const PERIOD: Duration = Duration::from_secs(1);
+/// How long an order that was refused for the first time waits, and at most.
+const REFUSED_FIRST: Duration = Duration::from_secs(2);
+const REFUSED_MAX: Duration = Duration::from_secs(600);
 
 impl<A: Adapters> Auth<A> {
     /// Carries out what can be carried out now; the rest stays ordered.
@@ -25,15 +31,23 @@ impl<A: Adapters> Auth<A> {
     }
 
     async fn carry_out_all(&self) -> Result<(), AuthError> {
-        for order in self.store.revocations().await? {
-            match self.sessions.revoke_user(&order.tenant, &order.user, order.reason).await {
-                Ok(()) => self.store.revoked(order.id).await?,
-                Err(error @ SessionsError::Unavailable(_)) => return Err(error.into()),
-                // One order that session-svc does not take must not hold up the others; it stays, and is seen.
-                Err(error) => tracing::error!(order = order.id, error = chain(&error), "an order is refused"),
+        loop {
+            let now = self.clock.now();
+            let orders = self.store.revocations(now).await?;
+            if orders.is_empty() {
+                return Ok(());
+            }
+            for order in orders {
+                match self.sessions.carry_out(&order).await {
+                    Ok(()) => self.store.revoked(order.id).await?,
+                    Err(error @ SessionsError::Unavailable(_)) => return Err(error.into()),
+                    Err(error) => {
+                        tracing::error!(order = order.id, error = chain(&error), "an order is refused");
+                        self.store.revocation_refused(order.id, now.saturating_add(wait(order.refusals))).await?;
+                    }
+                }
             }
         }
-        Ok(())
     }
 
     /// Carries out orders for ever.
@@ -42,5 +56,22 @@ impl<A: Adapters> Auth<A> {
             self.carry_out_revocations().await;
             tokio::time::sleep(PERIOD).await;
         }
+    }
+}
+
+/// How long an order waits that was refused so often before.
+fn wait(refusals: i32) -> Duration {
+    let doublings = u32::try_from(refusals).unwrap_or_default().min(16);
+    REFUSED_FIRST.saturating_mul(1 << doublings).min(REFUSED_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_order_waits_longer_each_time_but_not_for_ever() {
+        let waits: Vec<u64> = [0, 1, 2, 8, 9, i32::MAX].map(|refusals| wait(refusals).as_secs()).into();
+        assert_eq!(waits, [2, 4, 8, 512, 600, 600]);
     }
 }

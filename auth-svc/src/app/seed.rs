@@ -8,6 +8,7 @@ use crate::{
     domain::{
         application::{Application, Client, SecretHash},
         event::What,
+        settings::{ClientSettings, LogoutTarget},
         user::Login,
     },
     error::AuthError,
@@ -87,6 +88,18 @@ pub struct SeedApplication {
     /// Whether its sessions live on when the SSO session ends.
     #[serde(default)]
     pub keep_on_sso_logout: bool,
+    /// The page that ends a session of the browser that opens it; empty for none.
+    #[serde(default)]
+    pub frontchannel_logout_uri: String,
+    /// Where logout tokens are posted; empty for none.
+    #[serde(default)]
+    pub backchannel_logout_uri: String,
+    /// Whether a user is asked before the application gets to know them.
+    #[serde(default)]
+    pub consent_required: bool,
+    /// Whether it must use PKCE although it has a secret.
+    #[serde(default)]
+    pub pkce_required: bool,
 }
 
 impl<A: Adapters> Auth<A> {
@@ -112,16 +125,26 @@ impl<A: Adapters> Auth<A> {
         }
         for application in seed.applications {
             let secret = application.secret.as_ref().map(|secret| SecretHash::of(secret.expose_secret()));
+            if !self.store.has_tenant(&application.tenant).await? {
+                return Err(AuthError::TenantNotFound);
+            }
+            let client = secret.map_or(Client::Public, Client::Confidential);
+            let target = |uri| LogoutTarget { uri, session_required: true };
             let application = Application {
-                id: application.id,
-                tenant: application.tenant,
                 name: application.name,
-                client: secret.map_or(Client::Public, Client::Confidential),
                 redirect_uris: application.redirect_uris,
                 post_logout_redirect_uris: application.post_logout_redirect_uris,
                 service_scopes: application.service_scopes,
                 is_application_managed: application.application_managed,
                 keep_on_sso_logout: application.keep_on_sso_logout,
+                settings: ClientSettings {
+                    frontchannel_logout: target(application.frontchannel_logout_uri),
+                    backchannel_logout: target(application.backchannel_logout_uri),
+                    requires_consent: application.consent_required,
+                    requires_pkce: application.pkce_required,
+                    ..ClientSettings::default()
+                },
+                ..Application::new(&application.id, &application.tenant, client)
             };
             if self.store.application(&application.id).await?.is_none() {
                 let what = What::ApplicationCreated(application.id.clone());

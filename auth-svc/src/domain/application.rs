@@ -1,7 +1,9 @@
 //! Applications: OAuth clients.
 
-use svc_kit::secret;
+use svc_kit::{clock::Timestamp, secret};
 use url::{Host, Url};
+
+use super::settings::ClientSettings;
 
 /// An application.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,27 @@ pub struct Application {
     pub is_application_managed: bool,
     /// Whether its sessions live on when the SSO session ends.
     pub keep_on_sso_logout: bool,
+    /// The secret before the last rotation.
+    pub old_secret: Option<OldSecret>,
+    /// Everything else that it is set to.
+    pub settings: ClientSettings,
+    /// Grows with every change.
+    pub revision: i64,
+}
+
+/// A secret that was replaced.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OldSecret {
+    /// Its hash.
+    pub hash: SecretHash,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+impl std::fmt::Debug for OldSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OldSecret").field("until", &self.until).finish_non_exhaustive()
+    }
 }
 
 /// How a client authenticates itself (RFC 6749 §2.1).
@@ -33,11 +56,17 @@ pub enum Client {
     Public,
     /// By a secret, of which we keep the hash.
     Confidential(SecretHash),
+    /// By a JWT that it signs with a key of its own (RFC 7523).
+    PrivateKey,
 }
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if *self == Self::Public { "Public" } else { "Confidential" })
+        f.write_str(match self {
+            Self::Public => "Public",
+            Self::Confidential(_) => "Confidential",
+            Self::PrivateKey => "PrivateKey",
+        })
     }
 }
 
@@ -68,6 +97,36 @@ impl SecretHash {
 }
 
 impl Application {
+    /// Makes an application that may do nothing yet.
+    pub fn new(id: &str, tenant: &str, client: Client) -> Self {
+        Self {
+            id: id.to_owned(),
+            tenant: tenant.to_owned(),
+            name: String::new(),
+            client,
+            redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
+            service_scopes: Vec::new(),
+            is_application_managed: false,
+            keep_on_sso_logout: false,
+            old_secret: None,
+            settings: ClientSettings::default(),
+            revision: 0,
+        }
+    }
+
+    /// Says whether `secret` is the application's, or the one before while that is good.
+    pub fn has_secret(&self, secret: &str, now: Timestamp) -> bool {
+        let Client::Confidential(hash) = &self.client else { return false };
+        let is_old = |old: &OldSecret| now < old.until && old.hash.is_of(secret);
+        hash.is_of(secret) || self.old_secret.as_ref().is_some_and(is_old)
+    }
+
+    /// Says whether it must use PKCE.
+    pub fn requires_pkce(&self) -> bool {
+        self.is_public() || self.settings.requires_pkce
+    }
+
     /// Says whether the client can keep no secret.
     pub fn is_public(&self) -> bool {
         self.client == Client::Public

@@ -55,4 +55,13 @@ pub enum What {
     PasswordChanged(String),
     /// An application was created.
     ApplicationCreated(String),
+    /// An application was changed.
+    ApplicationUpdated {
+        /// Which.
+        application: String,
+        /// What of it.
+        fields: Vec<String>,
+    },
+    /// An application was deleted.
+    ApplicationDeleted(String),
 }

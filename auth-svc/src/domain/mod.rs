@@ -6,4 +6,5 @@ pub mod event;
 pub mod grant;
 pub mod pkce;
 pub mod redirect;
+pub mod settings;
 pub mod user;

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use tonic::{Request, Response, Status};
 
 use super::{AuthGrpc, caller, message, paged, parse, size, status};
-use crate::{app::Adapters, ports::ApplicationStore as _};
+use crate::{app::Adapters, domain::application::Application, ports::ApplicationStore as _};
 
 #[tonic::async_trait]
 impl<A: Adapters> pb::application_service_server::ApplicationService for AuthGrpc<A> {
@@ -46,5 +46,44 @@ impl<A: Adapters> pb::application_service_server::ApplicationService for AuthGrp
         let (page, next_page_token) = paged(found, size, &list, |application| application.id.as_str());
         let applications = page.iter().map(message::application).collect();
         Ok(Response::new(pb::ListApplicationsResponse { applications, next_page_token }))
+    }
+
+    async fn update_application(
+        &self,
+        request: Request<pb::UpdateApplicationRequest>,
+    ) -> Result<Response<pb::UpdateApplicationResponse>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let new = request.application.unwrap_or_default();
+        let id = parse::application_id("application.id", new.id.clone()).map_err(status)?;
+        let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
+        let change = |current: &Application| parse::changed(current, &new, &paths);
+        let application = self.auth.update_application(&caller, &id, &paths, change).await.map_err(status)?;
+        Ok(Response::new(pb::UpdateApplicationResponse { application: Some(message::application(&application)) }))
+    }
+
+    async fn delete_application(
+        &self,
+        request: Request<pb::DeleteApplicationRequest>,
+    ) -> Result<Response<pb::DeleteApplicationResponse>, Status> {
+        let caller = caller(&request)?;
+        let id = parse::application_id("application_id", request.into_inner().application_id).map_err(status)?;
+        self.auth.delete_application(&caller, &id).await.map_err(status)?;
+        Ok(Response::new(pb::DeleteApplicationResponse {}))
+    }
+
+    async fn rotate_client_secret(
+        &self,
+        request: Request<pb::RotateClientSecretRequest>,
+    ) -> Result<Response<pb::RotateClientSecretResponse>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let id = parse::application_id("application_id", request.application_id).map_err(status)?;
+        let overlap = parse::overlap(request.overlap).map_err(status)?;
+        let (application, secret) = self.auth.rotate_client_secret(&caller, &id, overlap).await.map_err(status)?;
+        Ok(Response::new(pb::RotateClientSecretResponse {
+            application: Some(message::application(&application)),
+            client_secret: secret.expose_secret().to_owned(),
+        }))
     }
 }

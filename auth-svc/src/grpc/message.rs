@@ -4,7 +4,7 @@ use proto::auth::v1 as pb;
 
 use crate::{
     app::{login::Introspection, tokens::TokenSet},
-    domain::{application::Application, user::User},
+    domain::{application::{Application, Client}, user::User},
 };
 
 pub(super) fn tokens(tokens: TokenSet) -> pb::Tokens {
@@ -48,6 +48,14 @@ pub(super) fn application(application: &Application) -> pb::Application {
     } else {
         pb::SessionMode::Centralized
     };
+    let authentication = match application.client {
+        Client::Public => pb::ClientAuthentication::None,
+        Client::Confidential(_) => pb::ClientAuthentication::ClientSecret,
+        Client::PrivateKey => pb::ClientAuthentication::PrivateKeyJwt,
+    };
+    let pkce =
+        if application.requires_pkce() { pb::PkceRequirement::Required } else { pb::PkceRequirement::Optional };
+    let settings = &application.settings;
     pb::Application {
         id: application.id.clone(),
         tenant_id: application.tenant.clone(),
@@ -58,5 +66,16 @@ pub(super) fn application(application: &Application) -> pb::Application {
         service_scopes: application.service_scopes.clone(),
         session_mode: session_mode.into(),
         keep_on_sso_logout: application.keep_on_sso_logout,
+        frontchannel_logout_uri: settings.frontchannel_logout.uri.clone(),
+        frontchannel_logout_session_required: settings.frontchannel_logout.session_required,
+        backchannel_logout_uri: settings.backchannel_logout.uri.clone(),
+        backchannel_logout_session_required: settings.backchannel_logout.session_required,
+        client_authentication: authentication.into(),
+        jwks: settings.jwks.clone(),
+        consent_required: settings.requires_consent,
+        pkce: pkce.into(),
+        cors_origins: settings.cors_origins.clone(),
+        allowed_resources: settings.allowed_resources.clone(),
+        old_secret_expires_at: application.old_secret.as_ref().map(|old| old.until.to_proto()),
     }
 }

@@ -1,15 +1,16 @@
 //! Requests → commands. Everything that can be wrong with a request is found here.
 
+mod applications;
+
+pub(super) use applications::{application_id, changed, new_application, overlap};
+
 use proto::auth::v1 as pb;
 use secrecy::SecretString;
 use svc_kit::{error::FieldError, page};
 
 use crate::{
     app::login::LoginCommand,
-    domain::{
-        application::{Application, Client, SecretHash, is_client_id, is_redirect_uri},
-        user::{Login, PASSWORD_BYTES_MAX, UserId},
-    },
+    domain::user::{Login, PASSWORD_BYTES_MAX, UserId},
     error::AuthError,
 };
 
@@ -19,7 +20,6 @@ const TOKEN_BYTES_MAX: usize = 16 * 1024;
 const NAME_BYTES_MAX: usize = 128;
 const SCOPES_MAX: usize = 32;
 const SCOPE_BYTES_MAX: usize = 128;
-const URIS_MAX: usize = 32;
 
 fn field(path: &str, problem: impl Into<String>) -> AuthError {
     FieldError::new(path, problem).into()
@@ -42,10 +42,6 @@ pub(super) fn tenant(path: &str, text: &str) -> Parsed<String> {
     } else {
         Err(field(path, "must be 1 to 63 of A-Z a-z 0-9 _ -"))
     }
-}
-
-pub(super) fn application_id(path: &str, text: String) -> Parsed<String> {
-    if is_client_id(&text) { Ok(text) } else { Err(field(path, "must be 1 to 128 of A-Z a-z 0-9 . _ -")) }
 }
 
 pub(super) fn user_id(text: &str) -> Parsed<UserId> {
@@ -120,46 +116,5 @@ pub(super) fn new_user(request: pb::CreateUserRequest) -> Parsed<NewUser> {
         login: login_name(&request.login)?,
         name: text("name", request.name, NAME_BYTES_MAX)?,
         password: request.password.into(),
-    })
-}
-
-fn uris(path: &str, uris: Vec<String>) -> Parsed<Vec<String>> {
-    if uris.len() > URIS_MAX {
-        return Err(field(path, format!("must not have more than {URIS_MAX} values")));
-    }
-    match uris.iter().all(|uri| is_redirect_uri(uri)) {
-        true => Ok(uris),
-        false => Err(field(path, "must be https addresses (http on the own machine) without fragment or wildcard")),
-    }
-}
-
-pub(super) fn new_application(application: Option<pb::Application>) -> Parsed<Application> {
-    let application = application.ok_or_else(|| field("application", "must be given"))?;
-    let client = match application.client_type() {
-        pb::ClientType::Public => Client::Public,
-        // Stands in for the secret that the use case makes.
-        pb::ClientType::Confidential => Client::Confidential(SecretHash::of("")),
-        pb::ClientType::Unspecified => return Err(field("application.client_type", "must be CONFIDENTIAL or PUBLIC")),
-    };
-    let is_application_managed = match pb::SessionMode::try_from(application.session_mode) {
-        Ok(pb::SessionMode::Unspecified | pb::SessionMode::Centralized) => false,
-        Ok(pb::SessionMode::ApplicationManaged) => true,
-        Err(_) => return Err(field("application.session_mode", "must be CENTRALIZED or APPLICATION_MANAGED")),
-    };
-    let service_scopes = scopes("application.service_scopes", application.service_scopes)?;
-    if client == Client::Public && !service_scopes.is_empty() {
-        return Err(field("application.service_scopes", "must be empty: a public client cannot authenticate itself"));
-    }
-    let post_logout = uris("application.post_logout_redirect_uris", application.post_logout_redirect_uris)?;
-    Ok(Application {
-        id: application_id("application.id", application.id)?,
-        tenant: tenant("application.tenant_id", &application.tenant_id)?,
-        name: text("application.name", application.name, NAME_BYTES_MAX)?,
-        client,
-        redirect_uris: uris("application.redirect_uris", application.redirect_uris)?,
-        post_logout_redirect_uris: post_logout,
-        service_scopes,
-        is_application_managed,
-        keep_on_sso_logout: application.keep_on_sso_logout,
     })
 }

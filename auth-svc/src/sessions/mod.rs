@@ -11,7 +11,7 @@ use svc_kit::{
 };
 use tonic::{Code, Status, service::interceptor::InterceptedService, transport::Channel};
 
-use crate::ports::{RevocationReason, SessionRef, Sessions, SessionsError};
+use crate::ports::{Revocation, RevocationReason, SessionRef, Sessions, SessionsError};
 
 /// Longest time for one call; below the deadline of ours that waits for it.
 const DEADLINE: Duration = Duration::from_millis(1500);
@@ -129,13 +129,19 @@ impl Sessions for GrpcSessions {
         Ok((complete(answer.session)?, answer.already_ended))
     }
 
-    async fn revoke_user(&self, tenant: &str, user: &str, reason: RevocationReason) -> Result<(), SessionsError> {
-        let reason = match reason {
+    async fn carry_out(&self, order: &Revocation) -> Result<(), SessionsError> {
+        let reason = match order.reason {
+            RevocationReason::ApplicationRemoved => pb::EndReason::ApplicationRemoved,
             RevocationReason::AccountDisabled => pb::EndReason::AccountDisabled,
             RevocationReason::CredentialChange => pb::EndReason::CredentialChange,
         };
-        let (tenant_id, user_id) = (tenant.to_owned(), user.to_owned());
-        let filter = Some(pb::SessionFilter { tenant_id, user_id, ..pb::SessionFilter::default() });
+        let filter = pb::SessionFilter {
+            tenant_id: order.tenant.clone(),
+            user_id: order.user.clone(),
+            application_ids: (!order.application.is_empty()).then(|| order.application.clone()).into_iter().collect(),
+            ..pb::SessionFilter::default()
+        };
+        let filter = Some(filter);
         let request =
             pb::RevokeSessionsRequest { filter, reason: reason.into(), ..pb::RevokeSessionsRequest::default() };
         self.client.clone().revoke_sessions(request).await.map_err(failed)?;

@@ -33,8 +33,17 @@ struct Tables {
     users: BTreeMap<UserId, User>,
     keys: Vec<StoredKey>,
     codes: HashMap<[u8; 32], Code>,
-    revocations: Vec<Revocation>,
+    /// With the time when each is due.
+    revocations: Vec<(Timestamp, Revocation)>,
     last_revocation: i64,
+}
+
+impl Tables {
+    fn order(&mut self, tenant: String, user: String, application: String, reason: RevocationReason) {
+        self.last_revocation += 1;
+        let order = Revocation { id: self.last_revocation, tenant, user, application, reason, refusals: 0 };
+        self.revocations.push((Timestamp::EPOCH, order));
+    }
 }
 
 struct Code {
@@ -78,6 +87,28 @@ impl ApplicationStore for MemoryStore {
         let tables = self.lock();
         let chosen = tables.applications.values().filter(|found| found.tenant == tenant && found.id.as_str() > after);
         Ok(chosen.take(limit).cloned().collect())
+    }
+
+    async fn replace_application(&self, application: &Application, event: &Event) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        let Some(kept) = tables.applications.get_mut(&application.id) else { return Ok(false) };
+        if kept.revision != application.revision {
+            return Ok(false);
+        }
+        *kept = Application { revision: application.revision + 1, ..application.clone() };
+        self.outbox.push([contract::message(event)]);
+        Ok(true)
+    }
+
+    async fn delete_application(&self, application: &Application, event: &Event) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        if tables.applications.remove(&application.id).is_none() {
+            return Ok(false);
+        }
+        let (tenant, application) = (application.tenant.clone(), application.id.clone());
+        tables.order(tenant, String::new(), application, RevocationReason::ApplicationRemoved);
+        self.outbox.push([contract::message(event)]);
+        Ok(true)
     }
 }
 
@@ -125,20 +156,28 @@ impl UserStore for MemoryStore {
         user.epoch += change.epoch_step();
         let changed = user.clone();
         if let Some(reason) = revoke {
-            tables.last_revocation += 1;
-            let (id, tenant, user) = (tables.last_revocation, changed.tenant.clone(), changed.id.to_string());
-            tables.revocations.push(Revocation { id, tenant, user, reason });
+            tables.order(changed.tenant.clone(), changed.id.to_string(), String::new(), reason);
         }
         self.outbox.push([contract::message(event)]);
         Ok(Some(changed))
     }
 
-    async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
-        Ok(self.lock().revocations.clone())
+    async fn revocations(&self, now: Timestamp) -> Result<Vec<Revocation>, StoreError> {
+        let tables = self.lock();
+        let due = tables.revocations.iter().filter(|(due_at, _)| *due_at <= now).map(|(_, order)| order);
+        Ok(due.take(super::REVOCATIONS_MAX).cloned().collect())
+    }
+
+    async fn revocation_refused(&self, id: i64, due: Timestamp) -> Result<(), StoreError> {
+        if let Some((due_at, order)) = self.lock().revocations.iter_mut().find(|(_, order)| order.id == id) {
+            *due_at = due;
+            order.refusals = order.refusals.saturating_add(1);
+        }
+        Ok(())
     }
 
     async fn revoked(&self, id: i64) -> Result<(), StoreError> {
-        self.lock().revocations.retain(|order| order.id != id);
+        self.lock().revocations.retain(|(_, order)| order.id != id);
         Ok(())
     }
 

@@ -117,6 +117,7 @@ async fn create(args: CreateArgs, connection: &Connection, output: &mut Output) 
         service_scopes: args.service_scopes,
         session_mode: session_mode.into(),
         keep_on_sso_logout: args.keep_on_sso_logout,
+        ..Application::default()
     };
     let request = CreateApplicationRequest { application: Some(application) };
     let answer = connection.applications()?.create_application(request).await;

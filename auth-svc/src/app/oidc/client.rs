@@ -25,9 +25,10 @@ impl<A: Adapters> Auth<A> {
     /// A failure of the store.
     pub async fn client(&self, tenant: &str, presented: &ClientCredentials) -> Result<Option<Application>, AuthError> {
         let application = self.store.application(&presented.id).await?.filter(|found| found.tenant == tenant);
+        let now = self.clock.now();
         Ok(application.filter(|application| match (&application.client, &presented.secret) {
             (Client::Public, None) => true,
-            (Client::Confidential(hash), Some(secret)) => hash.is_of(secret.expose_secret()),
+            (Client::Confidential(_), Some(secret)) => application.has_secret(secret.expose_secret(), now),
             _ => false,
         }))
     }

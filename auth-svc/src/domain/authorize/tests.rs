@@ -5,15 +5,8 @@ use crate::domain::application::{Client, SecretHash};
 
 fn application(client: Client) -> Application {
     Application {
-        id: "app".into(),
-        tenant: "default".into(),
-        name: "App".into(),
-        client,
         redirect_uris: vec!["https://app.example.com/cb".into()],
-        post_logout_redirect_uris: vec![],
-        service_scopes: vec![],
-        is_application_managed: false,
-        keep_on_sso_logout: false,
+        ..Application::new("app", "default", client)
     }
 }
 

@@ -1,15 +1,15 @@
 //! Tenants and applications in PostgreSQL.
 
-use svc_kit::outbox;
+use svc_kit::clock::Timestamp;
 
-use super::{PostgresStore, failed, limit, unreadable};
+use super::{PostgresStore, failed, limit, revocations::order, tell, unreadable};
 use crate::{
-    contract,
     domain::{
-        application::{Application, Client, SecretHash},
+        application::{Application, Client, OldSecret, SecretHash},
         event::Event,
+        settings::ClientSettings,
     },
-    ports::{ApplicationStore, StoreError},
+    ports::{ApplicationStore, RevocationReason, StoreError},
 };
 
 struct Row {
@@ -23,6 +23,10 @@ struct Row {
     service_scopes: Vec<String>,
     is_application_managed: bool,
     keep_on_sso_logout: bool,
+    settings_json: String,
+    old_secret_hash: Option<Vec<u8>>,
+    old_secret_until_ms: Option<i64>,
+    revision: i64,
 }
 
 impl TryFrom<Row> for Application {
@@ -33,8 +37,12 @@ impl TryFrom<Row> for Application {
         let client = match (row.is_public, hash) {
             (true, None) => Client::Public,
             (false, Some(hash)) => Client::Confidential(hash),
+            (false, None) if row.secret_hash.is_none() => Client::PrivateKey,
             _ => return Err(unreadable("a stored application is neither public nor confidential")),
         };
+        let old_hash = row.old_secret_hash.as_deref().and_then(SecretHash::from_bytes);
+        let old_secret = old_hash.zip(row.old_secret_until_ms);
+        let settings = serde_json::from_str(&row.settings_json);
         Ok(Self {
             id: row.id,
             tenant: row.tenant_id,
@@ -45,6 +53,34 @@ impl TryFrom<Row> for Application {
             service_scopes: row.service_scopes,
             is_application_managed: row.is_application_managed,
             keep_on_sso_logout: row.keep_on_sso_logout,
+            old_secret: old_secret.map(|(hash, ms)| OldSecret { hash, until: Timestamp::from_ms(ms) }),
+            settings: settings.map_err(|_| unreadable("the settings of a stored application are malformed"))?,
+            revision: row.revision,
+        })
+    }
+}
+
+/// The values of an application that are not of a type that a column has.
+struct Columns {
+    secret_hash: Option<Vec<u8>>,
+    old_secret_hash: Option<Vec<u8>>,
+    old_secret_until_ms: Option<i64>,
+    settings_json: String,
+}
+
+impl Columns {
+    fn of(application: &Application) -> Result<Self, StoreError> {
+        let secret_hash = match &application.client {
+            Client::Public | Client::PrivateKey => None,
+            Client::Confidential(hash) => Some(hash.as_bytes().to_vec()),
+        };
+        let old = application.old_secret.as_ref();
+        let settings: &ClientSettings = &application.settings;
+        Ok(Self {
+            secret_hash,
+            old_secret_hash: old.map(|old| old.hash.as_bytes().to_vec()),
+            old_secret_until_ms: old.map(|old| old.until.as_ms()),
+            settings_json: serde_json::to_string(settings).map_err(|error| StoreError::Failed(error.into()))?,
         })
     }
 }
@@ -64,25 +100,24 @@ impl ApplicationStore for PostgresStore {
     }
 
     async fn add_application(&self, application: &Application, event: &Event) -> Result<bool, StoreError> {
-        let secret_hash = match &application.client {
-            Client::Public => None,
-            Client::Confidential(hash) => Some(hash.as_bytes().to_vec()),
-        };
+        let columns = Columns::of(application)?;
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         let inserted = sqlx::query!(
             "INSERT INTO application (id, tenant_id, name, is_public, secret_hash, redirect_uris,
-                                      post_logout_redirect_uris, service_scopes, is_application_managed, keep_on_sso_logout)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
+                                      post_logout_redirect_uris, service_scopes, is_application_managed, keep_on_sso_logout,
+                                      settings_json)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING",
             application.id,
             application.tenant,
             application.name,
             application.is_public(),
-            secret_hash,
+            columns.secret_hash,
             &application.redirect_uris,
             &application.post_logout_redirect_uris,
             &application.service_scopes,
             application.is_application_managed,
             application.keep_on_sso_logout,
+            columns.settings_json,
         )
         .execute(&mut *transaction)
         .await
@@ -90,7 +125,7 @@ impl ApplicationStore for PostgresStore {
         if inserted.rows_affected() == 0 {
             return Ok(false);
         }
-        outbox::postgres::insert(&mut transaction, &contract::message(event)).await.map_err(failed)?;
+        tell(&mut transaction, event).await?;
         transaction.commit().await.map_err(failed)?;
         Ok(true)
     }
@@ -112,5 +147,51 @@ impl ApplicationStore for PostgresStore {
         .await
         .map_err(failed)?;
         rows.into_iter().map(Application::try_from).collect()
+    }
+
+    async fn replace_application(&self, application: &Application, event: &Event) -> Result<bool, StoreError> {
+        let columns = Columns::of(application)?;
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        let replaced = sqlx::query!(
+            "UPDATE application SET name = $3, secret_hash = $4, redirect_uris = $5, post_logout_redirect_uris = $6,
+                                    service_scopes = $7, is_application_managed = $8, keep_on_sso_logout = $9,
+                                    settings_json = $10, old_secret_hash = $11, old_secret_until_ms = $12,
+                                    revision = revision + 1
+             WHERE id = $1 AND revision = $2",
+            application.id,
+            application.revision,
+            application.name,
+            columns.secret_hash,
+            &application.redirect_uris,
+            &application.post_logout_redirect_uris,
+            &application.service_scopes,
+            application.is_application_managed,
+            application.keep_on_sso_logout,
+            columns.settings_json,
+            columns.old_secret_hash,
+            columns.old_secret_until_ms,
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        if replaced.rows_affected() == 0 {
+            return Ok(false);
+        }
+        tell(&mut transaction, event).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(true)
+    }
+
+    async fn delete_application(&self, application: &Application, event: &Event) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        let deleted = sqlx::query!("DELETE FROM application WHERE id = $1", application.id).execute(&mut *transaction);
+        if deleted.await.map_err(failed)?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let why = RevocationReason::ApplicationRemoved;
+        order(&mut transaction, &application.tenant, "", &application.id, why).await?;
+        tell(&mut transaction, event).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(true)
     }
 }

@@ -2,12 +2,13 @@
 
 mod applications;
 mod grants;
+mod revocations;
 mod users;
 
-use sqlx::PgPool;
-use svc_kit::{error::Kind, sql};
+use sqlx::{PgConnection, PgPool};
+use svc_kit::{error::Kind, outbox, sql};
 
-use crate::ports::StoreError;
+use crate::{contract, domain::event::Event, ports::StoreError};
 
 /// The schema, one step a file.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -30,6 +31,11 @@ fn failed(error: sqlx::Error) -> StoreError {
         Kind::Unavailable => StoreError::Unavailable(Box::new(error)),
         _ => StoreError::Failed(Box::new(error)),
     }
+}
+
+/// Writes an event, in the transaction of the change that it tells of.
+async fn tell(connection: &mut PgConnection, event: &Event) -> Result<(), StoreError> {
+    outbox::postgres::insert(connection, &contract::message(event)).await.map_err(failed)
 }
 
 fn unreadable(what: &'static str) -> StoreError {

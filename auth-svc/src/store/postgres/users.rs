@@ -1,20 +1,19 @@
 //! Users in PostgreSQL, and the orders to end their sessions.
 
-use sqlx::PgConnection;
-use svc_kit::{clock::Timestamp, outbox, sql};
+use svc_kit::{clock::Timestamp, sql};
 
-use super::{PostgresStore, failed, limit, unreadable};
+use super::{
+    PostgresStore, failed, limit,
+    revocations::{self, order},
+    tell, unreadable,
+};
 use crate::{
-    contract,
     domain::{
         event::Event,
         user::{Login, User, UserChange, UserId},
     },
     ports::{Revocation, RevocationReason, StoreError, UserStore},
 };
-
-/// Most orders that are read at once.
-const REVOCATIONS_MAX: i64 = 100;
 
 struct Row {
     id: String,
@@ -42,17 +41,6 @@ impl TryFrom<Row> for User {
             created_at: Timestamp::from_ms(row.created_at_ms),
         })
     }
-}
-
-fn reason(reason: RevocationReason) -> &'static str {
-    match reason {
-        RevocationReason::AccountDisabled => "ACCOUNT_DISABLED",
-        RevocationReason::CredentialChange => "CREDENTIAL_CHANGE",
-    }
-}
-
-async fn tell(connection: &mut PgConnection, event: &Event) -> Result<(), StoreError> {
-    outbox::postgres::insert(connection, &contract::message(event)).await.map_err(failed)
 }
 
 impl UserStore for PostgresStore {
@@ -132,40 +120,23 @@ impl UserStore for PostgresStore {
         .map_err(failed)?;
         let Some(user) = changed.map(User::try_from).transpose()? else { return Ok(None) };
         if let Some(why) = revoke {
-            sqlx::query!(
-                "INSERT INTO revocation (tenant_id, user_id, reason) VALUES ($1, $2, $3)",
-                user.tenant,
-                user.id.as_str(),
-                reason(why)
-            )
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+            order(&mut transaction, &user.tenant, user.id.as_str(), "", why).await?;
         }
         tell(&mut transaction, event).await?;
         transaction.commit().await.map_err(failed)?;
         Ok(Some(user))
     }
 
-    async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
-        let rows =
-            sqlx::query!("SELECT id, tenant_id, user_id, reason FROM revocation ORDER BY id LIMIT $1", REVOCATIONS_MAX)
-                .fetch_all(&self.pool)
-                .await
-                .map_err(failed)?;
-        rows.into_iter()
-            .map(|row| {
-                let known = [RevocationReason::AccountDisabled, RevocationReason::CredentialChange];
-                let reason = known.into_iter().find(|known| reason(*known) == row.reason);
-                let reason = reason.ok_or_else(|| unreadable("a stored reason is unknown"))?;
-                Ok(Revocation { id: row.id, tenant: row.tenant_id, user: row.user_id, reason })
-            })
-            .collect()
+    async fn revocations(&self, now: Timestamp) -> Result<Vec<Revocation>, StoreError> {
+        revocations::due(&self.pool, now).await
+    }
+
+    async fn revocation_refused(&self, id: i64, due: Timestamp) -> Result<(), StoreError> {
+        revocations::refused(&self.pool, id, due).await
     }
 
     async fn revoked(&self, id: i64) -> Result<(), StoreError> {
-        sqlx::query!("DELETE FROM revocation WHERE id = $1", id).execute(&self.pool).await.map_err(failed)?;
-        Ok(())
+        revocations::done(&self.pool, id).await
     }
 
     async fn tell(&self, event: &Event) -> Result<(), StoreError> {

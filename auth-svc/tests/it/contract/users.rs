@@ -17,6 +17,8 @@ use crate::support::at_once;
 /// Rounds of a race, and how many race in each.
 const ROUNDS: usize = 40;
 const RACERS: usize = 8;
+/// When every order is due that was not put off.
+const LATER: Timestamp = Timestamp::from_ms(1_700_000_000_000);
 
 on_both_stores!(
     a_user_is_found_by_id_and_login_in_its_tenant_only,
@@ -27,6 +29,7 @@ on_both_stores!(
     of_many_that_disable_at_once_one_does,
     of_many_that_take_a_login_at_once_one_gets_it,
     an_order_stays_until_it_is_done,
+    a_refused_order_is_put_off_and_holds_up_no_other,
 );
 
 fn user(tenant: &str, login: &str) -> User {
@@ -98,7 +101,7 @@ async fn a_change_that_changes_nothing_orders_nothing<S: Store>(store: Arc<S>) {
     assert_eq!(store.change_user(&ada.id, &UserChange::Enable, &event(&ada), why).await.unwrap(), None);
     let nobody = UserId::generate(&OsEntropy);
     assert_eq!(store.change_user(&nobody, &UserChange::Disable, &event(&ada), why).await.unwrap(), None);
-    assert_eq!(store.revocations().await.unwrap(), []);
+    assert_eq!(store.revocations(LATER).await.unwrap(), []);
     assert_eq!(store.user(&ada.id).await.unwrap(), Some(ada));
 }
 
@@ -127,7 +130,7 @@ async fn of_many_that_disable_at_once_one_does<S: Store>(store: Arc<S>) {
         async move { store.change_user(&ada.id, &UserChange::Disable, &event(&ada), why).await.unwrap().is_some() }
     });
     assert_eq!(at_once(work).await.into_iter().filter(|did| *did).count(), 1);
-    assert_eq!(store.revocations().await.unwrap().len(), 1);
+    assert_eq!(store.revocations(LATER).await.unwrap().len(), 1);
     assert_eq!(store.user(&ada.id).await.unwrap().unwrap().epoch, 1);
 }
 
@@ -147,10 +150,32 @@ async fn an_order_stays_until_it_is_done<S: Store>(store: Arc<S>) {
     let change = UserChange::SetPassword("second".to_owned());
     store.change_user(&ada.id, &change, &event(&ada), Some(why[0])).await.unwrap().unwrap();
     store.change_user(&ada.id, &UserChange::Disable, &event(&ada), Some(why[1])).await.unwrap().unwrap();
-    let orders = store.revocations().await.unwrap();
+    let orders = store.revocations(LATER).await.unwrap();
     assert_eq!(orders.iter().map(|order| order.reason).collect::<Vec<_>>(), why);
     assert!(orders.iter().all(|order| order.tenant == "one" && order.user == ada.id.as_str()));
     store.revoked(orders[0].id).await.unwrap();
     store.revoked(orders[0].id).await.unwrap();
-    assert_eq!(store.revocations().await.unwrap(), [orders[1].clone()]);
+    assert_eq!(store.revocations(LATER).await.unwrap(), [orders[1].clone()]);
+}
+
+async fn a_refused_order_is_put_off_and_holds_up_no_other<S: Store>(store: Arc<S>) {
+    let why = Some(RevocationReason::AccountDisabled);
+    // More than are read at once, so that those in front could hide those behind.
+    for number in 0..101 {
+        let user = added(&*store, "one", &format!("{number}@example.com")).await;
+        store.change_user(&user.id, &UserChange::Disable, &event(&user), why).await.unwrap().unwrap();
+    }
+    let first = store.revocations(LATER).await.unwrap();
+    assert_eq!(first.len(), 100);
+    let later = LATER.saturating_add(std::time::Duration::from_secs(2));
+    for order in &first {
+        store.revocation_refused(order.id, later).await.unwrap();
+    }
+    let rest = store.revocations(LATER).await.unwrap();
+    assert_eq!(rest.len(), 1);
+    assert!(!first.contains(&rest[0]));
+    store.revoked(rest[0].id).await.unwrap();
+    let again = store.revocations(later).await.unwrap();
+    assert_eq!(again.len(), 100);
+    assert!(again.iter().all(|order| order.refusals == 1));
 }

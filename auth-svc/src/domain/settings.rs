@@ -1,0 +1,116 @@
+//! What an application is set to beyond its addresses. Read and written as a whole, so it is kept as one document.
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::application::is_redirect_uri;
+
+/// Settings of an application.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClientSettings {
+    /// The page that ends a session of the browser that opens it.
+    pub frontchannel_logout: LogoutTarget,
+    /// Where logout tokens are posted.
+    pub backchannel_logout: LogoutTarget,
+    /// Its public keys, a JWK set as JSON; empty for none.
+    pub jwks: String,
+    /// Whether a user is asked before the application gets to know them.
+    pub requires_consent: bool,
+    /// Whether it must use PKCE although it is confidential.
+    pub requires_pkce: bool,
+    /// Origins whose scripts may call.
+    pub cors_origins: Vec<String>,
+    /// Resources that it may ask access tokens for.
+    pub allowed_resources: Vec<String>,
+}
+
+/// Where an application is told of a logout.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogoutTarget {
+    /// Address; empty for none.
+    pub uri: String,
+    /// Whether it must be told which session.
+    pub session_required: bool,
+}
+
+/// Largest key set, in bytes, and most keys in it.
+const JWKS_BYTES_MAX: usize = 16 * 1024;
+const JWKS_KEYS_MAX: usize = 16;
+
+/// Members of a JWK that only a private or symmetric key has (RFC 7518 §6).
+const SECRET_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
+
+/// Says what is wrong with a key set.
+pub fn jwks_problem(text: &str) -> Option<&'static str> {
+    if text.len() > JWKS_BYTES_MAX {
+        return Some("must not be longer than 16 KiB");
+    }
+    let set: Option<serde_json::Value> = serde_json::from_str(text).ok();
+    let Some(keys) = set.as_ref().and_then(|set| set.get("keys")).and_then(|keys| keys.as_array()) else {
+        return Some("must be a JWK set as JSON");
+    };
+    let is_public = |key: &serde_json::Value| {
+        let kind = key.get("kty").and_then(|kind| kind.as_str());
+        matches!(kind, Some("RSA" | "EC" | "OKP")) && SECRET_MEMBERS.iter().all(|member| key.get(member).is_none())
+    };
+    if keys.is_empty() || keys.len() > JWKS_KEYS_MAX {
+        Some("must have 1 to 16 keys")
+    } else if !keys.iter().all(is_public) {
+        Some("must have public keys of kty RSA, EC or OKP only")
+    } else {
+        None
+    }
+}
+
+/// Says whether a text is an origin as browsers send it, of an address that could be a redirect address.
+pub fn is_origin(text: &str) -> bool {
+    is_redirect_uri(text) && Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
+}
+
+/// Longest name of a resource, in bytes.
+const RESOURCE_BYTES_MAX: usize = 2048;
+
+/// Says whether a text names a resource (RFC 8707 §2): an absolute address without fragment.
+pub fn is_resource(text: &str) -> bool {
+    text.len() <= RESOURCE_BYTES_MAX && !text.contains('#') && Url::parse(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_sets_are_public() {
+        let rsa = r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#;
+        assert_eq!(jwks_problem(rsa), None);
+        for bad in [
+            "",
+            "{}",
+            "[]",
+            r#"{"keys":[]}"#,
+            r#"{"keys":[{"kty":"oct","k":"x"}]}"#,
+            r#"{"keys":[{"kty":"EC","d":"x"}]}"#,
+            r#"{"keys":["x"]}"#,
+        ] {
+            assert!(jwks_problem(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn origins_are_what_browsers_send() {
+        for good in ["https://app.example.com", "https://app.example.com:8443", "http://localhost:3000"] {
+            assert!(is_origin(good), "{good}");
+        }
+        for bad in ["*", "null", "https://app.example.com/", "https://app.example.com:443", "http://a.example", ""] {
+            assert!(!is_origin(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn resources_are_absolute() {
+        assert!(is_resource("https://api.example.com/v1") && is_resource("urn:example:api"));
+        assert!(!is_resource("api") && !is_resource("https://api.example.com/#x"));
+    }
+}

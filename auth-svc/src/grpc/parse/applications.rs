@@ -1,0 +1,190 @@
+//! Applications in requests: whole, and as a change of some fields.
+
+use std::time::Duration;
+
+use proto::auth::v1 as pb;
+
+use super::{NAME_BYTES_MAX, Parsed, field, scopes, tenant, text};
+use crate::{
+    domain::{
+        application::{Application, Client, SecretHash, is_client_id, is_redirect_uri},
+        settings::{ClientSettings, LogoutTarget, is_origin, is_resource, jwks_problem},
+    },
+    grpc::message,
+};
+
+/// Most values of a list of addresses.
+const VALUES_MAX: usize = 32;
+/// How long the secret before a rotation stays good when the request does not say, and at most.
+const OVERLAP_DEFAULT: Duration = Duration::from_secs(24 * 3600);
+const OVERLAP_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
+const ADDRESS: &str = "must be https addresses (http on the own machine) without fragment or wildcard";
+
+pub(in crate::grpc) fn application_id(path: &str, text: String) -> Parsed<String> {
+    if is_client_id(&text) { Ok(text) } else { Err(field(path, "must be 1 to 128 of A-Z a-z 0-9 . _ -")) }
+}
+
+pub(in crate::grpc) fn new_application(application: Option<pb::Application>) -> Parsed<Application> {
+    let application = application.ok_or_else(|| field("application", "must be given"))?;
+    let client = client(&application)?;
+    parse(application, client)
+}
+
+/// The application `current` with the fields of `new` that `paths` names.
+pub(in crate::grpc) fn changed(current: &Application, new: &pb::Application, paths: &[String]) -> Parsed<Application> {
+    if paths.is_empty() {
+        return Err(field("update_mask", "must name the fields to change"));
+    }
+    let mut merged = message::application(current);
+    for path in paths {
+        overlay(&mut merged, new, path)?;
+    }
+    let parsed = parse(merged, current.client.clone())?;
+    Ok(Application { old_secret: current.old_secret.clone(), revision: current.revision, ..parsed })
+}
+
+fn overlay(to: &mut pb::Application, from: &pb::Application, path: &str) -> Parsed<()> {
+    match path {
+        "name" => to.name.clone_from(&from.name),
+        "redirect_uris" => to.redirect_uris.clone_from(&from.redirect_uris),
+        "post_logout_redirect_uris" => to.post_logout_redirect_uris.clone_from(&from.post_logout_redirect_uris),
+        "service_scopes" => to.service_scopes.clone_from(&from.service_scopes),
+        "session_mode" => to.session_mode = from.session_mode,
+        "keep_on_sso_logout" => to.keep_on_sso_logout = from.keep_on_sso_logout,
+        "frontchannel_logout_uri" => to.frontchannel_logout_uri.clone_from(&from.frontchannel_logout_uri),
+        "frontchannel_logout_session_required" => {
+            to.frontchannel_logout_session_required = from.frontchannel_logout_session_required;
+        }
+        "backchannel_logout_uri" => to.backchannel_logout_uri.clone_from(&from.backchannel_logout_uri),
+        "backchannel_logout_session_required" => {
+            to.backchannel_logout_session_required = from.backchannel_logout_session_required;
+        }
+        "jwks" => to.jwks.clone_from(&from.jwks),
+        "consent_required" => to.consent_required = from.consent_required,
+        "pkce" => to.pkce = from.pkce,
+        "cors_origins" => to.cors_origins.clone_from(&from.cors_origins),
+        "allowed_resources" => to.allowed_resources.clone_from(&from.allowed_resources),
+        _ => return Err(field("update_mask", "names a field that an application does not have or that cannot change")),
+    }
+    Ok(())
+}
+
+fn client(application: &pb::Application) -> Parsed<Client> {
+    use pb::ClientAuthentication::{ClientSecret, None, PrivateKeyJwt, Unspecified};
+    let path = "application.client_authentication";
+    let authentication = pb::ClientAuthentication::try_from(application.client_authentication);
+    match (application.client_type(), authentication) {
+        (pb::ClientType::Public, Ok(Unspecified | None)) => Ok(Client::Public),
+        // Stands in for the secret that the use case makes.
+        (pb::ClientType::Confidential, Ok(Unspecified | ClientSecret)) => Ok(Client::Confidential(SecretHash::of(""))),
+        (pb::ClientType::Confidential, Ok(PrivateKeyJwt)) => Ok(Client::PrivateKey),
+        (pb::ClientType::Unspecified, _) => Err(field("application.client_type", "must be CONFIDENTIAL or PUBLIC")),
+        (pb::ClientType::Public, _) => Err(field(path, "must be NONE for a public application")),
+        (pb::ClientType::Confidential, _) => Err(field(path, "must be CLIENT_SECRET or PRIVATE_KEY_JWT")),
+    }
+}
+
+fn parse(application: pb::Application, client: Client) -> Parsed<Application> {
+    let is_application_managed = match pb::SessionMode::try_from(application.session_mode) {
+        Ok(pb::SessionMode::Unspecified | pb::SessionMode::Centralized) => false,
+        Ok(pb::SessionMode::ApplicationManaged) => true,
+        Err(_) => return Err(field("application.session_mode", "must be CENTRALIZED or APPLICATION_MANAGED")),
+    };
+    let settings = settings(&application, &client)?;
+    let service_scopes = scopes("application.service_scopes", application.service_scopes)?;
+    if client == Client::Public && !service_scopes.is_empty() {
+        return Err(field("application.service_scopes", "must be empty: a public client cannot authenticate itself"));
+    }
+    let post_logout = application.post_logout_redirect_uris;
+    Ok(Application {
+        name: text("application.name", application.name, NAME_BYTES_MAX)?,
+        redirect_uris: values("application.redirect_uris", application.redirect_uris, is_redirect_uri, ADDRESS)?,
+        post_logout_redirect_uris: values(
+            "application.post_logout_redirect_uris",
+            post_logout,
+            is_redirect_uri,
+            ADDRESS,
+        )?,
+        service_scopes,
+        is_application_managed,
+        keep_on_sso_logout: application.keep_on_sso_logout,
+        settings,
+        ..Application::new(
+            &application_id("application.id", application.id)?,
+            &tenant("application.tenant_id", &application.tenant_id)?,
+            client,
+        )
+    })
+}
+
+fn settings(application: &pb::Application, client: &Client) -> Parsed<ClientSettings> {
+    let requires_pkce = match pb::PkceRequirement::try_from(application.pkce) {
+        Ok(pb::PkceRequirement::Unspecified | pb::PkceRequirement::Required) => true,
+        Ok(pb::PkceRequirement::Optional) if *client != Client::Public => false,
+        _ => return Err(field("application.pkce", "must be REQUIRED, or OPTIONAL for a confidential application")),
+    };
+    let jwks = application.jwks.clone();
+    match jwks_problem(&jwks) {
+        Some(problem) if !jwks.is_empty() => return Err(field("application.jwks", problem)),
+        Some(_) if *client == Client::PrivateKey => {
+            return Err(field("application.jwks", "must be given: the application authenticates itself by its key"));
+        }
+        _ => {}
+    }
+    let target = |path: &str, uri: &str, session_required| {
+        if uri.is_empty() || is_redirect_uri(uri) {
+            Ok(LogoutTarget { uri: uri.to_owned(), session_required })
+        } else {
+            Err(field(path, "must be an https address (http on the own machine) without fragment or wildcard"))
+        }
+    };
+    let origins = application.cors_origins.clone();
+    let resources = application.allowed_resources.clone();
+    Ok(ClientSettings {
+        frontchannel_logout: target(
+            "application.frontchannel_logout_uri",
+            &application.frontchannel_logout_uri,
+            application.frontchannel_logout_session_required,
+        )?,
+        backchannel_logout: target(
+            "application.backchannel_logout_uri",
+            &application.backchannel_logout_uri,
+            application.backchannel_logout_session_required,
+        )?,
+        jwks,
+        requires_consent: application.consent_required,
+        requires_pkce,
+        cors_origins: values(
+            "application.cors_origins",
+            origins,
+            is_origin,
+            "must be origins, https://host or https://host:port (http on the own machine)",
+        )?,
+        allowed_resources: values(
+            "application.allowed_resources",
+            resources,
+            is_resource,
+            "must be absolute addresses without fragment",
+        )?,
+    })
+}
+
+fn values(path: &str, values: Vec<String>, is_good: fn(&str) -> bool, rule: &str) -> Parsed<Vec<String>> {
+    if values.len() > VALUES_MAX {
+        return Err(field(path, format!("must not have more than {VALUES_MAX} values")));
+    }
+    if values.iter().all(|value| is_good(value) && !value.contains(char::is_control)) {
+        Ok(values)
+    } else {
+        Err(field(path, rule))
+    }
+}
+
+pub(in crate::grpc) fn overlap(overlap: Option<prost_types::Duration>) -> Parsed<Duration> {
+    let given = match overlap {
+        None => Some(OVERLAP_DEFAULT),
+        Some(overlap) => Duration::try_from(overlap).ok(),
+    };
+    given.filter(|given| *given <= OVERLAP_MAX).ok_or_else(|| field("overlap", "must be 0 to 30 days"))
+}
