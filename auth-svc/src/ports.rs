@@ -143,11 +143,7 @@ pub trait UserStore: Send + Sync + 'static {
     /// Orders that are not done yet and due at `now`, as many as are read at once.
     fn revocations(&self, now: Timestamp) -> impl Future<Output = Result<Vec<Revocation>, StoreError>> + Send;
     /// Notes that an order was refused, and when it is due again.
-    fn revocation_refused(
-        &self,
-        id: i64,
-        due_at: Timestamp,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn revocation_refused(&self, id: i64, due_at: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Notes that an order is done.
     fn revoked(&self, id: i64) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Writes an event that goes with no change of ours.

@@ -164,7 +164,9 @@ impl AuthorizationRequest {
         }
         let challenge = parameters.text("code_challenge").to_owned();
         match (challenge.as_str(), parameters.get("code_challenge_method")) {
-            ("", None) if application.requires_pkce() => return refuse("invalid_request", "code_challenge is required"),
+            ("", None) if application.requires_pkce() => {
+                return refuse("invalid_request", "code_challenge is required");
+            }
             ("", None) => {}
             (challenge, Some("S256")) if pkce::is_challenge(challenge) => {}
             (_, Some("S256")) => return refuse("invalid_request", "code_challenge is malformed"),

@@ -38,19 +38,12 @@ mod tests {
 
     fn application(client: Client) -> Application {
         Application {
-            id: "app".into(),
-            tenant: "default".into(),
-            name: "App".into(),
-            client,
             redirect_uris: vec![
                 "http://127.0.0.1/cb?a=1".into(),
                 "http://[::1]:1/cb".into(),
                 "https://a.example/".into(),
             ],
-            post_logout_redirect_uris: vec![],
-            service_scopes: vec![],
-            is_application_managed: false,
-            keep_on_sso_logout: false,
+            ..Application::new("app", "default", client)
         }
     }
 

@@ -4,7 +4,10 @@ use proto::auth::v1 as pb;
 
 use crate::{
     app::{login::Introspection, tokens::TokenSet},
-    domain::{application::{Application, Client}, user::User},
+    domain::{
+        application::{Application, Client},
+        user::User,
+    },
 };
 
 pub(super) fn tokens(tokens: TokenSet) -> pb::Tokens {
@@ -53,8 +56,7 @@ pub(super) fn application(application: &Application) -> pb::Application {
         Client::Confidential(_) => pb::ClientAuthentication::ClientSecret,
         Client::PrivateKey => pb::ClientAuthentication::PrivateKeyJwt,
     };
-    let pkce =
-        if application.requires_pkce() { pb::PkceRequirement::Required } else { pb::PkceRequirement::Optional };
+    let pkce = if application.requires_pkce() { pb::PkceRequirement::Required } else { pb::PkceRequirement::Optional };
     let settings = &application.settings;
     pb::Application {
         id: application.id.clone(),

@@ -1,6 +1,7 @@
-//! The service from outside: the contract of its store's ports, kept by memory and by PostgreSQL.
+//! The service from outside: the contract of its store's ports, kept by memory and by PostgreSQL, and its RPCs on both.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod contract;
+mod rpc;
 mod support;

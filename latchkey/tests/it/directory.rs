@@ -53,6 +53,15 @@ async fn an_application_is_created_and_shows_its_secret_once() {
     assert!(stack.run(&["applications", "list"]).await.text().contains("demo-managed"));
     let again = stack.run(&create).await;
     assert!(again.code == 1 && again.stderr.contains("APPLICATION_EXISTS"), "{again:?}");
+    let update = ["applications", "update", "shop", "--name", "Better", "--consent", "true", "--pkce", "optional"];
+    let updated = stack.run(&update).await;
+    assert!(updated.text().contains("Better") && updated.text().contains("asked"), "{updated:?}");
+    assert_eq!(stack.run(&["applications", "update", "shop"]).await.code, 2);
+    let rotated = stack.run(&["applications", "rotate-secret", "shop", "--json"]).await.json();
+    assert_ne!(rotated["client_secret"], created["client_secret"]);
+    assert!(rotated["application"]["old_secret_expires_at"].is_string(), "{rotated}");
+    assert!(stack.run(&["applications", "delete", "shop"]).await.text().contains("shop"));
+    assert!(stack.run(&["applications", "get", "shop"]).await.stderr.contains("APPLICATION_NOT_FOUND"));
     let public = stack
         .run(&["applications", "create", "spa", "--public", "--redirect-uri", "https://spa.example/cb", "--json"])
         .await;

@@ -2,7 +2,7 @@
 
 use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
 use proto::{
-    auth::v1::CreateUserRequest,
+    auth::v1::{Application, ClientType, CreateApplicationRequest, CreateUserRequest},
     session::v1::{CreateSessionRequest, SessionKind},
     webhook::v1::{CreateEndpointRequest, PingEndpointRequest},
 };
@@ -34,10 +34,19 @@ impl Objects {
             password: PASSWORD.to_owned(),
         };
         let user_id = stack.users().create_user(user).await.unwrap().into_inner().user.unwrap().id;
+        let application = Application {
+            id: unique("application"),
+            tenant_id: DEFAULT_TENANT.to_owned(),
+            client_type: ClientType::Confidential.into(),
+            ..Application::default()
+        };
+        let application_id = application.id.clone();
+        let application = CreateApplicationRequest { application: Some(application) };
+        stack.applications().create_application(application).await.unwrap();
         let session = CreateSessionRequest {
             tenant_id: DEFAULT_TENANT.to_owned(),
             user_id: user_id.clone(),
-            application_id: "demo-web".to_owned(),
+            application_id: application_id.clone(),
             kind: SessionKind::Application.into(),
             ..CreateSessionRequest::default()
         };
@@ -52,7 +61,7 @@ impl Objects {
         let ping = PingEndpointRequest { endpoint_id: endpoint_id.clone() };
         let delivery_id = stack.endpoints().ping_endpoint(ping).await.unwrap().into_inner().delivery_id;
         let (session_id, token) = (created.session.unwrap().id, created.token);
-        Self { session_id, token, user_id, login, application_id: "demo-web".to_owned(), endpoint_id, delivery_id }
+        Self { session_id, token, user_id, login, application_id, endpoint_id, delivery_id }
     }
 
     /// The same sorts, well-formed, but none of them exists.
@@ -114,12 +123,18 @@ impl Objects {
             "url" => text("http://127.0.0.1:1/"),
             "kind" => Some(Value::EnumNumber(SessionKind::Application.into())),
             "filter" => inner(&[("tenant_id", string(DEFAULT_TENANT)), ("user_id", string(&self.user_id))]),
+            "application" if method.name() == "UpdateApplication" => {
+                inner(&[("id", string(&self.application_id)), ("name", string("changed"))])
+            }
             "application" => inner(&[
                 ("tenant_id", string(DEFAULT_TENANT)),
                 ("id", string(&unique("application"))),
                 ("client_type", Value::EnumNumber(1)),
             ]),
             "endpoint" => inner(&[("id", string(&self.endpoint_id)), ("description", string("changed"))]),
+            "update_mask" if method.name() == "UpdateApplication" => {
+                inner(&[("paths", Value::List(vec![string("name")]))])
+            }
             "update_mask" => inner(&[("paths", Value::List(vec![string("description")]))]),
             _ => None,
         }

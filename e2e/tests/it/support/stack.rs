@@ -5,7 +5,10 @@ use std::time::Duration;
 use latchkey::dev::{self, DevOptions, DevServer, Ports, Seed};
 use prost_reflect::MethodDescriptor;
 use proto::{
-    auth::v1::{auth_service_client::AuthServiceClient, user_service_client::UserServiceClient},
+    auth::v1::{
+        application_service_client::ApplicationServiceClient, auth_service_client::AuthServiceClient,
+        user_service_client::UserServiceClient,
+    },
     session::v1::session_service_client::SessionServiceClient,
     webhook::v1::{endpoint_service_client::EndpointServiceClient, event_service_client::EventServiceClient},
 };
@@ -101,6 +104,11 @@ impl Stack {
     pub fn users(&self) -> UserServiceClient<Carrier> {
         let (channel, outgoing) = carry(&self.auth, OPERATOR_KEY);
         UserServiceClient::with_interceptor(channel, outgoing)
+    }
+
+    pub fn applications(&self) -> ApplicationServiceClient<Carrier> {
+        let (channel, outgoing) = carry(&self.auth, OPERATOR_KEY);
+        ApplicationServiceClient::with_interceptor(channel, outgoing)
     }
 
     pub fn endpoints(&self) -> EndpointServiceClient<Carrier> {

@@ -1,17 +1,20 @@
 //! `latchkey applications`: what users sign in to.
 
-use clap::{Args, Subcommand};
-use proto::auth::v1::{
-    Application, ClientType, CreateApplicationRequest, CreateApplicationResponse, GetApplicationRequest,
-    ListApplicationsRequest, SessionMode,
-};
+mod change;
 
+use clap::{Args, Subcommand};
+use proto::auth::v1::{Application, DeleteApplicationRequest, GetApplicationRequest, ListApplicationsRequest};
+
+use self::change::{CreateArgs, RotateArgs, UpdateArgs};
 use super::pages::Limit;
 use crate::{
     Answer,
     connect::{Connection, Service},
     failure::Exit,
-    output::{Column, Output, text::word},
+    output::{
+        Column, Output,
+        text::{moment, word},
+    },
 };
 
 /// `latchkey applications …`
@@ -23,6 +26,12 @@ pub enum ApplicationsCommand {
     List(Limit),
     /// Shows one application.
     Get(ApplicationArgs),
+    /// Changes an application.
+    Update(UpdateArgs),
+    /// Makes a new secret and prints it, once; the one before stays good for a while.
+    RotateSecret(RotateArgs),
+    /// Deletes an application; its sessions end.
+    Delete(ApplicationArgs),
 }
 
 /// Names an application.
@@ -30,34 +39,6 @@ pub enum ApplicationsCommand {
 pub struct ApplicationArgs {
     /// Id of the application: its `client_id`.
     application: String,
-}
-
-/// Arguments of `latchkey applications create`.
-#[derive(Args, Debug)]
-pub struct CreateArgs {
-    /// Id of the application: its `client_id`.
-    application: String,
-    /// Name for people.
-    #[arg(long, default_value = "", hide_default_value = true)]
-    name: String,
-    /// It cannot keep a secret: a single-page or native application. It must use PKCE, and its refresh tokens rotate.
-    #[arg(long)]
-    public: bool,
-    /// Where codes may be sent; may be repeated.
-    #[arg(long = "redirect-uri", value_name = "URI")]
-    redirect_uris: Vec<String>,
-    /// Where a browser may be sent after logout; may be repeated.
-    #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
-    post_logout_redirect_uris: Vec<String>,
-    /// Scope that it may have of its own (client credentials grant), e.g. `sessions.read`; may be repeated.
-    #[arg(long = "service-scope", value_name = "SCOPE")]
-    service_scopes: Vec<String>,
-    /// It keeps its own sessions; it gets no refresh token and is told of logouts.
-    #[arg(long)]
-    managed: bool,
-    /// Its sessions live on when the SSO session ends.
-    #[arg(long)]
-    keep_on_sso_logout: bool,
 }
 
 const COLUMNS: &[Column<Application>] = &[
@@ -78,18 +59,22 @@ const FIELDS: &[Column<Application>] = &[
     ("redirect uris", |application, _| application.redirect_uris.join(" ")),
     ("after logout", |application, _| application.post_logout_redirect_uris.join(" ")),
     ("service scopes", |application, _| application.service_scopes.join(" ")),
-];
-
-const CREATED: &[Column<CreateApplicationResponse>] = &[
-    ("application", |answer, _| {
-        answer.application.as_ref().map(|application| application.id.clone()).unwrap_or_default()
-    }),
-    ("type", |answer, _| answer.application.as_ref().map(client_type).unwrap_or_default()),
-    ("secret", |answer, _| answer.client_secret.clone()),
+    ("authentication", |application, _| authentication(application)),
+    ("old secret until", |application, now| moment(application.old_secret_expires_at.as_ref(), now)),
+    ("pkce", |application, _| word(application.pkce().as_str_name(), "PKCE_REQUIREMENT_")),
+    ("consent", |application, _| if application.consent_required { "asked" } else { "not asked" }.to_owned()),
+    ("front-channel logout", |application, _| application.frontchannel_logout_uri.clone()),
+    ("back-channel logout", |application, _| application.backchannel_logout_uri.clone()),
+    ("cors origins", |application, _| application.cors_origins.join(" ")),
+    ("resources", |application, _| application.allowed_resources.join(" ")),
 ];
 
 fn client_type(application: &Application) -> String {
     word(application.client_type().as_str_name(), "CLIENT_TYPE_")
+}
+
+fn authentication(application: &Application) -> String {
+    word(application.client_authentication().as_str_name(), "CLIENT_AUTHENTICATION_").replace('_', "-")
 }
 
 fn session_mode(application: &Application) -> String {
@@ -98,35 +83,13 @@ fn session_mode(application: &Application) -> String {
 
 pub(super) async fn run(command: ApplicationsCommand, connection: &Connection, output: &mut Output) -> Answer {
     match command {
-        ApplicationsCommand::Create(args) => create(args, connection, output).await,
+        ApplicationsCommand::Create(args) => change::create(args, connection, output).await,
         ApplicationsCommand::List(limit) => list(limit, connection, output).await,
         ApplicationsCommand::Get(args) => get(args, connection, output).await,
+        ApplicationsCommand::Update(args) => change::update(args, connection, output).await,
+        ApplicationsCommand::RotateSecret(args) => change::rotate(args, connection, output).await,
+        ApplicationsCommand::Delete(args) => delete(args, connection, output).await,
     }
-}
-
-async fn create(args: CreateArgs, connection: &Connection, output: &mut Output) -> Answer {
-    let client_type = if args.public { ClientType::Public } else { ClientType::Confidential };
-    let session_mode = if args.managed { SessionMode::ApplicationManaged } else { SessionMode::Centralized };
-    let application = Application {
-        name: if args.name.is_empty() { args.application.clone() } else { args.name },
-        id: args.application,
-        tenant_id: connection.tenant(),
-        client_type: client_type.into(),
-        redirect_uris: args.redirect_uris,
-        post_logout_redirect_uris: args.post_logout_redirect_uris,
-        service_scopes: args.service_scopes,
-        session_mode: session_mode.into(),
-        keep_on_sso_logout: args.keep_on_sso_logout,
-        ..Application::default()
-    };
-    let request = CreateApplicationRequest { application: Some(application) };
-    let answer = connection.applications()?.create_application(request).await;
-    let answer = answer.map_err(connection.failed(Service::Auth, "create the application"))?.into_inner();
-    output.one(&answer, CREATED)?;
-    if !answer.client_secret.is_empty() {
-        output.note("the secret is shown this once");
-    }
-    Ok(Exit::Done)
 }
 
 async fn list(limit: Limit, connection: &Connection, output: &mut Output) -> Answer {
@@ -147,5 +110,15 @@ async fn get(args: ApplicationArgs, connection: &Connection, output: &mut Output
     let answer = connection.applications()?.get_application(request).await;
     let answer = answer.map_err(connection.failed(Service::Auth, "read the application"))?.into_inner();
     output.one(&answer.application.unwrap_or_default(), FIELDS)?;
+    Ok(Exit::Done)
+}
+
+async fn delete(args: ApplicationArgs, connection: &Connection, output: &mut Output) -> Answer {
+    let application = args.application;
+    let request = DeleteApplicationRequest { application_id: application.clone() };
+    let answer = connection.applications()?.delete_application(request).await;
+    answer.map_err(connection.failed(Service::Auth, "delete the application"))?;
+    output
+        .one(&Application { id: application, ..Application::default() }, &[("deleted", |gone, _| gone.id.clone())])?;
     Ok(Exit::Done)
 }

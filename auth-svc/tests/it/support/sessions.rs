@@ -1,0 +1,221 @@
+//! A session-svc for tests: it remembers what it is asked, and can be away.
+//!
+//! It speaks gRPC by hand, by the names of the calls, so that calls added to the contract do not concern it.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use axum::{Router, body::Body, extract::Request, response::Response};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Uri};
+use http_body_util::{BodyExt as _, Full};
+use prost::Message;
+use proto::session::v1::{self as pb, SessionState};
+use svc_kit::{clock::Timestamp, entropy::OsEntropy, prefixed_id};
+use tokio::net::TcpListener;
+use tonic::{Code, Status};
+
+prefixed_id!(FakeSessionId, "sess_", "Names a session.");
+
+/// What it was asked to end, and why.
+pub type Ended = (pb::SessionFilter, pb::EndReason);
+
+#[derive(Default)]
+struct State {
+    sessions: Mutex<BTreeMap<String, pb::Session>>,
+    ended: Mutex<Vec<Ended>>,
+    is_away: AtomicBool,
+    refuses_users: Mutex<Vec<String>>,
+}
+
+/// A running session-svc.
+#[derive(Clone)]
+pub struct FakeSessions {
+    state: Arc<State>,
+    addr: SocketAddr,
+}
+
+impl FakeSessions {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let state = Arc::new(State::default());
+        let answering = state.clone();
+        let router = Router::new().fallback(move |request: Request| {
+            let state = answering.clone();
+            async move { answer(&state, request).await }
+        });
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { state, addr }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Answers UNAVAILABLE from now on, or works again.
+    pub fn be_away(&self, is_away: bool) {
+        self.state.is_away.store(is_away, Ordering::SeqCst);
+    }
+
+    /// Refuses to end the sessions of a user.
+    pub fn refuse_to_end(&self, user: &str) {
+        self.state.refuses_users.lock().unwrap().push(user.to_owned());
+    }
+
+    /// The orders that it carried out.
+    pub fn ended(&self) -> Vec<Ended> {
+        self.state.ended.lock().unwrap().clone()
+    }
+
+    /// Says whether a session lives.
+    pub fn is_alive(&self, id: &str) -> bool {
+        self.state.sessions.lock().unwrap().get(id).is_some_and(|session| is_active(session))
+    }
+}
+
+fn is_active(session: &pb::Session) -> bool {
+    session.state == i32::from(SessionState::Active)
+}
+
+async fn answer(state: &State, request: Request) -> Response {
+    let path = request.uri().clone();
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    // A frame: a flag, the length, the message.
+    let message = body.slice(5.min(body.len())..);
+    let result = if state.is_away.load(Ordering::SeqCst) {
+        Err(Status::unavailable("away"))
+    } else {
+        call(state, &path, message)
+    };
+    let response = Response::builder().header("content-type", "application/grpc");
+    match result {
+        Ok(message) => {
+            let mut frame = BytesMut::new();
+            frame.put_u8(0);
+            frame.put_u32(u32::try_from(message.len()).unwrap());
+            frame.extend_from_slice(&message);
+            let mut trailers = HeaderMap::new();
+            trailers.insert("grpc-status", HeaderValue::from_static("0"));
+            let body = Full::new(frame.freeze()).with_trailers(async move { Some(Ok(trailers)) });
+            response.body(Body::new(body)).unwrap()
+        }
+        Err(status) => response
+            .header("grpc-status", i32::from(status.code()).to_string())
+            .header("grpc-message", status.message())
+            .body(Body::empty())
+            .unwrap(),
+    }
+}
+
+fn read<M: Message + Default>(message: Bytes) -> M {
+    M::decode(message).unwrap()
+}
+
+fn call(state: &State, path: &Uri, message: Bytes) -> Result<Vec<u8>, Status> {
+    match path.path().rsplit('/').next().unwrap_or_default() {
+        "CreateSession" => Ok(create(state, read(message)).encode_to_vec()),
+        "ValidateSession" => Ok(validate(state, read(message)).encode_to_vec()),
+        "RefreshSession" => refresh(state, read(message)).map(|answer| answer.encode_to_vec()),
+        "RevokeSession" => revoke(state, read(message)).map(|answer| answer.encode_to_vec()),
+        "RevokeSessions" => revoke_all(state, read(message)).map(|answer| answer.encode_to_vec()),
+        other => Err(Status::new(Code::Unimplemented, other)),
+    }
+}
+
+fn token_of(id: &str) -> String {
+    format!("lkr_{id}")
+}
+
+fn create(state: &State, request: pb::CreateSessionRequest) -> pb::CreateSessionResponse {
+    let session = pb::Session {
+        id: FakeSessionId::generate(&OsEntropy).to_string(),
+        tenant_id: request.tenant_id,
+        user_id: request.user_id,
+        application_id: request.application_id,
+        kind: request.kind,
+        parent_id: request.parent_id,
+        state: SessionState::Active.into(),
+        scopes: request.scopes,
+        amr: request.amr,
+        authenticated_at: request.authenticated_at,
+        expires_at: Some(Timestamp::from_ms(4_000_000_000_000).to_proto()),
+        ..pb::Session::default()
+    };
+    state.sessions.lock().unwrap().insert(session.id.clone(), session.clone());
+    let token = token_of(&session.id);
+    pb::CreateSessionResponse { session: Some(session), token, ..pb::CreateSessionResponse::default() }
+}
+
+fn validate(state: &State, request: pb::ValidateSessionRequest) -> pb::ValidateSessionResponse {
+    use pb::validate_session_request::Session;
+    let id = match request.session {
+        Some(Session::Token(token)) => token.trim_start_matches("lkr_").to_owned(),
+        Some(Session::SessionId(id)) => id,
+        None => String::new(),
+    };
+    let session = state.sessions.lock().unwrap().get(&id).cloned();
+    let active = session.as_ref().is_some_and(is_active);
+    pb::ValidateSessionResponse { active, session, ..pb::ValidateSessionResponse::default() }
+}
+
+fn refresh(state: &State, request: pb::RefreshSessionRequest) -> Result<pb::RefreshSessionResponse, Status> {
+    let sessions = state.sessions.lock().unwrap();
+    let session = sessions.get(request.token.trim_start_matches("lkr_")).filter(|session| is_active(session));
+    let session = session.filter(|session| session.application_id == request.application_id).cloned();
+    let session = session.ok_or_else(|| svc_kit::error::to_status(&Refused("TOKEN_REFUSED")))?;
+    let token = request.token;
+    Ok(pb::RefreshSessionResponse { session: Some(session), token, ..pb::RefreshSessionResponse::default() })
+}
+
+fn revoke(state: &State, request: pb::RevokeSessionRequest) -> Result<pb::RevokeSessionResponse, Status> {
+    use pb::revoke_session_request::Session;
+    let id = match request.session {
+        Some(Session::Token(token)) => token.trim_start_matches("lkr_").to_owned(),
+        Some(Session::SessionId(id)) => id,
+        None => String::new(),
+    };
+    let mut sessions = state.sessions.lock().unwrap();
+    let session = sessions.get_mut(&id).ok_or_else(|| svc_kit::error::to_status(&Refused("SESSION_NOT_FOUND")))?;
+    let already_ended = !is_active(session);
+    session.state = SessionState::Revoked.into();
+    Ok(pb::RevokeSessionResponse { session: Some(session.clone()), already_ended })
+}
+
+fn revoke_all(state: &State, request: pb::RevokeSessionsRequest) -> Result<pb::RevokeSessionsResponse, Status> {
+    let reason = request.reason();
+    let filter = request.filter.unwrap_or_default();
+    if state.refuses_users.lock().unwrap().contains(&filter.user_id) {
+        return Err(Status::invalid_argument("refused"));
+    }
+    let is_meant = |session: &pb::Session| {
+        session.tenant_id == filter.tenant_id
+            && (filter.user_id.is_empty() || session.user_id == filter.user_id)
+            && (filter.application_ids.is_empty() || filter.application_ids.contains(&session.application_id))
+    };
+    for session in state.sessions.lock().unwrap().values_mut().filter(|session| is_meant(session)) {
+        session.state = SessionState::Revoked.into();
+    }
+    state.ended.lock().unwrap().push((filter, reason));
+    Ok(pb::RevokeSessionsResponse::default())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("refused")]
+struct Refused(&'static str);
+
+impl svc_kit::error::ServiceError for Refused {
+    fn kind(&self) -> svc_kit::error::Kind {
+        svc_kit::error::Kind::NotFound
+    }
+
+    fn reason(&self) -> &'static str {
+        self.0
+    }
+}
