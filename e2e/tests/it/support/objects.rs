@@ -68,7 +68,8 @@ impl Objects {
     pub fn strangers(&self) -> Self {
         let other = |id: &str| {
             let (head, last) = id.split_at(id.len() - 1);
-            format!("{head}{}", if last == "a" { "b" } else { "a" })
+            // Both are canonical as the last character of an id.
+            format!("{head}{}", if last == "a" { "i" } else { "a" })
         };
         Self {
             session_id: other(&self.session_id),
