@@ -112,7 +112,8 @@ impl Service {
         let base = &self.running.issuer;
         let url = if tenant == "default" { format!("{base}/token") } else { format!("{base}/t/{tenant}/token") };
         let form = [("grant_type", "client_credentials"), ("client_id", client), ("client_secret", secret)];
-        let answer = reqwest::Client::new().post(url).form(&form).send().await.unwrap();
+        let client = reqwest::Client::builder().timeout(CALL_DEADLINE).build().unwrap();
+        let answer = client.post(url).form(&form).send().await.unwrap();
         match answer.status().as_u16() {
             200 => Ok(answer.json::<serde_json::Value>().await.unwrap()["access_token"].as_str().unwrap().to_owned()),
             status => Err(status),

@@ -76,7 +76,7 @@ impl FakeSessions {
 
     /// Says whether a session lives.
     pub fn is_alive(&self, id: &str) -> bool {
-        self.state.sessions.lock().unwrap().get(id).is_some_and(|session| is_active(session))
+        self.state.sessions.lock().unwrap().get(id).is_some_and(is_active)
     }
 }
 
@@ -150,7 +150,7 @@ fn create(state: &State, request: pb::CreateSessionRequest) -> pb::CreateSession
     };
     state.sessions.lock().unwrap().insert(session.id.clone(), session.clone());
     let token = token_of(&session.id);
-    pb::CreateSessionResponse { session: Some(session), token, ..pb::CreateSessionResponse::default() }
+    pb::CreateSessionResponse { session: Some(session), token }
 }
 
 fn validate(state: &State, request: pb::ValidateSessionRequest) -> pb::ValidateSessionResponse {
