@@ -19,6 +19,9 @@ pub enum SessionError {
     /// No such session for this caller.
     #[error("there is no such session")]
     SessionNotFound,
+    /// The session is over.
+    #[error("the session has ended")]
+    SessionEnded,
     /// No such parent for this caller.
     #[error("there is no such parent session")]
     ParentNotFound,
@@ -45,7 +48,7 @@ impl ServiceError for SessionError {
             Self::Field(error) => error.kind(),
             Self::PageToken(error) => error.kind(),
             Self::SessionNotFound | Self::ParentNotFound => Kind::NotFound,
-            Self::ParentEnded => Kind::FailedPrecondition,
+            Self::SessionEnded | Self::ParentEnded => Kind::FailedPrecondition,
             Self::TokenRefused => Kind::Unauthenticated,
             Self::IdempotencyKeyReused => Kind::AlreadyExists,
             Self::Contention => Kind::Aborted,
@@ -60,6 +63,7 @@ impl ServiceError for SessionError {
             Self::Field(error) => error.reason(),
             Self::PageToken(error) => error.reason(),
             Self::SessionNotFound => "SESSION_NOT_FOUND",
+            Self::SessionEnded => "SESSION_ENDED",
             Self::ParentNotFound => "PARENT_NOT_FOUND",
             Self::ParentEnded => "PARENT_ENDED",
             Self::TokenRefused => "TOKEN_REFUSED",

@@ -23,6 +23,8 @@ pub struct Page {
     pub sessions: Vec<Stored>,
     /// Where the next page continues; `None` on the last.
     pub next: Option<(Timestamp, SessionId)>,
+    /// How many sessions were looked at to find these.
+    pub looked_at: usize,
 }
 
 impl<S: SessionStore> Sessions<S> {
@@ -54,16 +56,16 @@ impl<S: SessionStore> Sessions<S> {
                 stored.session = stored.as_of(now, &cutoffs);
                 if filter.matches(&stored.session) {
                     if sessions.len() == size {
-                        return Ok(Page { sessions, next: after });
+                        return Ok(Page { sessions, next: after, looked_at });
                     }
                     sessions.push(stored);
                 }
                 after = Some(at);
             }
             if is_last {
-                return Ok(Page { sessions, next: None });
+                return Ok(Page { sessions, next: None, looked_at });
             }
         }
-        Ok(Page { sessions, next: after })
+        Ok(Page { sessions, next: after, looked_at })
     }
 }

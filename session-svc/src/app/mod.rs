@@ -1,5 +1,6 @@
 //! The use cases, one a file. Each reads: load, decide, commit; on a conflict, load and decide again.
 
+pub mod count;
 pub mod create;
 pub mod get;
 pub mod list;
@@ -9,6 +10,8 @@ pub mod relay;
 pub mod revoke;
 pub mod revoke_many;
 pub mod sweep;
+pub mod touch;
+pub mod update;
 pub mod validate;
 
 use std::sync::Arc;

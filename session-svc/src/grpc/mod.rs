@@ -120,6 +120,38 @@ impl<S: SessionStore> pb::session_service_server::SessionService for SessionGrpc
         Ok(Response::new(pb::ListSessionsResponse { sessions, next_page_token }))
     }
 
+    async fn count_sessions(
+        &self,
+        request: Request<pb::CountSessionsRequest>,
+    ) -> Result<Response<pb::CountSessionsResponse>, Status> {
+        let filter = parse::filter(request.into_inner().filter.as_ref()).map_err(status)?;
+        let count = self.sessions.count(&filter).await.map_err(status)?;
+        Ok(Response::new(pb::CountSessionsResponse {
+            count: i64::try_from(count.sessions).unwrap_or(i64::MAX),
+            truncated: count.is_lower_bound,
+        }))
+    }
+
+    async fn touch_session(
+        &self,
+        request: Request<pb::TouchSessionRequest>,
+    ) -> Result<Response<pb::TouchSessionResponse>, Status> {
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let command = parse::touch(request.into_inner()).map_err(status)?;
+        let stored = self.sessions.touch(&caller, &command).await.map_err(status)?;
+        Ok(Response::new(pb::TouchSessionResponse { session: Some(message(&stored)) }))
+    }
+
+    async fn update_session(
+        &self,
+        request: Request<pb::UpdateSessionRequest>,
+    ) -> Result<Response<pb::UpdateSessionResponse>, Status> {
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let command = parse::update(&caller, &request.into_inner()).map_err(status)?;
+        let stored = self.sessions.update(&caller, &command).await.map_err(status)?;
+        Ok(Response::new(pb::UpdateSessionResponse { session: Some(message(&stored)) }))
+    }
+
     async fn revoke_session(
         &self,
         request: Request<pb::RevokeSessionRequest>,

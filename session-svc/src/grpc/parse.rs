@@ -1,6 +1,10 @@
 //! Requests → commands. Everything that can be wrong with a request is found here.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+    time::Duration,
+};
 
 use prost::Message as _;
 use proto::session::v1 as pb;
@@ -15,6 +19,8 @@ use crate::{
         refresh::RefreshSession,
         revoke::RevokeSession,
         revoke_many::RevokeSessions,
+        touch::TouchSession,
+        update::UpdateSession,
         validate::{Presented, ValidateSession},
     },
     contract::session as names,
@@ -38,6 +44,7 @@ type Parsed<T> = Result<T, SessionError>;
 const TOKEN_BYTES_MAX: usize = 512;
 const COMMENT_BYTES_MAX: usize = 256;
 const KEY_BYTES_MAX: usize = 128;
+const DEVICE_NAME_BYTES_MAX: usize = 128;
 const ATTRIBUTES_MAX: usize = 32;
 const ATTRIBUTE_KEY_BYTES_MAX: usize = 64;
 const ATTRIBUTES_BYTES_MAX: usize = 4096;
@@ -126,7 +133,7 @@ fn device(device: Option<&pb::Device>) -> Parsed<Device> {
         return Err(field("device.last_ip_address", "is set by the service"));
     }
     Ok(Device {
-        name: text("device.name", &device.name, 128)?,
+        name: text("device.name", &device.name, DEVICE_NAME_BYTES_MAX)?,
         kind: names::device_type_from(device.r#type).ok_or_else(|| field("device.type", "is not a known type"))?,
         description: text("device.description", &device.description, 256)?,
         user_agent: text("device.user_agent", &device.user_agent, 512)?,
@@ -179,6 +186,8 @@ pub(super) fn create(caller: &Caller, request: &pb::CreateSessionRequest, now: T
     };
     let times = request.times.unwrap_or_default();
     let owner = owner("", &request.tenant_id, &request.user_id)?;
+    let rest = pb::CreateSessionRequest { attributes: HashMap::new(), ..request.clone() };
+    let content = canonical(&request.attributes, &rest);
     Ok(CreateSession {
         kind,
         application,
@@ -196,16 +205,45 @@ pub(super) fn create(caller: &Caller, request: &pb::CreateSessionRequest, now: T
             idle_timeout: limit("times.idle_timeout", times.idle_timeout.as_ref())?,
             absolute_lifetime: limit("times.absolute_lifetime", times.absolute_lifetime.as_ref())?,
         },
-        idempotency: idempotency(caller, &owner, &request.idempotency_key, &canonical(request))?,
+        idempotency: idempotency(caller, &owner, &request.idempotency_key, &content)?,
         owner,
     })
 }
 
-/// The request in a form that does not depend on the order of its attributes.
-fn canonical(request: &pb::CreateSessionRequest) -> Vec<u8> {
-    let sorted: BTreeMap<_, _> = request.attributes.iter().collect();
-    let rest = pb::CreateSessionRequest { attributes: Default::default(), ..request.clone() };
+/// A request in a form that does not depend on the order of its attributes.
+fn canonical<M: prost::Message>(attributes: &HashMap<String, String>, rest: &M) -> Vec<u8> {
+    let sorted: BTreeMap<_, _> = attributes.iter().collect();
     [rest.encode_to_vec(), format!("{sorted:?}").into_bytes()].concat()
+}
+
+pub(super) fn touch(request: pb::TouchSessionRequest) -> Parsed<TouchSession> {
+    use pb::touch_session_request::Session;
+    let presented = match request.session {
+        Some(Session::SessionId(id)) => Presented::Id(session_id("session_id", &id)?),
+        Some(Session::Token(value)) => presented_token(&value)?,
+        None => return Err(field("session", "session_id or token must be given")),
+    };
+    Ok(TouchSession { presented, ip_address: ip_address("ip_address", &request.ip_address)? })
+}
+
+pub(super) fn update(caller: &Caller, request: &pb::UpdateSessionRequest) -> Parsed<UpdateSession> {
+    let id = session_id("session_id", &request.session_id)?;
+    let paths = request.update_mask.as_ref().map(|mask| mask.paths.as_slice()).unwrap_or_default();
+    if paths.is_empty() {
+        return Err(field("update_mask", "must name the fields to change"));
+    }
+    let (mut device_name, mut own_attributes) = (None, None);
+    for path in paths {
+        match path.as_str() {
+            "device_name" => device_name = Some(text("device_name", &request.device_name, DEVICE_NAME_BYTES_MAX)?),
+            "attributes" => own_attributes = Some(attributes(&request.attributes)?),
+            _ => return Err(field("update_mask", "may name device_name and attributes")),
+        }
+    }
+    let rest = pb::UpdateSessionRequest { attributes: HashMap::new(), ..request.clone() };
+    let content = canonical(&request.attributes, &rest);
+    let idempotency = idempotency(caller, &id, &request.idempotency_key, &content)?;
+    Ok(UpdateSession { id, device_name, attributes: own_attributes, idempotency })
 }
 
 fn token(path: &str, value: &str) -> Parsed<Option<PresentedToken>> {
@@ -312,7 +350,7 @@ pub(super) fn revoke_many(caller: &Caller, request: &pb::RevokeSessionsRequest) 
     })
 }
 
-fn filter(filter: Option<&pb::SessionFilter>) -> Parsed<Filter> {
+pub(super) fn filter(filter: Option<&pb::SessionFilter>) -> Parsed<Filter> {
     let filter = filter.ok_or_else(|| field("filter", "must be given"))?;
     if filter.application_ids.len() > APPLICATIONS_MAX {
         return Err(field("filter.application_ids", "must not have more than 64 values"));

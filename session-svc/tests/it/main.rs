@@ -5,6 +5,7 @@
 mod support;
 
 mod cost;
+mod count;
 mod crash;
 mod create;
 mod get;
@@ -16,4 +17,6 @@ mod refresh;
 mod replicas;
 mod revoke;
 mod revoke_many;
+mod touch;
+mod update;
 mod validate;
