@@ -10,7 +10,7 @@ use crate::domain::{
     cutoff::{Cutoffs, Scope},
     end::End,
     event::Event,
-    id::{Owner, SessionId, Shard},
+    id::{ApplicationId, SessionId, Shard, TenantId, Whose},
     revision::Revision,
     session::Stored,
 };
@@ -71,8 +71,8 @@ pub struct Commit {
     pub cutoffs: Option<u64>,
     /// Sessions to write.
     pub writes: Vec<Write>,
-    /// A cutoff to add.
-    pub cutoff: Option<(Scope, End)>,
+    /// Cutoffs to add. They happen at the position of the commit, with or without an event of it.
+    pub cuts: Vec<(Scope, End)>,
     /// Events, in order.
     pub events: Vec<Event>,
     /// Answer to remember for an idempotency key, which must be unused.
@@ -88,7 +88,7 @@ impl Commit {
             shard,
             cutoffs: None,
             writes: Vec::new(),
-            cutoff: None,
+            cuts: Vec::new(),
             events: Vec::new(),
             answer: None,
             is_ending: false,
@@ -133,12 +133,15 @@ pub struct Answer {
     pub count: usize,
     /// Whether the one session had ended before.
     pub already_ended: bool,
+    /// Whether it may have left some.
+    #[serde(default)]
+    pub is_incomplete: bool,
     /// Position of the commit that it was stored with; the store knows it.
     #[serde(skip)]
     pub position: Revision,
 }
 
-/// A part of an owner's list.
+/// A part of a list.
 #[derive(Clone, Copy, Debug)]
 pub struct ListQuery {
     /// Continue after this one: creation time and id.
@@ -157,8 +160,22 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Loads the cutoffs of a shard.
     fn cutoffs(&self, shard: Shard) -> impl Future<Output = Result<Arc<Cutoffs>, StoreError>> + Send;
 
-    /// Loads a part of an owner's sessions, by creation, alive or ended. Fewer than the limit means the end.
-    fn list(&self, owner: &Owner, query: ListQuery) -> impl Future<Output = Result<Vec<Read>, StoreError>> + Send;
+    /// Loads a part of the sessions of a user or a tenant in a shard, by creation and id, alive or ended. Fewer than the
+    /// limit means the end.
+    fn list(
+        &self,
+        shard: Shard,
+        whose: &Whose,
+        query: ListQuery,
+    ) -> impl Future<Output = Result<Vec<Read>, StoreError>> + Send;
+
+    /// Counts the sessions of a tenant, or of one application of it, in a shard whose end is not recorded.
+    fn live(
+        &self,
+        shard: Shard,
+        tenant: &TenantId,
+        application: Option<&ApplicationId>,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Stores a decision, if its guards hold.
     fn commit(&self, commit: Commit) -> impl Future<Output = Result<Committed, StoreError>> + Send;

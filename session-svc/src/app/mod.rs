@@ -111,6 +111,13 @@ impl RequestHash {
 
     fn answer(&self) -> Answer {
         let request = self.0.clone();
-        Answer { request, sessions: Vec::new(), count: 0, already_ended: false, position: Revision::default() }
+        Answer {
+            request,
+            sessions: Vec::new(),
+            count: 0,
+            already_ended: false,
+            is_incomplete: false,
+            position: Revision::default(),
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::{DECISIONS_MAX, RequestHash, Sessions, validate::Presented};
 use crate::{
     domain::{
         end::{End, EndReason},
-        id::SessionId,
+        id::{SessionId, Whose},
         session::{Kind, Life, Stored},
     },
     error::SessionError,
@@ -120,9 +120,10 @@ impl<S: SessionStore> Sessions<S> {
     /// The living children of an SSO session that end with it.
     async fn children(&self, parent: &Stored, loaded: &Loaded) -> Result<Vec<Read>, SessionError> {
         let (now, mut after, mut children) = (self.clock.now(), None, Vec::new());
+        let whose = Whose::Owner(parent.session.owner.clone());
         loop {
             let query = ListQuery { after, newest_first: true, limit: CHILDREN_CHUNK };
-            let chunk = self.store.list(&parent.session.owner, query).await?;
+            let chunk = self.store.list(parent.session.id.shard(), &whose, query).await?;
             let is_last = chunk.len() < CHILDREN_CHUNK;
             after = chunk.last().map(|read| (read.stored.session.created_at, read.stored.session.id));
             // Children are younger than their parent.

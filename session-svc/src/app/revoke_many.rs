@@ -1,9 +1,10 @@
 //! Ends all sessions that a filter chooses.
 //!
-//! Where the filter is a scope (a user, or a user in some applications) one cutoff ends everything at once, and the
-//! clean-up records the single ends afterwards. Any other filter ends the sessions one by one before it answers; a
-//! session that is created meanwhile is not covered.
+//! Where the filter is a scope (a user, a tenant, either in some applications) one cutoff in each shard concerned ends
+//! everything at once, and the clean-up records the single ends afterwards. Any other filter ends the sessions one by one
+//! before it answers, at most [`ENDED_MAX`]; a session that is created meanwhile is not covered.
 
+use futures::future::try_join_all;
 use svc_kit::access::Caller;
 
 use super::{DECISIONS_MAX, RequestHash, Sessions};
@@ -13,7 +14,7 @@ use crate::{
         end::{End, EndReason},
         event::{Event, What},
         filter::{Filter, State},
-        id::SessionId,
+        id::{SessionId, Shard},
         revision::Revision,
     },
     error::SessionError,
@@ -22,6 +23,8 @@ use crate::{
 
 /// Most ids that an answer names.
 pub const NAMED_MAX: usize = 1_000;
+/// Most sessions that one call ends one by one.
+pub const ENDED_MAX: usize = 10_000;
 /// Sessions looked up at a time.
 const PAGE: usize = 200;
 
@@ -51,6 +54,8 @@ pub struct RevokedMany {
     pub cutoff: String,
     /// Whether more ended than are named.
     pub is_truncated: bool,
+    /// Whether some that the filter chooses may be left.
+    pub is_incomplete: bool,
 }
 
 impl<S: SessionStore> Sessions<S> {
@@ -59,8 +64,8 @@ impl<S: SessionStore> Sessions<S> {
     /// # Errors
     /// [`SessionError::IdempotencyKeyReused`], or a failure of the store.
     pub async fn revoke_many(&self, caller: &Caller, command: &RevokeSessions) -> Result<RevokedMany, SessionError> {
-        let shard = command.filter.owner.shard(self.store.shards());
-        if let Some(answer) = self.answered(shard, command.idempotency.as_ref()).await? {
+        let home = command.filter.whose().home(self.store.shards());
+        if let Some(answer) = self.answered(home, command.idempotency.as_ref()).await? {
             return Ok(from_answer(answer));
         }
         let end = End {
@@ -86,50 +91,55 @@ impl<S: SessionStore> Sessions<S> {
         scopes: Vec<Scope>,
         end: End,
     ) -> Result<RevokedMany, SessionError> {
-        let shard = filter.owner.shard(self.store.shards());
+        let (whose, shards) = (filter.whose(), self.store.shards());
+        let home = whose.home(shards);
         // Named before the cut: afterwards nothing of it lives.
         let mut result = named(self.chosen(filter, NAMED_MAX + 1).await?, String::new());
-        let last = scopes.len();
-        for (position, scope) in scopes.into_iter().enumerate() {
+        let cut = |shard: Shard| {
             let mut commit = Commit::new(shard);
             commit.is_ending = true;
+            commit.cuts = scopes.iter().map(|scope| (scope.clone(), end.clone())).collect();
+            commit
+        };
+        // The shard that tells of it comes last: what it tells is true everywhere.
+        let others = whose.shards(shards).into_iter().filter(|shard| *shard != home);
+        try_join_all(others.map(|shard| self.store.commit(cut(shard)))).await?;
+        let mut commit = cut(home);
+        commit.events.extend(scopes.iter().map(|scope| {
             let what = What::Cutoff { scope: scope.clone(), end: end.clone() };
-            commit.events.push(Event { at: end.at, sequence: 0, actor: end.by.clone(), what });
-            commit.cutoff = Some((scope, end.clone()));
-            if position + 1 == last {
-                commit.answer =
-                    command.idempotency.as_ref().map(|(key, request)| (key.clone(), to_answer(request, &result)));
+            Event { at: end.at, sequence: 0, actor: end.by.clone(), what }
+        }));
+        commit.answer = command.idempotency.as_ref().map(|(key, request)| (key.clone(), to_answer(request, &result)));
+        match self.store.commit(commit).await? {
+            Committed::Done(revisions) => {
+                result.cutoff = revisions.first().map(ToString::to_string).unwrap_or_default();
+                Ok(result)
             }
-            match self.store.commit(commit).await? {
-                Committed::Done(revisions) => {
-                    result.cutoff = revisions.first().map(ToString::to_string).unwrap_or_default();
-                }
-                // Only the idempotency key guards this commit: the same request was faster elsewhere.
-                Committed::Conflict => {
-                    let answer = self.answered(shard, command.idempotency.as_ref()).await?;
-                    return answer.map(from_answer).ok_or(SessionError::Contention);
-                }
+            // Only the idempotency key guards this commit: the same request was faster elsewhere.
+            Committed::Conflict => {
+                let answer = self.answered(home, command.idempotency.as_ref()).await?;
+                answer.map(from_answer).ok_or(SessionError::Contention)
             }
         }
-        Ok(result)
     }
 
     async fn end_each(&self, command: &RevokeSessions, filter: &Filter, end: End) -> Result<RevokedMany, SessionError> {
-        let mut ended = Vec::new();
+        let (mut ended, mut is_incomplete) = (Vec::new(), true);
         for _ in 0..DECISIONS_MAX {
-            let chosen = self.chosen(filter, usize::MAX).await?;
-            if chosen.is_empty() {
-                break;
-            }
+            let chosen = self.chosen(filter, ENDED_MAX - ended.len()).await?;
+            is_incomplete = !chosen.is_empty();
             for id in chosen {
                 if self.end_now(id, Some(&end), filter.except).await?.is_some() {
                     ended.push(id);
                 }
             }
+            if !is_incomplete || ended.len() >= ENDED_MAX {
+                break;
+            }
         }
-        let result = named(ended, String::new());
+        let result = RevokedMany { is_incomplete, ..named(ended, String::new()) };
         if let Some((key, request)) = &command.idempotency {
-            let mut commit = Commit::new(filter.owner.shard(self.store.shards()));
+            let mut commit = Commit::new(filter.whose().home(self.store.shards()));
             commit.answer = Some((key.clone(), to_answer(request, &result)));
             self.store.commit(commit).await?;
         }
@@ -153,15 +163,28 @@ impl<S: SessionStore> Sessions<S> {
 fn named(ids: Vec<SessionId>, cutoff: String) -> RevokedMany {
     let is_truncated = ids.len() > NAMED_MAX;
     let count = ids.len();
-    RevokedMany { count, ids: ids.iter().take(NAMED_MAX).map(ToString::to_string).collect(), cutoff, is_truncated }
+    let ids = ids.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+    RevokedMany { count, ids, cutoff, is_truncated, is_incomplete: false }
 }
 
 fn to_answer(request: &RequestHash, result: &RevokedMany) -> Answer {
-    Answer { sessions: result.ids.clone(), count: result.count, already_ended: result.is_truncated, ..request.answer() }
+    Answer {
+        sessions: result.ids.clone(),
+        count: result.count,
+        already_ended: result.is_truncated,
+        is_incomplete: result.is_incomplete,
+        ..request.answer()
+    }
 }
 
 fn from_answer(answer: Answer) -> RevokedMany {
     // Answers of revocations one by one are stored without an event, and so without a position.
     let cutoff = if answer.position == Revision::default() { String::new() } else { answer.position.to_string() };
-    RevokedMany { count: answer.count, ids: answer.sessions, cutoff, is_truncated: answer.already_ended }
+    RevokedMany {
+        count: answer.count,
+        ids: answer.sessions,
+        cutoff,
+        is_truncated: answer.already_ended,
+        is_incomplete: answer.is_incomplete,
+    }
 }

@@ -79,7 +79,7 @@ impl<S: Chores> Sessions<S> {
         let (mut after, mut is_complete) = (None, true);
         loop {
             let query = ListQuery { after, newest_first: false, limit: BATCH };
-            let chunk = self.store.list(&scope.owner, query).await?;
+            let chunk = self.store.list(shard, &scope.whose(), query).await?;
             let is_last = chunk.len() < BATCH;
             for read in &chunk {
                 after = Some((read.stored.session.created_at, read.stored.session.id));

@@ -10,7 +10,7 @@ use proto::{event::v1 as pb, session::v1 as session_pb};
 use super::session::{reason, to_proto};
 use crate::domain::{
     event::{Event, What},
-    id::{Owner, Shard},
+    id::Shard,
     revision::Revision,
     session::Session,
 };
@@ -44,30 +44,40 @@ pub fn type_of(event: &Event) -> &'static str {
 }
 
 fn message(event: &Event) -> pb::Event {
-    let (owner, application) = whose(&event.what);
+    let (tenant, user, application) = whose(&event.what);
+    let scope = [&user, &application, &tenant].into_iter().find(|name| !name.is_empty()).cloned();
     pb::Event {
         id: String::new(),
         r#type: type_of(event).to_owned(),
-        tenant_id: owner.tenant.to_string(),
+        tenant_id: tenant,
         occurred_at: Some(event.at.to_proto()),
-        aggregate_id: event.what.session_id().map_or_else(|| owner.user.to_string(), |id| id.to_string()),
+        aggregate_id: event.what.session_id().map_or_else(|| scope.unwrap_or_default(), |id| id.to_string()),
         sequence: event.sequence.into(),
-        user_id: owner.user.to_string(),
+        user_id: user,
         application_id: application,
         actor: event.actor.clone(),
         data: Some(data(event)),
     }
 }
 
-fn whose(what: &What) -> (&Owner, String) {
-    let of = |session: &Session| session.application.as_ref().map(ToString::to_string).unwrap_or_default();
+/// Tenant, user and application.
+fn whose(what: &What) -> (String, String, String) {
     match what {
-        What::Created(session) | What::Refreshed(session) | What::Ended(session) => (&session.owner, of(session)),
-        What::ReuseDetected { session, .. } => (&session.owner, of(session)),
+        What::Created(session) | What::Refreshed(session) | What::Ended(session) => of_session(session),
+        What::ReuseDetected { session, .. } => of_session(session),
         What::Cutoff { scope, .. } => {
-            (&scope.owner, scope.application.as_ref().map(ToString::to_string).unwrap_or_default())
+            (scope.tenant.to_string(), text(scope.user.as_ref()), text(scope.application.as_ref()))
         }
     }
+}
+
+fn of_session(session: &Session) -> (String, String, String) {
+    let owner = &session.owner;
+    (owner.tenant.to_string(), owner.user.to_string(), text(session.application.as_ref()))
+}
+
+fn text(name: Option<&impl ToString>) -> String {
+    name.map(ToString::to_string).unwrap_or_default()
 }
 
 fn data(event: &Event) -> pb::event::Data {
@@ -89,8 +99,8 @@ fn data(event: &Event) -> pb::event::Data {
             })
         }
         What::Cutoff { scope, end } => Data::SessionsCutoff(pb::SessionsCutoff {
-            user_id: scope.owner.user.to_string(),
-            application_id: scope.application.as_ref().map(ToString::to_string).unwrap_or_default(),
+            user_id: text(scope.user.as_ref()),
+            application_id: text(scope.application.as_ref()),
             reason: reason(end.reason).into(),
             comment: end.comment.clone(),
             cutoff_revision: String::new(),

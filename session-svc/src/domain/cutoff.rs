@@ -4,18 +4,42 @@ use std::collections::HashMap;
 
 use super::{
     end::End,
-    id::{ApplicationId, Owner},
+    id::{ApplicationId, Owner, TenantId, UserId, Whose},
     revision::Revision,
     session::Stored,
 };
 
-/// What a cutoff covers.
+/// What a cutoff covers: sessions of a tenant, of one user and of one application where these are given.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
-    /// The user.
-    pub owner: Owner,
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Only sessions of this user.
+    pub user: Option<UserId>,
     /// Only sessions of this application; `None` means all, SSO sessions too.
     pub application: Option<ApplicationId>,
+}
+
+impl Scope {
+    /// Whose sessions it covers, applications aside.
+    pub fn whose(&self) -> Whose {
+        match &self.user {
+            Some(user) => Whose::Owner(Owner { tenant: self.tenant.clone(), user: user.clone() }),
+            None => Whose::Tenant(self.tenant.clone()),
+        }
+    }
+
+    /// Every scope that sessions of `owner` in `application` are in.
+    pub fn around<'a>(owner: &'a Owner, application: Option<&'a ApplicationId>) -> impl Iterator<Item = Self> + 'a {
+        let applications = [None, application].into_iter().take(1 + usize::from(application.is_some()));
+        applications.flat_map(move |application| {
+            [None, Some(&owner.user)].map(|user| Self {
+                tenant: owner.tenant.clone(),
+                user: user.cloned(),
+                application: application.cloned(),
+            })
+        })
+    }
 }
 
 /// One mass revocation.
@@ -43,13 +67,8 @@ impl Cutoffs {
         if self.scopes.is_empty() {
             return None;
         }
-        let owner = stored.session.owner.clone();
-        let of_user = self.scopes.get(&Scope { owner: owner.clone(), application: None });
-        let application = stored.session.application.clone();
-        let of_application = application.and_then(|a| self.scopes.get(&Scope { owner, application: Some(a) }));
-        [of_user, of_application]
-            .into_iter()
-            .flatten()
+        Scope::around(&stored.session.owner, stored.session.application.as_ref())
+            .filter_map(|scope| self.scopes.get(&scope))
             .filter(|cutoff| stored.created <= cutoff.revision)
             .min_by_key(|cutoff| cutoff.revision)
     }

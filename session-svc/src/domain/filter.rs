@@ -5,7 +5,7 @@ use svc_kit::clock::Timestamp;
 use super::{
     cutoff::Scope,
     device::DeviceType,
-    id::{ApplicationId, Owner, SessionId},
+    id::{ApplicationId, Owner, SessionId, TenantId, UserId, Whose},
     session::{Kind, Session},
 };
 
@@ -31,11 +31,13 @@ impl Session {
     }
 }
 
-/// Chooses sessions of an owner. Empty lists and `None` do not restrict.
+/// Chooses sessions of a tenant. Empty lists and `None` do not restrict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
-    /// Whose.
-    pub owner: Owner,
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Of this user.
+    pub user: Option<UserId>,
     /// For one of these applications.
     pub applications: Vec<ApplicationId>,
     /// Of one of these kinds.
@@ -76,7 +78,8 @@ impl Filter {
     pub fn matches(&self, session: &Session) -> bool {
         let device = &session.device;
         let of_application = |application: &ApplicationId| self.applications.contains(application);
-        self.owner == session.owner
+        self.tenant == session.owner.tenant
+            && self.user.as_ref().is_none_or(|user| *user == session.owner.user)
             && (self.applications.is_empty() || session.application.as_ref().is_some_and(of_application))
             && (self.kinds.is_empty() || self.kinds.contains(&session.kind))
             && (self.states.is_empty() || self.states.contains(&session.state()))
@@ -86,6 +89,14 @@ impl Filter {
             && self.created.holds(session.created_at)
             && self.last_active.holds(session.last_active_at)
             && self.except != Some(session.id)
+    }
+
+    /// Whose sessions it chooses from.
+    pub fn whose(&self) -> Whose {
+        match &self.user {
+            Some(user) => Whose::Owner(Owner { tenant: self.tenant.clone(), user: user.clone() }),
+            None => Whose::Tenant(self.tenant.clone()),
+        }
     }
 
     /// The scopes that cover exactly what the filter chooses, if there are such: then one cutoff each does the work.
@@ -100,7 +111,7 @@ impl Filter {
         if restricts_otherwise {
             return None;
         }
-        let scope = |application| Scope { owner: self.owner.clone(), application };
+        let scope = |application| Scope { tenant: self.tenant.clone(), user: self.user.clone(), application };
         if self.applications.is_empty() {
             return Some(vec![scope(None)]);
         }

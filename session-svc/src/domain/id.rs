@@ -75,9 +75,7 @@ pub struct Owner {
 impl Owner {
     /// Returns the shard of the owner's sessions, of `shards`.
     pub fn shard(&self, shards: u16) -> Shard {
-        let hash = secret::sha256(self.to_string().as_bytes());
-        let number = u64::from_be_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]]);
-        Shard(u16::try_from(number % u64::from(shards.max(1))).unwrap_or(0))
+        Shard::of(&self.to_string(), shards)
     }
 }
 
@@ -90,6 +88,50 @@ impl fmt::Display for Owner {
 /// Number of a shard: a part of the store with a stream, and an order, of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Shard(pub u16);
+
+impl Shard {
+    fn of(name: &str, shards: u16) -> Self {
+        let hash = secret::sha256(name.as_bytes());
+        let number = u64::from_be_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]]);
+        Self(u16::try_from(number % u64::from(shards.max(1))).unwrap_or(0))
+    }
+}
+
+/// Whose sessions: those of one user, or those of all users of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Whose {
+    /// One user's. They live in one shard.
+    Owner(Owner),
+    /// All users'. They live in every shard.
+    Tenant(TenantId),
+}
+
+impl Whose {
+    /// Returns the shards that the sessions live in, of `shards`.
+    pub fn shards(&self, shards: u16) -> Vec<Shard> {
+        match self {
+            Self::Owner(owner) => vec![owner.shard(shards)],
+            Self::Tenant(_) => (0..shards).map(Shard).collect(),
+        }
+    }
+
+    /// Returns the shard that keeps what there is once for all of them.
+    pub fn home(&self, shards: u16) -> Shard {
+        match self {
+            Self::Owner(owner) => owner.shard(shards),
+            Self::Tenant(tenant) => Shard::of(tenant.as_str(), shards),
+        }
+    }
+}
+
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner(owner) => owner.fmt(f),
+            Self::Tenant(tenant) => tenant.fmt(f),
+        }
+    }
+}
 
 /// Names a session: `sess_` and the base32 of shard and 64 random bits. Public, not a secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -21,6 +21,14 @@ impl Revision {
         Some(Self { ms: ms.parse().ok()?, number: number.parse().ok()? })
     }
 
+    /// Returns the binary form.
+    pub fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..8].copy_from_slice(&self.ms.to_be_bytes());
+        bytes[8..].copy_from_slice(&self.number.to_be_bytes());
+        bytes
+    }
+
     /// Reads the binary form: two big-endian numbers.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (ms, number) = bytes.split_at_checked(8)?;

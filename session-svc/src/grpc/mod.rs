@@ -177,6 +177,7 @@ impl<S: SessionStore> pb::session_service_server::SessionService for SessionGrpc
             session_ids: revoked.ids,
             cutoff_revision: revoked.cutoff,
             truncated: revoked.is_truncated,
+            incomplete: revoked.is_incomplete,
         }))
     }
 }

@@ -112,11 +112,8 @@ fn idempotency(
     Ok(Some((IdempotencyKey::within(scope, &key), RequestHash::of(caller, request))))
 }
 
-fn owner(prefix: &str, tenant: &str, user: &str) -> Parsed<Owner> {
-    Ok(Owner {
-        tenant: TenantId::parse(tenant).map_err(|error| field(&format!("{prefix}tenant_id"), error))?,
-        user: UserId::parse(user).map_err(|error| field(&format!("{prefix}user_id"), error))?,
-    })
+fn user(path: &str, value: &str) -> Parsed<UserId> {
+    UserId::parse(value).map_err(|error| field(path, error))
 }
 
 fn application(path: &str, value: &str) -> Parsed<Option<ApplicationId>> {
@@ -185,7 +182,8 @@ pub(super) fn create(caller: &Caller, request: &pb::CreateSessionRequest, now: T
         Err(_) => return Err(field("on_parent_end", "must be REVOKE or KEEP")),
     };
     let times = request.times.unwrap_or_default();
-    let owner = owner("", &request.tenant_id, &request.user_id)?;
+    let tenant = TenantId::parse(&request.tenant_id).map_err(|error| field("tenant_id", error))?;
+    let owner = Owner { tenant, user: user("user_id", &request.user_id)? };
     let rest = pb::CreateSessionRequest { attributes: HashMap::new(), ..request.clone() };
     let content = canonical(&request.attributes, &rest);
     Ok(CreateSession {
@@ -340,7 +338,10 @@ pub(super) fn revoke_many(caller: &Caller, request: &pb::RevokeSessionsRequest) 
     if request.filter.as_ref().is_some_and(|filter| !filter.states.is_empty()) {
         return Err(field("filter.states", "must be empty: only what is alive can end"));
     }
-    let idempotency = idempotency(caller, &filter.owner, &request.idempotency_key, &request.encode_to_vec())?;
+    if filter.user.is_none() && !request.all_users {
+        return Err(field("all_users", "must be set to end sessions of every user of the tenant"));
+    }
+    let idempotency = idempotency(caller, &filter.whose(), &request.idempotency_key, &request.encode_to_vec())?;
     Ok(RevokeSessions {
         filter,
         is_dry_run: request.dry_run,
@@ -360,9 +361,11 @@ pub(super) fn filter(filter: Option<&pb::SessionFilter>) -> Parsed<Filter> {
     let parse_state =
         |state: &i32| names::state_from(*state).ok_or_else(|| field("filter.states", "has an unknown state"));
     let optional_id = |path: &str, id: &str| (!id.is_empty()).then(|| session_id(path, id)).transpose();
+    let optional_user = |path: &str, id: &str| (!id.is_empty()).then(|| user(path, id)).transpose();
     let states: Vec<State> = filter.states.iter().map(parse_state).collect::<Result<_, _>>()?;
     Ok(Filter {
-        owner: owner("filter.", &filter.tenant_id, &filter.user_id)?,
+        tenant: TenantId::parse(&filter.tenant_id).map_err(|error| field("filter.tenant_id", error))?,
+        user: optional_user("filter.user_id", &filter.user_id)?,
         applications: filter.application_ids.iter().map(parse_application).collect::<Result<_, _>>()?,
         kinds: filter.kinds.iter().map(parse_kind).collect::<Result<_, _>>()?,
         states: if states.is_empty() { vec![State::Active] } else { states },

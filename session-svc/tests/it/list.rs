@@ -12,6 +12,9 @@ on_each_store!(
     pages_hold_every_session_once_in_order,
     pages_are_stable_under_writes,
     every_filter_chooses,
+    a_tenants_pages_hold_every_session_once_in_order,
+    a_tenants_pages_are_stable_under_writes,
+    every_filter_chooses_within_a_tenant,
     states_are_those_of_the_moment,
     a_page_token_belongs_to_its_list,
     every_field_is_checked,
@@ -107,6 +110,83 @@ async fn every_filter_chooses(service: &Service) {
     ];
     for (filter, mut expected) in cases {
         let mut found: Vec<String> = listed(&mut client, filter.clone(), 50).await.into_iter().map(|s| s.id).collect();
+        found.sort();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{filter:?}");
+    }
+}
+
+/// Sessions of several users, in all shards, some of the same millisecond; their ids by creation and id.
+async fn of_many_users(service: &Service, count: u64) -> Vec<String> {
+    let (mut client, mut sessions) = (service.operator(), Vec::new());
+    for number in 0..count {
+        service.clock.advance(Duration::from_millis(number % 3));
+        sessions.push(created(&mut client, in_application(&format!("user{}", number % 7), APPLICATION)).await.0);
+    }
+    let other = pb::CreateSessionRequest { tenant_id: "other".to_owned(), ..sso("user1") };
+    created(&mut client, other).await;
+    sessions.sort_by_key(|session| {
+        let at = session.created_at.unwrap();
+        (at.seconds, at.nanos, session_svc::domain::id::SessionId::parse(&session.id).unwrap())
+    });
+    sessions.into_iter().map(|session| session.id).collect()
+}
+
+async fn a_tenants_pages_hold_every_session_once_in_order(service: &Service) {
+    let mut client = service.operator();
+    let mut ids = of_many_users(service, 60).await;
+    let request = pb::ListSessionsRequest {
+        filter: Some(of_tenant()),
+        order: SessionOrder::OldestFirst.into(),
+        page_size: 500,
+        ..Default::default()
+    };
+    let oldest = client.list_sessions(request).await.unwrap().into_inner().sessions;
+    assert_eq!(oldest.into_iter().map(|session| session.id).collect::<Vec<_>>(), ids);
+    ids.reverse();
+    for page_size in [1, 7, 60, 500] {
+        let newest = listed(&mut client, of_tenant(), page_size).await;
+        assert_eq!(newest.into_iter().map(|session| session.id).collect::<Vec<_>>(), ids, "pages of {page_size}");
+    }
+}
+
+async fn a_tenants_pages_are_stable_under_writes(service: &Service) {
+    let mut client = service.operator();
+    let mut ids = of_many_users(service, 30).await;
+    let mut request = pb::ListSessionsRequest { filter: Some(of_tenant()), page_size: 4, ..Default::default() };
+    let mut seen = Vec::new();
+    for round in 0.. {
+        let page = client.list_sessions(request.clone()).await.unwrap().into_inner();
+        seen.extend(page.sessions.into_iter().map(|session| session.id));
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+        // What comes, and what has been seen and goes, moves nothing.
+        service.clock.advance(Duration::from_millis(1));
+        created(&mut client, in_application(&format!("late{round}"), APPLICATION)).await;
+        revoke(&mut client, &seen[round]).await.unwrap();
+    }
+    ids.reverse();
+    assert_eq!(seen, ids);
+}
+
+async fn every_filter_chooses_within_a_tenant(service: &Service) {
+    let mut client = service.operator();
+    let (ada, _) = created(&mut client, in_application("ada", APPLICATION)).await;
+    let (grace, _) = created(&mut client, in_application("grace", "mobile")).await;
+    let (parent, _) = created(&mut client, sso("alan")).await;
+    let (child, _) = created(&mut client, under(&parent, SessionKind::Participant)).await;
+    revoke(&mut client, &grace.id).await.unwrap();
+    let cases: Vec<(pb::SessionFilter, Vec<&str>)> = vec![
+        (of_tenant(), vec![&ada.id, &parent.id, &child.id]),
+        (pb::SessionFilter { states: vec![SessionState::Revoked.into()], ..of_tenant() }, vec![&grace.id]),
+        (pb::SessionFilter { application_ids: vec![APPLICATION.into()], ..of_tenant() }, vec![&ada.id, &child.id]),
+        (pb::SessionFilter { parent_id: parent.id.clone(), ..of_tenant() }, vec![&child.id]),
+        (pb::SessionFilter { kinds: vec![SessionKind::Sso.into()], ..of_tenant() }, vec![&parent.id]),
+    ];
+    for (filter, mut expected) in cases {
+        let mut found: Vec<String> = listed(&mut client, filter.clone(), 2).await.into_iter().map(|s| s.id).collect();
         found.sort();
         expected.sort_unstable();
         assert_eq!(found, expected, "{filter:?}");

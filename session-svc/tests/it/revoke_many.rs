@@ -8,6 +8,11 @@ use crate::support::*;
 on_each_store!(
     a_user_is_cut_off_at_once_and_each_session_is_told_of,
     an_application_of_a_user_is_cut_off_alone,
+    a_tenant_is_cut_off_at_once_in_every_shard,
+    an_application_is_cut_off_for_every_user,
+    no_sign_in_in_flight_slips_past_a_tenants_cut,
+    every_user_is_meant_only_when_that_is_said,
+    any_filter_can_end_sessions_of_a_tenant,
     what_comes_after_the_cut_lives,
     a_dry_run_changes_nothing,
     all_but_one_end,
@@ -63,6 +68,114 @@ async fn an_application_of_a_user_is_cut_off_alone(service: &Service) {
     let both = pb::SessionFilter { application_ids: vec![APPLICATION.into(), "tv".into()], ..of_user(USER) };
     assert_eq!(revoke_all(&mut client, both).await.unwrap().revoked_count, 2);
     for (id, is_alive) in [(&web.id, false), (&tv.id, false), (&mobile.id, true)] {
+        assert_eq!(is_active(&mut client, id).await, is_alive);
+    }
+}
+
+async fn a_tenant_is_cut_off_at_once_in_every_shard(service: &Service) {
+    let mut client = service.operator();
+    let mut ids = Vec::new();
+    for number in 0..20 {
+        ids.push(created(&mut client, sso(&format!("user{number}"))).await.0.id);
+    }
+    let (child, _) = created(&mut client, in_application("user3", APPLICATION)).await;
+    ids.push(child.id);
+    let foreign = pb::CreateSessionRequest { tenant_id: "other".to_owned(), ..sso(USER) };
+    let (foreign, _) = created(&mut client, foreign).await;
+    let answer = revoke_all(&mut client, of_tenant()).await.unwrap();
+    let mut named = answer.session_ids;
+    named.sort();
+    ids.sort();
+    assert_eq!((&named, answer.revoked_count, answer.truncated), (&ids, 21, false));
+    for id in &ids {
+        assert!(!is_active(&mut client, id).await);
+    }
+    assert_eq!(listed(&mut client, of_tenant(), 50).await, vec![]);
+    let (later, _) = created(&mut client, sso("user3")).await;
+    assert!(is_active(&mut client, &later.id).await && is_active(&mut client, &foreign.id).await);
+    for id in &ids {
+        service.events.are(id, &["session.created", "session.revoked"]).await;
+    }
+    let events = service.events.all();
+    let cutoffs: Vec<_> = events.iter().filter(|event| event.r#type == "sessions.cutoff").collect();
+    assert_eq!(cutoffs.len(), 1, "told of once, not by every shard");
+    assert_eq!((cutoffs[0].tenant_id.as_str(), cutoffs[0].user_id.as_str()), (TENANT, ""));
+    assert_eq!(cutoffs[0].aggregate_id, TENANT);
+    // Whatever is cleaned up later: nothing has a second end.
+    assert!(ids.iter().all(|id| service.events.of(id).len() == 2));
+}
+
+async fn an_application_is_cut_off_for_every_user(service: &Service) {
+    let mut client = service.operator();
+    let (mut dead, mut alive) = (Vec::new(), Vec::new());
+    for number in 0..12 {
+        let user = format!("user{number}");
+        dead.push(created(&mut client, in_application(&user, APPLICATION)).await.0.id);
+        alive.push(created(&mut client, in_application(&user, "mobile")).await.0.id);
+        alive.push(created(&mut client, sso(&user)).await.0.id);
+    }
+    let filter = pb::SessionFilter { application_ids: vec![APPLICATION.to_owned()], ..of_tenant() };
+    let request = pb::RevokeSessionsRequest {
+        filter: Some(filter),
+        all_users: true,
+        reason: EndReason::ApplicationRemoved.into(),
+        ..Default::default()
+    };
+    assert_eq!(client.revoke_sessions(request).await.unwrap().into_inner().revoked_count, 12);
+    for id in &dead {
+        let ended = get(&mut client, id).await.unwrap();
+        assert_eq!(ended.end_reason(), EndReason::ApplicationRemoved);
+    }
+    for id in &alive {
+        assert!(is_active(&mut client, id).await);
+    }
+    for id in &dead {
+        service.events.are(id, &["session.created", "session.revoked"]).await;
+    }
+}
+
+async fn no_sign_in_in_flight_slips_past_a_tenants_cut(service: &Service) {
+    let mut client = service.operator();
+    for round in 0..20 {
+        let sign_ins = (0..6).map(|number| {
+            let (mut client, user) = (client.clone(), format!("user{round}-{number}"));
+            tokio::spawn(async move { created(&mut client, sso(&user)).await.0 })
+        });
+        let sign_ins: Vec<_> = sign_ins.collect();
+        revoke_all(&mut client, of_tenant()).await.unwrap();
+        // What the list says now is what came after the cut, for good.
+        let alive: Vec<String> = listed(&mut client, of_tenant(), 500).await.into_iter().map(|s| s.id).collect();
+        for sign_in in sign_ins {
+            let session = sign_in.await.unwrap();
+            let is_alive = is_active(&mut client, &session.id).await;
+            assert!(is_alive || !alive.contains(&session.id), "alive after the cut, dead later");
+        }
+        revoke_all(&mut client, of_tenant()).await.unwrap();
+        assert_eq!(listed(&mut client, of_tenant(), 500).await, vec![]);
+    }
+}
+
+async fn every_user_is_meant_only_when_that_is_said(service: &Service) {
+    let mut client = service.operator();
+    let (session, _) = created(&mut client, sso(USER)).await;
+    let request = pb::RevokeSessionsRequest { filter: Some(of_tenant()), ..Default::default() };
+    assert_field(client.revoke_sessions(request).await, "all_users");
+    assert!(is_active(&mut client, &session.id).await);
+}
+
+async fn any_filter_can_end_sessions_of_a_tenant(service: &Service) {
+    let mut client = service.operator();
+    let device = Some(pb::Device { ip_address: "10.6.6.6".to_owned(), ..Default::default() });
+    let (mut bad, mut good) = (Vec::new(), Vec::new());
+    for number in 0..8 {
+        let request = sso(&format!("user{number}"));
+        good.push(created(&mut client, request.clone()).await.0.id);
+        bad.push(created(&mut client, pb::CreateSessionRequest { device: device.clone(), ..request }).await.0.id);
+    }
+    let filter = pb::SessionFilter { ip_address: "10.6.6.6".to_owned(), ..of_tenant() };
+    let answer = revoke_all(&mut client, filter).await.unwrap();
+    assert_eq!((answer.revoked_count, answer.truncated, answer.incomplete), (8, false, false));
+    for (id, is_alive) in bad.iter().map(|id| (id, false)).chain(good.iter().map(|id| (id, true))) {
         assert_eq!(is_active(&mut client, id).await, is_alive);
     }
 }

@@ -82,6 +82,7 @@ async fn many(user: String, args: RevokeArgs, connection: &Connection, output: &
         reason: EndReason::from(args.reason).into(),
         comment: args.comment,
         idempotency_key: args.idempotency_key,
+        ..RevokeSessionsRequest::default()
     };
     let answer = connection.sessions()?.revoke_sessions(request).await;
     let answer = answer.map_err(connection.failed(Service::Session, "revoke the sessions"))?.into_inner();

@@ -17,7 +17,7 @@ use crate::{
     contract::event,
     domain::{
         cutoff::{Cutoff, Cutoffs, Scope},
-        id::{Owner, SessionId, Shard},
+        id::{ApplicationId, Owner, SessionId, Shard, TenantId, Whose},
         revision::Revision,
         session::Stored,
     },
@@ -43,6 +43,7 @@ pub struct MemoryStore {
 struct State {
     sessions: HashMap<SessionId, (Stored, u64)>,
     by_owner: HashMap<Owner, BTreeSet<(Timestamp, SessionId)>>,
+    by_tenant: HashMap<(Shard, TenantId), BTreeSet<(Timestamp, SessionId)>>,
     looks: HashMap<SessionId, Timestamp>,
     cutoffs: HashMap<Shard, Arc<Cutoffs>>,
     unfinished: HashMap<Shard, Vec<Scope>>,
@@ -114,7 +115,8 @@ impl State {
         if is_forgotten {
             self.sessions.remove(&id);
             self.looks.remove(&id);
-            if let Some(members) = self.by_owner.get_mut(&owner) {
+            let tenant = (id.shard(), owner.tenant.clone());
+            for members in [self.by_owner.get_mut(&owner), self.by_tenant.get_mut(&tenant)].into_iter().flatten() {
                 members.remove(&member);
             }
             return;
@@ -127,6 +129,7 @@ impl State {
         if after.session.end.is_some() || !self.looks.contains_key(&id) {
             self.looks.insert(id, look);
         }
+        self.by_tenant.entry((id.shard(), owner.tenant.clone())).or_default().insert(member);
         self.by_owner.entry(owner).or_default().insert(member);
         self.writes += 1;
         self.sessions.insert(id, (after, self.writes));
@@ -147,9 +150,13 @@ impl SessionStore for MemoryStore {
         Ok(self.lock().cutoffs(shard))
     }
 
-    async fn list(&self, owner: &Owner, query: ListQuery) -> Result<Vec<Read>, StoreError> {
+    async fn list(&self, shard: Shard, whose: &Whose, query: ListQuery) -> Result<Vec<Read>, StoreError> {
         let state = self.lock();
-        let Some(members) = state.by_owner.get(owner) else { return Ok(Vec::new()) };
+        let members = match whose {
+            Whose::Owner(owner) => state.by_owner.get(owner),
+            Whose::Tenant(tenant) => state.by_tenant.get(&(shard, tenant.clone())),
+        };
+        let Some(members) = members else { return Ok(Vec::new()) };
         let ids: Vec<SessionId> = if query.newest_first {
             let before = |member: &&(Timestamp, SessionId)| query.after.is_none_or(|after| **member < after);
             members.iter().rev().filter(before).take(query.limit).map(|(_, id)| *id).collect()
@@ -160,18 +167,39 @@ impl SessionStore for MemoryStore {
         Ok(ids.into_iter().filter_map(|id| state.read(id)).collect())
     }
 
+    async fn live(
+        &self,
+        shard: Shard,
+        tenant: &TenantId,
+        application: Option<&ApplicationId>,
+    ) -> Result<u64, StoreError> {
+        let state = self.lock();
+        let members = state.by_tenant.get(&(shard, tenant.clone())).into_iter().flatten();
+        let is_live = |id: &SessionId| {
+            state.sessions.get(id).is_some_and(|(stored, _)| {
+                let session = &stored.session;
+                session.end.is_none() && (application.is_none() || application == session.application.as_ref())
+            })
+        };
+        Ok(u64::try_from(members.filter(|(_, id)| is_live(id)).count()).unwrap_or(u64::MAX))
+    }
+
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         let mut state = self.lock();
         if !state.holds(&commit) {
             return Ok(Committed::Conflict);
         }
         let revisions = self.write_events(&mut state, &commit);
-        let first = revisions.first().copied().unwrap_or_default();
+        let first = match revisions.first() {
+            Some(first) => *first,
+            None if commit.cuts.is_empty() => Revision::default(),
+            None => self.next_revision(&mut state),
+        };
         for write in commit.writes {
             let created = if write.before.is_none() { first } else { write.after.created };
             state.write(Stored { created, ..write.after }, write.is_forgotten);
         }
-        if let Some((scope, end)) = commit.cutoff {
+        for (scope, end) in commit.cuts {
             let mut cutoffs = (*state.cutoffs(commit.shard)).clone();
             cutoffs.version += 1;
             cutoffs.scopes.insert(scope.clone(), Cutoff { revision: first, end });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use svc_kit::clock::Timestamp;
 
-use super::{RedisStore, record};
+use super::{RedisStore, failed, record};
 use crate::{
     domain::{
         cutoff::Scope,
@@ -64,15 +64,10 @@ impl Chores for RedisStore {
     }
 
     async fn finished(&self, shard: Shard, scope: &Scope, upto: Revision) -> Result<(), StoreError> {
-        // A newer cutoff of the scope has work of its own; taking its mark away would leave that undone.
-        let field = record::encode_scope(scope);
-        let current: Option<Vec<u8>> =
-            self.link.command(redis::cmd("HGET").arg(self.keys.cutoffs(shard)).arg(&field)).await?;
-        let current = current.map(|value| record::decode_cutoff(&value)).transpose()?;
-        if current.is_some_and(|cutoff| cutoff.revision > upto) {
-            return Ok(());
-        }
-        self.link.command(redis::cmd("SREM").arg(self.keys.unfinished(shard)).arg(&field)).await
+        let mut call = self.finish.prepare_invoke();
+        call.key(self.keys.unfinished(shard)).key(self.keys.cutoffs(shard));
+        call.arg(record::encode_scope(scope)).arg(&upto.to_bytes()[..]);
+        call.invoke_async(&mut self.link.connection()?).await.map_err(failed)
     }
 
     async fn forget_cutoffs(&self, shard: Shard, before: Timestamp) -> Result<(), StoreError> {

@@ -1,22 +1,23 @@
 -- Stores a decision, if what it was based on still holds. Knows no rules: see the use cases.
 --
--- KEYS  1 outbox  2 cutoffs  3 cutoff version  4 looks  5 unfinished  6 answer
---       then record key and owner key for each write
+-- KEYS  1 outbox  2 cutoffs  3 cutoff version  4 looks  5 unfinished  6 answer  7 live counts
+--       then record key, owner key and tenant key for each write
 -- ARGV  1 expected cutoff version, '' for any   2 answer, '' for none   3 its time to live in ms
---       4 number of writes  5 number of events  6 scope of a cutoff, '' for none  7 the cutoff
+--       4 number of writes  5 number of events  6 number of cutoffs  7 number of counts
 --       then for each write: exact record before ('' for none), 'put' or 'forget', sequence (4 bytes), record,
 --            ttl in ms, session id, created ms, next look in ms, 'set' or 'nx'
 --       then for each event: body, type, traceparent, tracestate
+--       then for each cutoff: scope, cutoff; for each count: name, change
 -- Returns {1, position of each event ...}, or {0}: a guard failed and nothing is stored.
 
-local writes, events = tonumber(ARGV[4]), tonumber(ARGV[5])
-local key, arg = 6, 7
+local writes, events, cuts, counts = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local key, arg = 7, 7
 
 -- Guards.
 if ARGV[1] ~= '' and (redis.call('GET', KEYS[3]) or '0') ~= ARGV[1] then return {0} end
 if ARGV[2] ~= '' and redis.call('EXISTS', KEYS[6]) == 1 then return {0} end
 for i = 0, writes - 1 do
-  if (redis.call('GET', KEYS[key + 1 + i * 2]) or '') ~= ARGV[arg + 1 + i * 9] then return {0} end
+  if (redis.call('GET', KEYS[key + 1 + i * 3]) or '') ~= ARGV[arg + 1 + i * 9] then return {0} end
 end
 
 -- Events first: the position of the first one is the revision of what is created.
@@ -25,23 +26,32 @@ for i = 0, events - 1 do
   local e = at + i * 4
   result[i + 2] = redis.call('XADD', KEYS[1], '*', 'e', ARGV[e + 1], 't', ARGV[e + 2], 'p', ARGV[e + 3], 's', ARGV[e + 4])
 end
-local revision = ''
-if result[2] then
-  local ms, number = string.match(result[2], '(%d+)-(%d+)')
+local revision, position = '', result[2]
+if not position and cuts > 0 then
+  -- A cutoff without an event takes a position all the same, and leaves nothing in the stream.
+  position = redis.call('XADD', KEYS[1], '*', 'm', '')
+  redis.call('XDEL', KEYS[1], position)
+end
+if position then
+  local ms, number = string.match(position, '(%d+)-(%d+)')
   revision = struct.pack('>I8I4', tonumber(ms), tonumber(number))
 end
 
 for i = 0, writes - 1 do
-  local record, owner, a = KEYS[key + 1 + i * 2], KEYS[key + 2 + i * 2], arg + i * 9
+  local record, owner, tenant, a = KEYS[key + 1 + i * 3], KEYS[key + 2 + i * 3], KEYS[key + 3 + i * 3], arg + i * 9
   local before, sid = ARGV[a + 1], ARGV[a + 6]
   if ARGV[a + 2] == 'forget' then
     redis.call('DEL', record)
     redis.call('ZREM', owner, sid)
+    redis.call('ZREM', tenant, sid)
     redis.call('ZREM', KEYS[4], sid)
   else
     local created = before == '' and revision or string.sub(before, 1, 12)
     redis.call('SET', record, created .. ARGV[a + 3] .. ARGV[a + 4], 'PX', ARGV[a + 5])
-    if before == '' then redis.call('ZADD', owner, ARGV[a + 7], sid) end
+    if before == '' then
+      redis.call('ZADD', owner, ARGV[a + 7], sid)
+      redis.call('ZADD', tenant, ARGV[a + 7], sid)
+    end
     if ARGV[a + 9] == 'set' then
       redis.call('ZADD', KEYS[4], ARGV[a + 8], sid)
     else
@@ -50,11 +60,20 @@ for i = 0, writes - 1 do
   end
 end
 
-if ARGV[6] ~= '' then
-  redis.call('HSET', KEYS[2], ARGV[6], revision .. ARGV[7])
-  redis.call('INCR', KEYS[3])
-  redis.call('SADD', KEYS[5], ARGV[6])
+at = at + events * 4
+for i = 0, cuts - 1 do
+  local scope = ARGV[at + 1 + i * 2]
+  redis.call('HSET', KEYS[2], scope, revision .. ARGV[at + 2 + i * 2])
+  redis.call('SADD', KEYS[5], scope)
 end
+if cuts > 0 then redis.call('INCR', KEYS[3]) end
+
+at = at + cuts * 2
+for i = 0, counts - 1 do
+  local name = ARGV[at + 1 + i * 2]
+  if redis.call('HINCRBY', KEYS[7], name, ARGV[at + 2 + i * 2]) <= 0 then redis.call('HDEL', KEYS[7], name) end
+end
+
 -- An answer is stored behind the position that it was given at; twelve zeros where there is no event.
 if ARGV[2] ~= '' then
   if revision == '' then revision = string.rep('\0', 12) end

@@ -1,6 +1,6 @@
 //! Runs the commit script.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use redis::{Script, Value};
 use svc_kit::{clock::Timestamp, telemetry::TraceContext};
@@ -8,7 +8,11 @@ use svc_kit::{clock::Timestamp, telemetry::TraceContext};
 use super::{failed, keys::Keys, link::Link, record};
 use crate::{
     contract::event,
-    domain::{revision::Revision, session::TOMBSTONE},
+    domain::{
+        id::{ApplicationId, TenantId},
+        revision::Revision,
+        session::TOMBSTONE,
+    },
     ports::{Commit, Committed, StoreError, Write},
 };
 
@@ -40,17 +44,15 @@ impl Scripts {
         let shard = commit.shard;
         let answer_key = commit.answer.as_ref().map_or("", |(key, _)| key.as_str());
         call.key(keys.outbox(shard)).key(keys.cutoffs(shard)).key(keys.version(shard)).key(keys.looks(shard));
-        call.key(keys.unfinished(shard)).key(keys.answer(shard, answer_key));
+        call.key(keys.unfinished(shard)).key(keys.answer(shard, answer_key)).key(keys.live(shard));
         call.arg(commit.cutoffs.map(|version| version.to_string()).unwrap_or_default());
         call.arg(answer(commit)?).arg(ms(ANSWER_TTL));
-        call.arg(commit.writes.len()).arg(commit.events.len());
-        match &commit.cutoff {
-            Some((scope, end)) => call.arg(record::encode_scope(scope)).arg(record::encode_cutoff(end)),
-            None => call.arg("").arg(""),
-        };
+        let counts = counts(commit);
+        call.arg(commit.writes.len()).arg(commit.events.len()).arg(commit.cuts.len()).arg(counts.len());
         for write in &commit.writes {
             let session = &write.after.session;
             call.key(keys.session(session.id)).key(keys.owner(shard, &session.owner));
+            call.key(keys.tenant(shard, &session.owner.tenant));
             add_write(&mut call, write);
         }
         let trace = TraceContext::current();
@@ -58,9 +60,39 @@ impl Scripts {
             call.arg(&event::encode(what)[..]).arg(event::type_of(what));
             call.arg(&trace.traceparent).arg(&trace.tracestate);
         }
+        for (scope, end) in &commit.cuts {
+            call.arg(record::encode_scope(scope)).arg(record::encode_cutoff(end));
+        }
+        for (name, change) in &counts {
+            call.arg(name).arg(change);
+        }
         let result: Vec<Value> = call.invoke_async(&mut link.connection()?).await.map_err(failed)?;
         decode(&result)
     }
+}
+
+/// How the numbers of living sessions change: one more for a record that is new, one less for one that tells of an end.
+/// Nobody writes to a record that told of its end before, except to forget it.
+fn counts(commit: &Commit) -> BTreeMap<String, i64> {
+    let mut counts = BTreeMap::new();
+    for write in commit.writes.iter().filter(|write| !write.is_forgotten) {
+        let session = &write.after.session;
+        let change = match (&write.before, &session.end) {
+            (None, None) => 1,
+            (Some(_), Some(_)) => -1,
+            (None, Some(_)) | (Some(_), None) => continue,
+        };
+        *counts.entry(live_name(&session.owner.tenant, None)).or_default() += change;
+        if let Some(application) = &session.application {
+            *counts.entry(live_name(&session.owner.tenant, Some(application))).or_default() += change;
+        }
+    }
+    counts
+}
+
+/// Names a count. No tenant has a dot in it.
+pub(super) fn live_name(tenant: &TenantId, application: Option<&ApplicationId>) -> String {
+    application.map_or_else(|| tenant.to_string(), |application| format!("{tenant}.{application}"))
 }
 
 fn add_write(call: &mut redis::ScriptInvocation<'_>, write: &Write) {

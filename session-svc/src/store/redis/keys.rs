@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | `s1:{hhhh}:<id>` | string | created revision (12) ‖ sequence (4) ‖ protobuf record; TTL only as a backstop |
 //! | `u1:{hhhh}:<tenant>.<user>` | zset | session id → created ms |
+//! | `t1:{hhhh}:<tenant>` | zset | session id → created ms |
+//! | `n1:{hhhh}` | hash | `<tenant>` and `<tenant>.<application>` → sessions whose end is not recorded |
 //! | `x1:{hhhh}` | zset | session id → next time to look |
 //! | `e1:{hhhh}` | hash | scope → revision (12) ‖ protobuf cutoff |
 //! | `v1:{hhhh}` | string | version of `e1` |
@@ -13,7 +15,7 @@
 //! | `i1:{hhhh}:<key>` | string | answer for an idempotency key |
 //! | `layout` | string | layout and number of shards, checked at boot |
 
-use crate::domain::id::{Owner, SessionId, Shard};
+use crate::domain::id::{Owner, SessionId, Shard, TenantId};
 
 /// Makes keys, all under one prefix.
 #[derive(Clone, Debug)]
@@ -40,6 +42,16 @@ impl Keys {
     /// The sessions of an owner.
     pub fn owner(&self, shard: Shard, owner: &Owner) -> String {
         format!("{}:{owner}", self.key("u1", shard))
+    }
+
+    /// The sessions of a tenant in a shard.
+    pub fn tenant(&self, shard: Shard, tenant: &TenantId) -> String {
+        format!("{}:{tenant}", self.key("t1", shard))
+    }
+
+    /// How many sessions live.
+    pub fn live(&self, shard: Shard) -> String {
+        self.key("n1", shard)
     }
 
     /// When to look at which session.

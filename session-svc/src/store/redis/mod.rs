@@ -19,7 +19,7 @@ use svc_kit::boot::BootError;
 use crate::{
     domain::{
         cutoff::Cutoffs,
-        id::{Owner, SessionId, Shard},
+        id::{ApplicationId, SessionId, Shard, TenantId, Whose},
     },
     ports::{Answer, Commit, Committed, IdempotencyKey, ListQuery, Loaded, Read, SessionStore, StoreError},
 };
@@ -33,6 +33,7 @@ pub struct RedisStore {
     deployment: String,
     shards: u16,
     scripts: commit::Scripts,
+    finish: redis::Script,
     cutoffs: RwLock<HashMap<Shard, Arc<Cutoffs>>>,
     outbox: tokio::sync::Mutex<Option<redis::aio::MultiplexedConnection>>,
 }
@@ -49,6 +50,7 @@ impl RedisStore {
             deployment: deployment.to_owned(),
             shards,
             scripts: commit::Scripts::new(),
+            finish: redis::Script::new(include_str!("finish.lua")),
             cutoffs: RwLock::default(),
             outbox: tokio::sync::Mutex::new(None),
         })
@@ -107,12 +109,15 @@ impl SessionStore for RedisStore {
         self.cutoffs_of(shard, version.unwrap_or(0)).await
     }
 
-    async fn list(&self, owner: &Owner, query: ListQuery) -> Result<Vec<Read>, StoreError> {
-        let shard = owner.shard(self.shards);
+    async fn list(&self, shard: Shard, whose: &Whose, query: ListQuery) -> Result<Vec<Read>, StoreError> {
+        let index = match whose {
+            Whose::Owner(owner) => self.keys.owner(shard, owner),
+            Whose::Tenant(tenant) => self.keys.tenant(shard, tenant),
+        };
         let (mut reads, mut offset) = (Vec::new(), 0);
         while reads.len() < query.limit {
             let mut range = redis::cmd("ZRANGE");
-            range.arg(self.keys.owner(shard, owner));
+            range.arg(&index);
             let from = query.after.map(|(at, _)| at.as_ms().to_string());
             match query.newest_first {
                 true => range.arg(from.as_deref().unwrap_or("+inf")).arg("-inf").arg("BYSCORE").arg("REV"),
@@ -134,6 +139,17 @@ impl SessionStore for RedisStore {
         }
         reads.truncate(query.limit);
         Ok(reads)
+    }
+
+    async fn live(
+        &self,
+        shard: Shard,
+        tenant: &TenantId,
+        application: Option<&ApplicationId>,
+    ) -> Result<u64, StoreError> {
+        let name = commit::live_name(tenant, application);
+        let live: Option<u64> = self.link.command(&redis::Cmd::hget(self.keys.live(shard), name)).await?;
+        Ok(live.unwrap_or(0))
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {

@@ -264,15 +264,16 @@ pub(super) fn decode_answer(value: &[u8]) -> Result<Answer, StoreError> {
 /// Encodes a scope, as the field of a cutoff.
 pub(super) fn encode_scope(scope: &Scope) -> Vec<u8> {
     let application = scope.application.as_ref().map(ToString::to_string).unwrap_or_default();
-    let (tenant, user) = (scope.owner.tenant.to_string(), scope.owner.user.to_string());
-    ScopeRecord { tenant, user, application }.encode_to_vec()
+    let user = scope.user.as_ref().map(ToString::to_string).unwrap_or_default();
+    ScopeRecord { tenant: scope.tenant.to_string(), user, application }.encode_to_vec()
 }
 
 /// Decodes a scope.
 pub(super) fn decode_scope(field: &[u8]) -> Result<Scope, StoreError> {
     let scope = ScopeRecord::decode(field).ok().and_then(|record| {
-        let owner = Owner { tenant: TenantId::parse(&record.tenant).ok()?, user: UserId::parse(&record.user).ok()? };
-        Some(Scope { owner, application: application(&record.application)? })
+        let user = if record.user.is_empty() { None } else { Some(UserId::parse(&record.user).ok()?) };
+        let tenant = TenantId::parse(&record.tenant).ok()?;
+        Some(Scope { tenant, user, application: application(&record.application)? })
     });
     scope.ok_or(StoreError::Unreadable("the scope of a cutoff"))
 }

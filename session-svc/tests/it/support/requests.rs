@@ -76,6 +76,11 @@ pub fn of_user(user: &str) -> pb::SessionFilter {
     pb::SessionFilter { tenant_id: TENANT.to_owned(), user_id: user.to_owned(), ..Default::default() }
 }
 
+/// Every session of the tenant.
+pub fn of_tenant() -> pb::SessionFilter {
+    pb::SessionFilter { tenant_id: TENANT.to_owned(), ..Default::default() }
+}
+
 pub fn of_application(user: &str, application: &str) -> pb::SessionFilter {
     pb::SessionFilter { application_ids: vec![application.to_owned()], ..of_user(user) }
 }
@@ -96,6 +101,7 @@ pub async fn listed(client: &mut Client, filter: pb::SessionFilter, page_size: i
 }
 
 pub async fn revoke_all(client: &mut Client, filter: pb::SessionFilter) -> Result<pb::RevokeSessionsResponse, Status> {
-    let request = pb::RevokeSessionsRequest { filter: Some(filter), ..Default::default() };
+    let all_users = filter.user_id.is_empty();
+    let request = pb::RevokeSessionsRequest { filter: Some(filter), all_users, ..Default::default() };
     client.revoke_sessions(request).await.map(tonic::Response::into_inner)
 }
