@@ -5,7 +5,7 @@ use std::time::Duration;
 use svc_kit::error::{FieldError, Kind, ServiceError};
 use svc_kit::page::PageTokenError;
 
-use crate::ports::StoreError;
+use crate::{domain::cutoff::Scope, ports::StoreError};
 
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,9 @@ pub enum SessionError {
     /// The parent is over.
     #[error("the parent session has ended")]
     ParentEnded,
+    /// No session may be created here.
+    #[error("no session may be created: the {} is closed", .0.kind())]
+    ScopeClosed(Scope),
     /// The token is refused; the cause is not told.
     #[error("the token is refused")]
     TokenRefused,
@@ -48,7 +51,7 @@ impl ServiceError for SessionError {
             Self::Field(error) => error.kind(),
             Self::PageToken(error) => error.kind(),
             Self::SessionNotFound | Self::ParentNotFound => Kind::NotFound,
-            Self::SessionEnded | Self::ParentEnded => Kind::FailedPrecondition,
+            Self::SessionEnded | Self::ParentEnded | Self::ScopeClosed(_) => Kind::FailedPrecondition,
             Self::TokenRefused => Kind::Unauthenticated,
             Self::IdempotencyKeyReused => Kind::AlreadyExists,
             Self::Contention => Kind::Aborted,
@@ -66,6 +69,7 @@ impl ServiceError for SessionError {
             Self::SessionEnded => "SESSION_ENDED",
             Self::ParentNotFound => "PARENT_NOT_FOUND",
             Self::ParentEnded => "PARENT_ENDED",
+            Self::ScopeClosed(_) => "SCOPE_CLOSED",
             Self::TokenRefused => "TOKEN_REFUSED",
             Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
             Self::Contention => "CONTENTION",
@@ -79,6 +83,7 @@ impl ServiceError for SessionError {
         match self {
             Self::Field(error) => error.metadata(),
             Self::PageToken(error) => error.metadata(),
+            Self::ScopeClosed(scope) => vec![("scope", scope.kind().to_owned())],
             _ => Vec::new(),
         }
     }

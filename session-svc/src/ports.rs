@@ -71,14 +71,36 @@ pub struct Commit {
     pub cutoffs: Option<u64>,
     /// Sessions to write.
     pub writes: Vec<Write>,
-    /// Cutoffs to add. They happen at the position of the commit, with or without an event of it.
-    pub cuts: Vec<(Scope, End)>,
+    /// Cutoffs to write.
+    pub cuts: Vec<Cut>,
     /// Events, in order.
     pub events: Vec<Event>,
     /// Answer to remember for an idempotency key, which must be unused.
     pub answer: Option<(IdempotencyKey, Answer)>,
     /// Whether this only ends sessions: then it must succeed even in a full store.
     pub is_ending: bool,
+}
+
+/// A write to one scope's cutoff.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    /// The scope.
+    pub scope: Scope,
+    /// How what it covers ends.
+    pub end: End,
+    /// Whether nothing more is created in it.
+    pub is_closed: bool,
+    /// Where it happens.
+    pub place: CutPlace,
+}
+
+/// Where a cutoff happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutPlace {
+    /// At the position of the commit, with or without an event of it.
+    Here,
+    /// Where it happened before: nothing more ends.
+    Before,
 }
 
 impl Commit {

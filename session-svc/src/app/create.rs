@@ -8,9 +8,10 @@ use svc_kit::{access::Caller, clock::Timestamp, entropy};
 use super::{DECISIONS_MAX, RequestHash, Sessions};
 use crate::{
     domain::{
+        cutoff::Cutoffs,
         device::Device,
         event::{Event, What},
-        id::{ApplicationId, Owner, SessionId},
+        id::{ApplicationId, Owner, SessionId, Shard},
         session::{Kind, Life, RefreshMode, Session, Stored, TokenState},
         times::Times,
     },
@@ -65,7 +66,7 @@ impl<S: SessionStore> Sessions<S> {
     /// Creates a session, atomically with its `session.created`.
     ///
     /// # Errors
-    /// [`SessionError::ParentNotFound`], [`SessionError::ParentEnded`], [`SessionError::IdempotencyKeyReused`], or a
+    /// [`SessionError::ScopeClosed`], [`SessionError::ParentNotFound`], [`SessionError::ParentEnded`], [`SessionError::IdempotencyKeyReused`], or a
     /// failure of the store.
     pub async fn create(&self, caller: &Caller, command: CreateSession) -> Result<Created, SessionError> {
         let shard = command.owner.shard(self.store.shards());
@@ -75,9 +76,9 @@ impl<S: SessionStore> Sessions<S> {
             if let Some(answer) = self.answered(shard, command.idempotency.as_ref()).await? {
                 return self.created_before(caller, &answer.sessions).await;
             }
-            let (parent, version) = self.parent_alive(caller, &command).await?;
+            let (parent, version) = self.may_begin(caller, &command, shard).await?;
             let mut commit = Commit::new(shard);
-            commit.cutoffs = version;
+            commit.cutoffs = Some(version);
             let stored = Stored { session: session.clone(), created: Default::default(), sequence: 1, births: 0 };
             let what = What::Created(Box::new(session.clone()));
             commit.events.push(Event { at: session.created_at, sequence: 1, actor: caller.subject.clone(), what });
@@ -129,19 +130,25 @@ impl<S: SessionStore> Sessions<S> {
         }
     }
 
-    /// The parent, which must be alive, and the cutoffs' version that this holds for. The commit is guarded by both and
-    /// counts the child in the parent's record: of a birth and the parent's end one comes first, and the other sees it.
-    async fn parent_alive(
+    /// The parent, which must be alive, and the cutoffs' version that this holds for; no scope around may be closed. The
+    /// commit is guarded by both and counts the child in the parent's record: of a birth and the parent's end, or the
+    /// closing of a scope, one comes first, and the other sees it.
+    async fn may_begin(
         &self,
         caller: &Caller,
         command: &CreateSession,
-    ) -> Result<(Option<Read>, Option<u64>), SessionError> {
-        let Some(id) = command.parent else { return Ok((None, None)) };
+        shard: Shard,
+    ) -> Result<(Option<Read>, u64), SessionError> {
+        let Some(id) = command.parent else {
+            let cutoffs = self.store.cutoffs(shard).await?;
+            return is_open(&cutoffs, command).map(|()| (None, cutoffs.version));
+        };
         let (parent, loaded) = self.find(caller, id).await?;
+        is_open(&loaded.cutoffs, command)?;
         let is_fit = |read: &Read| read.stored.session.kind == Kind::Sso && read.stored.session.owner == command.owner;
         let parent = parent.filter(is_fit).ok_or(SessionError::ParentNotFound)?;
         match parent.stored.life(self.clock.now(), &loaded.cutoffs) {
-            Life::Alive => Ok((Some(parent), Some(loaded.cutoffs.version))),
+            Life::Alive => Ok((Some(parent), loaded.cutoffs.version)),
             Life::Ended(_) | Life::Lapsed(_) => Err(SessionError::ParentEnded),
         }
     }
@@ -159,6 +166,13 @@ impl<S: SessionStore> Sessions<S> {
         // The first generation: what the first answer said.
         let token = has_token.then(|| self.keys.token(&stored.session, 1));
         Created { stored, token }
+    }
+}
+
+fn is_open(cutoffs: &Cutoffs, command: &CreateSession) -> Result<(), SessionError> {
+    match cutoffs.closed_around(&command.owner, command.application.as_ref()) {
+        Some(scope) => Err(SessionError::ScopeClosed(scope)),
+        None => Ok(()),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod refresh;
 pub mod relay;
 pub mod revoke;
 pub mod revoke_many;
+pub mod scope;
 pub mod sweep;
 pub mod touch;
 pub mod update;
@@ -99,7 +100,7 @@ impl<S: SessionStore> Sessions<S> {
 }
 
 /// Identifies the content of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestHash(String);
 
 impl RequestHash {

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use svc_kit::bus::{Message, PublishError, Publisher};
+use svc_kit::bus::{Message, PublishError, Publisher, routing_key};
+use tokio::sync::Notify;
 
 use crate::{
     domain::{id::Shard, revision::Revision},
@@ -28,11 +29,20 @@ pub enum RelayError {
 }
 
 /// Takes events of `shards`, publishes them, removes what was confirmed. Waits a moment for events when there are none.
+/// Whoever records the single ends of a mass revocation is woken as soon as one is seen, whether the bus is there or not.
 ///
 /// # Errors
 /// [`RelayError`]; what was confirmed is removed all the same, the rest stays.
-pub async fn relay<O: Outbox, P: Publisher>(outbox: &O, publisher: &P, shards: &[Shard]) -> Result<usize, RelayError> {
+pub async fn relay<O: Outbox, P: Publisher>(
+    outbox: &O,
+    publisher: &P,
+    shards: &[Shard],
+    has_cutoff: &Notify,
+) -> Result<usize, RelayError> {
     let taken = outbox.take(shards, BATCH).await?;
+    if taken.iter().any(|(shard, _, message)| message.routing_key == routing_key(shard.0, "sessions.cutoff")) {
+        has_cutoff.notify_one();
+    }
     let (places, messages): (Vec<(Shard, Revision)>, Vec<Message>) =
         taken.into_iter().map(|(shard, revision, message)| ((shard, revision), message)).unzip();
     if messages.is_empty() {

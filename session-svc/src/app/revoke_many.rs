@@ -4,21 +4,19 @@
 //! everything at once, and the clean-up records the single ends afterwards. Any other filter ends the sessions one by one
 //! before it answers, at most [`ENDED_MAX`]; a session that is created meanwhile is not covered.
 
-use futures::future::try_join_all;
 use svc_kit::access::Caller;
 
-use super::{DECISIONS_MAX, RequestHash, Sessions};
+use super::{DECISIONS_MAX, RequestHash, Sessions, scope::Change};
 use crate::{
     domain::{
         cutoff::Scope,
         end::{End, EndReason},
-        event::{Event, What},
         filter::{Filter, State},
-        id::{SessionId, Shard},
+        id::SessionId,
         revision::Revision,
     },
     error::SessionError,
-    ports::{Answer, Commit, Committed, IdempotencyKey, SessionStore},
+    ports::{Answer, Commit, IdempotencyKey, SessionStore},
 };
 
 /// Most ids that an answer names.
@@ -79,7 +77,7 @@ impl<S: SessionStore> Sessions<S> {
             return Ok(named(self.chosen(&filter, NAMED_MAX + 1).await?, String::new()));
         }
         match command.filter.as_scopes() {
-            Some(scopes) => self.cut_off(command, &filter, scopes, end).await,
+            Some(scopes) => self.cut_off(command, &filter, &scopes, &end).await,
             None => self.end_each(command, &filter, end).await,
         }
     }
@@ -88,39 +86,14 @@ impl<S: SessionStore> Sessions<S> {
         &self,
         command: &RevokeSessions,
         filter: &Filter,
-        scopes: Vec<Scope>,
-        end: End,
+        scopes: &[Scope],
+        end: &End,
     ) -> Result<RevokedMany, SessionError> {
-        let (whose, shards) = (filter.whose(), self.store.shards());
-        let home = whose.home(shards);
         // Named before the cut: afterwards nothing of it lives.
-        let mut result = named(self.chosen(filter, NAMED_MAX + 1).await?, String::new());
-        let cut = |shard: Shard| {
-            let mut commit = Commit::new(shard);
-            commit.is_ending = true;
-            commit.cuts = scopes.iter().map(|scope| (scope.clone(), end.clone())).collect();
-            commit
-        };
-        // The shard that tells of it comes last: what it tells is true everywhere.
-        let others = whose.shards(shards).into_iter().filter(|shard| *shard != home);
-        try_join_all(others.map(|shard| self.store.commit(cut(shard)))).await?;
-        let mut commit = cut(home);
-        commit.events.extend(scopes.iter().map(|scope| {
-            let what = What::Cutoff { scope: scope.clone(), end: end.clone() };
-            Event { at: end.at, sequence: 0, actor: end.by.clone(), what }
-        }));
-        commit.answer = command.idempotency.as_ref().map(|(key, request)| (key.clone(), to_answer(request, &result)));
-        match self.store.commit(commit).await? {
-            Committed::Done(revisions) => {
-                result.cutoff = revisions.first().map(ToString::to_string).unwrap_or_default();
-                Ok(result)
-            }
-            // Only the idempotency key guards this commit: the same request was faster elsewhere.
-            Committed::Conflict => {
-                let answer = self.answered(home, command.idempotency.as_ref()).await?;
-                answer.map(from_answer).ok_or(SessionError::Contention)
-            }
-        }
+        let result = named(self.chosen(filter, NAMED_MAX + 1).await?, String::new());
+        let answer = |answer: Answer, _| to_answer(answer, &result);
+        let change = Change::Cut { end };
+        self.change(&filter.whose(), scopes, &change, command.idempotency.as_ref(), answer).await.map(from_answer)
     }
 
     async fn end_each(&self, command: &RevokeSessions, filter: &Filter, end: End) -> Result<RevokedMany, SessionError> {
@@ -140,7 +113,7 @@ impl<S: SessionStore> Sessions<S> {
         let result = RevokedMany { is_incomplete, ..named(ended, String::new()) };
         if let Some((key, request)) = &command.idempotency {
             let mut commit = Commit::new(filter.whose().home(self.store.shards()));
-            commit.answer = Some((key.clone(), to_answer(request, &result)));
+            commit.answer = Some((key.clone(), to_answer(request.answer(), &result)));
             self.store.commit(commit).await?;
         }
         Ok(result)
@@ -167,13 +140,13 @@ fn named(ids: Vec<SessionId>, cutoff: String) -> RevokedMany {
     RevokedMany { count, ids, cutoff, is_truncated, is_incomplete: false }
 }
 
-fn to_answer(request: &RequestHash, result: &RevokedMany) -> Answer {
+fn to_answer(answer: Answer, result: &RevokedMany) -> Answer {
     Answer {
         sessions: result.ids.clone(),
         count: result.count,
         already_ended: result.is_truncated,
         is_incomplete: result.is_incomplete,
-        ..request.answer()
+        ..answer
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures::{StreamExt as _, stream};
 use svc_kit::clock::Timestamp;
 
 use super::Sessions;
@@ -18,6 +19,8 @@ use crate::{
 
 /// Sessions handled in one go.
 const BATCH: usize = 200;
+/// Ends recorded at the same time in a clean-up.
+const AT_ONCE: usize = 16;
 
 impl<S: Chores> Sessions<S> {
     /// Does what is due in a shard; says whether there may be more.
@@ -81,11 +84,15 @@ impl<S: Chores> Sessions<S> {
             let query = ListQuery { after, newest_first: false, limit: BATCH };
             let chunk = self.store.list(shard, &scope.whose(), query).await?;
             let is_last = chunk.len() < BATCH;
-            for read in &chunk {
-                after = Some((read.stored.session.created_at, read.stored.session.id));
-                let is_covered = read.stored.session.end.is_none() && cutoffs.covering(&read.stored).is_some();
+            after = chunk.last().map(|read| (read.stored.session.created_at, read.stored.session.id)).or(after);
+            let is_covered =
+                |read: &&Read| read.stored.session.end.is_none() && cutoffs.covering(&read.stored).is_some();
+            let covered: Vec<_> = chunk.iter().filter(is_covered).map(|read| read.stored.session.id).collect();
+            let ends = covered.into_iter().map(|id| self.end_now(id, None, None));
+            let mut ends = stream::iter(ends).buffer_unordered(AT_ONCE);
+            while let Some(ended) = ends.next().await {
                 // A conflict leaves it for the next round.
-                is_complete &= !is_covered || self.end_now(read.stored.session.id, None, None).await?.is_some();
+                is_complete &= ended?.is_some();
             }
             if is_last {
                 break;

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use svc_kit::{bus::Publisher, error::chain, lifecycle::Lifecycle, ops::Readiness};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::{
     app::{Sessions, relay},
@@ -15,7 +15,7 @@ use crate::{
 const LEASE: Duration = Duration::from_secs(6);
 /// How often leases are kept, and the store is probed.
 const KEEP: Duration = Duration::from_secs(2);
-/// How often a shard is swept. Expiry events are late by this at most, and a little.
+/// How often a shard is swept at least. Expiry events are late by this at most, and a little; a cutoff is seen at once.
 const SWEEP: Duration = Duration::from_secs(1);
 /// How often old cutoffs are looked for.
 const FORGET_EVERY: u32 = 3600;
@@ -35,8 +35,10 @@ pub fn spawn<S, P>(
 {
     let (held, shards) = watch::channel(Vec::new());
     spawn_until_soft(lifecycle, "leases", keep_leases(sessions.clone(), held, replica, readiness));
-    spawn_until_soft(lifecycle, "relay", relay_events(sessions.store.clone(), publisher, shards.clone()));
-    spawn_until_soft(lifecycle, "sweeper", sweep(sessions, shards));
+    let has_cutoff = Arc::new(Notify::new());
+    let relay = relay_events(sessions.store.clone(), publisher, shards.clone(), has_cutoff.clone());
+    spawn_until_soft(lifecycle, "relay", relay);
+    spawn_until_soft(lifecycle, "sweeper", sweep(sessions, shards, has_cutoff));
 }
 
 fn spawn_until_soft(
@@ -83,6 +85,7 @@ async fn relay_events<O: Outbox, P: Publisher>(
     outbox: Arc<O>,
     publisher: P,
     mut shards: watch::Receiver<Vec<Shard>>,
+    has_cutoff: Arc<Notify>,
 ) -> Infallible {
     let mut was_good = true;
     loop {
@@ -91,7 +94,7 @@ async fn relay_events<O: Outbox, P: Publisher>(
             let _ = tokio::time::timeout(KEEP, shards.changed()).await;
             continue;
         }
-        match relay::relay(&*outbox, &publisher, &mine).await {
+        match relay::relay(&*outbox, &publisher, &mine, &has_cutoff).await {
             Ok(_) => was_good = true,
             Err(error) => {
                 // Once a spell: a broker that is away for an hour is one fact.
@@ -105,7 +108,11 @@ async fn relay_events<O: Outbox, P: Publisher>(
     }
 }
 
-async fn sweep<S: Chores>(sessions: Arc<Sessions<S>>, shards: watch::Receiver<Vec<Shard>>) -> Infallible {
+async fn sweep<S: Chores>(
+    sessions: Arc<Sessions<S>>,
+    shards: watch::Receiver<Vec<Shard>>,
+    has_cutoff: Arc<Notify>,
+) -> Infallible {
     let mut round: u32 = 0;
     loop {
         let mine = shards.borrow().clone();
@@ -124,6 +131,6 @@ async fn sweep<S: Chores>(sessions: Arc<Sessions<S>>, shards: watch::Receiver<Ve
             }
         }
         round = round.wrapping_add(1);
-        tokio::time::sleep(SWEEP).await;
+        let _ = tokio::time::timeout(SWEEP, has_cutoff.notified()).await;
     }
 }

@@ -29,6 +29,16 @@ impl Scope {
         }
     }
 
+    /// What kind of scope it is, in a word or two.
+    pub fn kind(&self) -> &'static str {
+        match (&self.user, &self.application) {
+            (None, None) => "tenant",
+            (Some(_), None) => "user",
+            (None, Some(_)) => "application",
+            (Some(_), Some(_)) => "user in the application",
+        }
+    }
+
     /// Every scope that sessions of `owner` in `application` are in.
     pub fn around<'a>(owner: &'a Owner, application: Option<&'a ApplicationId>) -> impl Iterator<Item = Self> + 'a {
         let applications = [None, application].into_iter().take(1 + usize::from(application.is_some()));
@@ -49,6 +59,8 @@ pub struct Cutoff {
     pub revision: Revision,
     /// How they ended.
     pub end: End,
+    /// Whether the scope is closed: then no session is created in it.
+    pub is_closed: bool,
 }
 
 /// The cutoffs of a shard.
@@ -61,6 +73,19 @@ pub struct Cutoffs {
 }
 
 impl Cutoffs {
+    /// Says whether a scope is closed.
+    pub fn is_closed(&self, scope: &Scope) -> bool {
+        self.scopes.get(scope).is_some_and(|cutoff| cutoff.is_closed)
+    }
+
+    /// Returns a closed scope that a session of `owner` in `application` would be in.
+    pub fn closed_around(&self, owner: &Owner, application: Option<&ApplicationId>) -> Option<Scope> {
+        if self.scopes.is_empty() {
+            return None;
+        }
+        Scope::around(owner, application).find(|scope| self.is_closed(scope))
+    }
+
     /// Returns the cutoff that ended `stored`, the earliest if there are two.
     pub fn covering(&self, stored: &Stored) -> Option<&Cutoff> {
         // Nearly every shard has none: then this must cost nothing.

@@ -19,7 +19,7 @@ use crate::{
         validate::{ValidateSession, Verdict},
     },
     contract::session::to_proto,
-    domain::{end::EndReason, session::Stored},
+    domain::{cutoff::Cutoff, end::EndReason, session::Stored},
     error::SessionError,
     ports::SessionStore,
 };
@@ -152,6 +152,33 @@ impl<S: SessionStore> pb::session_service_server::SessionService for SessionGrpc
         Ok(Response::new(pb::UpdateSessionResponse { session: Some(message(&stored)) }))
     }
 
+    async fn close_scope(
+        &self,
+        request: Request<pb::CloseScopeRequest>,
+    ) -> Result<Response<pb::CloseScopeResponse>, Status> {
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let command = parse::close_scope(&caller, &request.into_inner()).map_err(status)?;
+        let closed = self.sessions.close_scope(&caller, &command).await.map_err(status)?;
+        let (cutoff_revision, already_closed) = (closed.position, closed.was_closed);
+        Ok(Response::new(pb::CloseScopeResponse { cutoff_revision, already_closed }))
+    }
+
+    async fn open_scope(
+        &self,
+        request: Request<pb::OpenScopeRequest>,
+    ) -> Result<Response<pb::OpenScopeResponse>, Status> {
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let command = parse::open_scope(&caller, &request.into_inner()).map_err(status)?;
+        let was_closed = self.sessions.open_scope(&command).await.map_err(status)?;
+        Ok(Response::new(pb::OpenScopeResponse { was_closed }))
+    }
+
+    async fn get_scope(&self, request: Request<pb::GetScopeRequest>) -> Result<Response<pb::GetScopeResponse>, Status> {
+        let scope = parse::scope(request.into_inner().scope.as_ref()).map_err(status)?;
+        let closing = self.sessions.scope(&scope).await.map_err(status)?;
+        Ok(Response::new(closing.map(closed).unwrap_or_default()))
+    }
+
     async fn revoke_session(
         &self,
         request: Request<pb::RevokeSessionRequest>,
@@ -179,6 +206,16 @@ impl<S: SessionStore> pb::session_service_server::SessionService for SessionGrpc
             truncated: revoked.is_truncated,
             incomplete: revoked.is_incomplete,
         }))
+    }
+}
+
+fn closed(closing: Cutoff) -> pb::GetScopeResponse {
+    pb::GetScopeResponse {
+        closed: true,
+        closed_at: Some(closing.end.at.to_proto()),
+        reason: crate::contract::session::reason(closing.end.reason).into(),
+        comment: closing.end.comment,
+        closed_by: closing.end.by,
     }
 }
 

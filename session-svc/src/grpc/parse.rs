@@ -19,12 +19,14 @@ use crate::{
         refresh::RefreshSession,
         revoke::RevokeSession,
         revoke_many::RevokeSessions,
+        scope::{CloseScope, OpenScope},
         touch::TouchSession,
         update::UpdateSession,
         validate::{Presented, ValidateSession},
     },
     contract::session as names,
     domain::{
+        cutoff::Scope,
         device::Device,
         end::EndReason,
         filter::{Filter, Span, State},
@@ -349,6 +351,34 @@ pub(super) fn revoke_many(caller: &Caller, request: &pb::RevokeSessionsRequest) 
         comment: text("comment", &request.comment, COMMENT_BYTES_MAX)?,
         idempotency,
     })
+}
+
+pub(super) fn scope(scope: Option<&pb::SessionScope>) -> Parsed<Scope> {
+    let scope = scope.ok_or_else(|| field("scope", "must be given"))?;
+    let is_user = !scope.user_id.is_empty();
+    Ok(Scope {
+        tenant: TenantId::parse(&scope.tenant_id).map_err(|error| field("scope.tenant_id", error))?,
+        user: is_user.then(|| user("scope.user_id", &scope.user_id)).transpose()?,
+        application: application("scope.application_id", &scope.application_id)?,
+    })
+}
+
+pub(super) fn close_scope(caller: &Caller, request: &pb::CloseScopeRequest) -> Parsed<CloseScope> {
+    let scope = scope(request.scope.as_ref())?;
+    Ok(CloseScope {
+        reason: reason(request.reason)?,
+        comment: text("comment", &request.comment, COMMENT_BYTES_MAX)?,
+        idempotency: idempotency(caller, &scope.whose(), &request.idempotency_key, &request.encode_to_vec())?,
+        scope,
+    })
+}
+
+pub(super) fn open_scope(caller: &Caller, request: &pb::OpenScopeRequest) -> Parsed<OpenScope> {
+    let scope = scope(request.scope.as_ref())?;
+    // Told apart from a request to close the same scope, which has the same form on the wire.
+    let content = [b"open", request.encode_to_vec().as_slice()].concat();
+    let idempotency = idempotency(caller, &scope.whose(), &request.idempotency_key, &content)?;
+    Ok(OpenScope { scope, idempotency })
 }
 
 pub(super) fn filter(filter: Option<&pb::SessionFilter>) -> Parsed<Filter> {

@@ -132,7 +132,7 @@ fn plausible(input: &MessageDescriptor, session: &str) -> DynamicMessage {
             ("kind", _) => Value::EnumNumber(1),
             // Not the real one: what is spoilt must not reach it.
             ("session_id", _) => Value::String(format!("{}a", &session[..session.len() - 1])),
-            ("filter", Kind::Message(inner)) => Value::Message(plausible(&inner, session)),
+            ("filter" | "scope", Kind::Message(inner)) => Value::Message(plausible(&inner, session)),
             _ => continue,
         };
         message.set_field(&field, value);

@@ -17,6 +17,7 @@ mod refresh;
 mod replicas;
 mod revoke;
 mod revoke_many;
+mod scope;
 mod touch;
 mod update;
 mod validate;

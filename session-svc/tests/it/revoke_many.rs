@@ -1,5 +1,7 @@
 //! `RevokeSessions`.
 
+use std::time::{Duration, Instant};
+
 use proto::session::v1::{self as pb, EndReason, SessionKind};
 use tonic::Code;
 
@@ -13,6 +15,7 @@ on_each_store!(
     no_sign_in_in_flight_slips_past_a_tenants_cut,
     every_user_is_meant_only_when_that_is_said,
     any_filter_can_end_sessions_of_a_tenant,
+    the_single_ends_of_a_cut_are_told_of_at_once,
     what_comes_after_the_cut_lives,
     a_dry_run_changes_nothing,
     all_but_one_end,
@@ -178,6 +181,20 @@ async fn any_filter_can_end_sessions_of_a_tenant(service: &Service) {
     for (id, is_alive) in bad.iter().map(|id| (id, false)).chain(good.iter().map(|id| (id, true))) {
         assert_eq!(is_active(&mut client, id).await, is_alive);
     }
+}
+
+async fn the_single_ends_of_a_cut_are_told_of_at_once(service: &Service) {
+    let mut client = service.operator();
+    let mut waited = Duration::ZERO;
+    for _ in 0..10 {
+        let (session, _) = created(&mut client, sso(USER)).await;
+        let start = Instant::now();
+        revoke_all(&mut client, of_user(USER)).await.unwrap();
+        service.events.are(&session.id, &["session.created", "session.revoked"]).await;
+        waited += start.elapsed();
+    }
+    // A sweep a second would take five seconds for these.
+    assert!(waited < Duration::from_secs(3), "{waited:?} for ten");
 }
 
 async fn what_comes_after_the_cut_lives(service: &Service) {

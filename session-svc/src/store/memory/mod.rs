@@ -22,8 +22,8 @@ use crate::{
         session::Stored,
     },
     ports::{
-        Answer, Chores, Commit, Committed, IdempotencyKey, ListQuery, Loaded, Outbox, Read, SessionStore, Snapshot,
-        StoreError,
+        Answer, Chores, Commit, Committed, Cut, CutPlace, IdempotencyKey, ListQuery, Loaded, Outbox, Read,
+        SessionStore, Snapshot, StoreError,
     },
 };
 
@@ -199,12 +199,16 @@ impl SessionStore for MemoryStore {
             let created = if write.before.is_none() { first } else { write.after.created };
             state.write(Stored { created, ..write.after }, write.is_forgotten);
         }
-        for (scope, end) in commit.cuts {
+        for Cut { scope, end, is_closed, place } in commit.cuts {
             let mut cutoffs = (*state.cutoffs(commit.shard)).clone();
             cutoffs.version += 1;
-            cutoffs.scopes.insert(scope.clone(), Cutoff { revision: first, end });
+            let before = cutoffs.scopes.get(&scope).map(|cutoff| cutoff.revision).unwrap_or_default();
+            let revision = if place == CutPlace::Here { first } else { before };
+            cutoffs.scopes.insert(scope.clone(), Cutoff { revision, end, is_closed });
             state.cutoffs.insert(commit.shard, Arc::new(cutoffs));
-            state.unfinished.entry(commit.shard).or_default().push(scope);
+            if place == CutPlace::Here {
+                state.unfinished.entry(commit.shard).or_default().push(scope);
+            }
         }
         if let Some((key, mut answer)) = commit.answer {
             answer.position = first;
@@ -266,7 +270,7 @@ impl Chores for MemoryStore {
         let mut state = self.lock();
         let mut cutoffs = (*state.cutoffs(shard)).clone();
         let count = cutoffs.scopes.len();
-        cutoffs.scopes.retain(|_, cutoff| cutoff.end.at >= before);
+        cutoffs.scopes.retain(|_, cutoff| cutoff.is_closed || cutoff.end.at >= before);
         if cutoffs.scopes.len() < count {
             cutoffs.version += 1;
             state.cutoffs.insert(shard, Arc::new(cutoffs));

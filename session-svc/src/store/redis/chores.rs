@@ -75,7 +75,7 @@ impl Chores for RedisStore {
         let old: Vec<Vec<u8>> = cutoffs
             .scopes
             .iter()
-            .filter(|(_, cutoff)| cutoff.end.at < before)
+            .filter(|(_, cutoff)| !cutoff.is_closed && cutoff.end.at < before)
             .map(|(scope, _)| record::encode_scope(scope))
             .collect();
         if old.is_empty() {

@@ -7,7 +7,7 @@
 --       then for each write: exact record before ('' for none), 'put' or 'forget', sequence (4 bytes), record,
 --            ttl in ms, session id, created ms, next look in ms, 'set' or 'nx'
 --       then for each event: body, type, traceparent, tracestate
---       then for each cutoff: scope, cutoff; for each count: name, change
+--       then for each cutoff: scope, cutoff, 'here' or 'before'; for each count: name, change
 -- Returns {1, position of each event ...}, or {0}: a guard failed and nothing is stored.
 
 local writes, events, cuts, counts = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -62,13 +62,17 @@ end
 
 at = at + events * 4
 for i = 0, cuts - 1 do
-  local scope = ARGV[at + 1 + i * 2]
-  redis.call('HSET', KEYS[2], scope, revision .. ARGV[at + 2 + i * 2])
-  redis.call('SADD', KEYS[5], scope)
+  local scope, place = ARGV[at + 1 + i * 3], revision
+  if ARGV[at + 3 + i * 3] == 'here' then
+    redis.call('SADD', KEYS[5], scope)
+  else
+    place = string.sub(redis.call('HGET', KEYS[2], scope), 1, 12)
+  end
+  redis.call('HSET', KEYS[2], scope, place .. ARGV[at + 2 + i * 3])
 end
 if cuts > 0 then redis.call('INCR', KEYS[3]) end
 
-at = at + cuts * 2
+at = at + cuts * 3
 for i = 0, counts - 1 do
   local name = ARGV[at + 1 + i * 2]
   if redis.call('HINCRBY', KEYS[7], name, ARGV[at + 2 + i * 2]) <= 0 then redis.call('HDEL', KEYS[7], name) end

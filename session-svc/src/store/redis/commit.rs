@@ -13,7 +13,7 @@ use crate::{
         revision::Revision,
         session::TOMBSTONE,
     },
-    ports::{Commit, Committed, StoreError, Write},
+    ports::{Commit, Committed, CutPlace, StoreError, Write},
 };
 
 /// How long an answer is remembered.
@@ -60,8 +60,9 @@ impl Scripts {
             call.arg(&event::encode(what)[..]).arg(event::type_of(what));
             call.arg(&trace.traceparent).arg(&trace.tracestate);
         }
-        for (scope, end) in &commit.cuts {
-            call.arg(record::encode_scope(scope)).arg(record::encode_cutoff(end));
+        for cut in &commit.cuts {
+            let place = if cut.place == CutPlace::Here { "here" } else { "before" };
+            call.arg(record::encode_scope(&cut.scope)).arg(record::encode_cutoff(cut)).arg(place);
         }
         for (name, change) in &counts {
             call.arg(name).arg(change);

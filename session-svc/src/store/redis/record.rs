@@ -20,7 +20,7 @@ use crate::{
         session::{RefreshMode, Session, Stored, TokenState},
         times::Times,
     },
-    ports::{Answer, Read, Snapshot, StoreError},
+    ports::{Answer, Cut, Read, Snapshot, StoreError},
 };
 
 const HEADER: usize = Revision::BYTES + 4;
@@ -106,6 +106,21 @@ struct EndRecord {
     comment: String,
     #[prost(string, tag = "4")]
     by: String,
+}
+
+/// An end, and whether the scope is closed.
+#[derive(Clone, PartialEq, Message)]
+struct CutoffRecord {
+    #[prost(int64, tag = "1")]
+    at: i64,
+    #[prost(int32, tag = "2")]
+    reason: i32,
+    #[prost(string, tag = "3")]
+    comment: String,
+    #[prost(string, tag = "4")]
+    by: String,
+    #[prost(bool, tag = "5")]
+    is_closed: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -237,18 +252,20 @@ fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Encodes the end that a cutoff brings, without its revision, which the commit script writes.
-pub(super) fn encode_cutoff(end: &End) -> Vec<u8> {
-    end_record(end).encode_to_vec()
+/// Encodes a cutoff, without its revision, which the commit script writes.
+pub(super) fn encode_cutoff(cut: &Cut) -> Vec<u8> {
+    let EndRecord { at, reason, comment, by } = end_record(&cut.end);
+    CutoffRecord { at, reason, comment, by, is_closed: cut.is_closed }.encode_to_vec()
 }
 
 /// Decodes a cutoff.
 pub(super) fn decode_cutoff(value: &[u8]) -> Result<Cutoff, StoreError> {
     let unreadable = || StoreError::Unreadable("a cutoff");
-    let (revision, end) = value.split_at_checked(Revision::BYTES).ok_or_else(unreadable)?;
+    let (revision, record) = value.split_at_checked(Revision::BYTES).ok_or_else(unreadable)?;
     let revision = Revision::from_bytes(revision).ok_or_else(unreadable)?;
-    let end = EndRecord::decode(end).ok().and_then(end_of).ok_or_else(unreadable)?;
-    Ok(Cutoff { revision, end })
+    let CutoffRecord { at, reason, comment, by, is_closed } = CutoffRecord::decode(record).map_err(|_| unreadable())?;
+    let end = end_of(EndRecord { at, reason, comment, by }).ok_or_else(unreadable)?;
+    Ok(Cutoff { revision, end, is_closed })
 }
 
 /// Decodes the answer of an idempotency key, as the commit script writes it: position and JSON.
