@@ -80,8 +80,15 @@ docker compose version >/dev/null 2>&1 && compose_program=(docker compose)
 
 # --- Images.
 
+# The stand-in for the Rust image holds the crates of Cargo.lock and is made again when those change.
+crates="$(sha256sum Cargo.lock | cut -d' ' -f1)"
+is_here() {
+    local label
+    label="$(docker image inspect --format '{{index .Config.Labels "latchkey.crates"}}' "$1" 2>/dev/null)" &&
+        { [ -z "$label" ] || [ "$label" = "$crates" ]; }
+}
 for image in rust:1.95.0-bookworm debian:bookworm-slim redis:7.2-bookworm rabbitmq:3.13 postgres:15-bookworm; do
-    docker image inspect "$image" >/dev/null 2>&1 && continue
+    is_here "$image" && continue
     if [ -n "$engine_pid" ] || ! docker pull -q "$image"; then
         say "making a stand-in for $image"
         scripts/stand-in-images.sh "$image" >"$home/stand-in.log" 2>&1 || fail "no stand-in; see $home/stand-in.log"
@@ -93,6 +100,8 @@ compose --profile tools build >"$home/build.log" 2>&1 || fail "the build failed;
 # --- Up.
 
 say "starting"
+# What a run that was killed left behind.
+compose down --volumes --remove-orphans >"$home/down.log" 2>&1
 compose up --detach >"$home/up.log" 2>&1 || fail "up failed; see $home/up.log"
 for port in 9013 9023 9033; do
     await "$PORTS_SECONDS" "${inside[@]}" curl -fsS "http://127.0.0.1:$port/readyz" || fail "nothing is ready at port $port"
@@ -107,7 +116,12 @@ done
 # --- The tour.
 
 latchkey() {
-    compose run --rm -T latchkey "$@" </dev/null
+    compose run --rm --no-deps -T latchkey "$@" </dev/null
+}
+# Runs latchkey, shows its answer, and fails unless one of its lines is "active".
+is_active() {
+    local answer
+    answer="$(latchkey "$@")" && echo "$answer" && grep -qx active <<<"$answer"
 }
 field() {
     python3 -c 'import json, sys; value = json.load(sys.stdin)
@@ -119,7 +133,7 @@ export LATCHKEY_PASSWORD='correct horse battery staple'
 
 say "the tour: an endpoint, and a receiver for it"
 secret="$(latchkey endpoints create --url http://localhost:9050/ --event session.revoked --json | field secret)"
-compose run --rm -T latchkey receive --port 9050 --secret "$secret" --count 1 --json \
+compose run --rm --no-deps -T latchkey receive --port 9050 --secret "$secret" --count 1 --json \
     >"$home/webhook.json" 2>"$home/receive.log" </dev/null &
 receiver=$!
 await 60 grep -q 'receiving webhooks' "$home/receive.log" || fail "the receiver does not start; see $home/receive.log"
@@ -129,14 +143,19 @@ latchkey login "$ada" --application demo-web --json >"$home/login.json"
 token="$(field tokens.refresh_token <"$home/login.json")"
 latchkey sessions list --user "$ada"
 id="$(latchkey sessions list --user "$ada" --json | field 0.id)"
-latchkey sessions validate "$id" | tee /dev/stderr | grep -qx active || fail "the session is not active"
+is_active sessions validate "$id" || fail "the session is not active"
 latchkey refresh "$token" --application demo-web --json | field tokens.access_token >"$home/access"
-latchkey introspect "$(cat "$home/access")" | grep -qx active || fail "the access token is not active"
+is_active introspect "$(cat "$home/access")" || fail "the access token is not active"
 
 say "the tour: end it, and be told"
 latchkey sessions revoke --user "$ada"
 if latchkey sessions validate "$id"; then fail "a revoked session validates"; fi
-wait "$receiver" || fail "no webhook came; see $home/receive.log"
+is_received() { ! kill -0 "$receiver" 2>/dev/null; }
+await 60 is_received || {
+    latchkey deliveries list >&2
+    fail "no webhook came within a minute"
+}
+wait "$receiver" || fail "the receiver failed; see $home/receive.log"
 [ "$(field signature <"$home/webhook.json")" = good ] || fail "the webhook's signature is not good"
 [ "$(field body.type <"$home/webhook.json")" = session.revoked ] || fail "the webhook is another one"
 [ "$(field body.data.session.id <"$home/webhook.json")" = "$id" ] || fail "the webhook is of another session"

@@ -74,7 +74,8 @@ rust:*)
     cp -r "${CARGO_HOME:-$HOME/.cargo}/registry" "$root/usr/local/cargo/registry"
     rm -rf "$root/usr/local/cargo/registry/src"
     finish 'ENV PATH=/usr/local/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
-        'ENV CARGO_HOME=/usr/local/cargo' 'ENV CARGO_NET_OFFLINE=true'
+        'ENV CARGO_HOME=/usr/local/cargo' 'ENV CARGO_NET_OFFLINE=true' \
+        "LABEL latchkey.crates=$(sha256sum Cargo.lock | cut -d' ' -f1)"
     ;;
 *)
     echo "no stand-in is known for $image" >&2
