@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Starts docker-compose.yml with images built from this tree, drives the tour of the README against it with the latchkey
 # program, and takes everything down again.
-# Where no container engine answers, one is started by hand in a network namespace of its own, so that the machine's firewall is
-# never touched; this is checked. Images that cannot be pulled are made from the packages of this machine's Debian
-# mirror and its Rust (scripts/stand-in-images.sh). Needs root and Debian for that; images are kept in target/compose-test.
+# Where no container engine answers, one is started by hand in namespaces of its own, so that the machine's mounts and its
+# firewall are left alone; the latter is checked. Images that cannot be pulled are made from the packages of this machine's
+# Debian mirror and its Rust (scripts/stand-in-images.sh). Needs root and Debian for that; images are kept in
+# target/compose-test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 home="$PWD/target/compose-test"
@@ -42,8 +43,8 @@ start_engine() {
     [ "$(id -u)" -eq 0 ] || fail "no container engine answers, and starting one takes root"
     scripts/install.sh compose
     export DOCKER_HOST="unix://$home/docker.sock"
-    unshare --net dockerd --data-root "$home/data" --exec-root "$home/exec" --pidfile "$home/pid" --host "$DOCKER_HOST" \
-        >"$home/dockerd.log" 2>&1 </dev/null &
+    unshare --net --mount dockerd --data-root "$home/data" --exec-root "$home/exec" --pidfile "$home/pid" \
+        --host "$DOCKER_HOST" >"$home/dockerd.log" 2>&1 </dev/null &
     engine_pid=$!
     inside=(nsenter --net --target "$engine_pid")
     await 60 docker version || fail "the container engine does not start; see $home/dockerd.log"
