@@ -40,8 +40,9 @@ amqp_answers() {
     local address first
     address="$(address_of "$1" 5672)"
     first="$(
-        exec 2>/dev/null 3<>"/dev/tcp/${address%:*}/${address#*:}"
-        printf 'AMQP\0\0\011\001' >&3 && timeout 5 head -c 1 <&3 | od -An -tu1
+        exec 2>/dev/null
+        exec 3<>"/dev/tcp/${address%:*}/${address#*:}" &&
+            printf 'AMQP\0\0\011\001' >&3 && timeout 5 head -c 1 <&3 | od -An -tu1
     )" || return 1
     [ "${first//[[:space:]]/}" = 1 ]
 }
