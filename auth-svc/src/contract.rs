@@ -59,6 +59,13 @@ fn describe(what: &What) -> (&'static str, String, String, pb::event::Data) {
         What::UserCreated(user_id) => {
             ("user.created", user_id.clone(), none(), Data::UserCreated(pb::UserCreated { user_id }))
         }
+        What::UserUpdated { user: user_id, fields: changed_fields } => {
+            let updated = pb::UserUpdated { user_id: user_id.clone(), changed_fields };
+            ("user.updated", user_id, none(), Data::UserUpdated(updated))
+        }
+        What::UserDeleted(user_id) => {
+            ("user.deleted", user_id.clone(), none(), Data::UserDeleted(pb::UserDeleted { user_id }))
+        }
         What::UserDisabled(user_id) => {
             ("user.disabled", user_id.clone(), none(), Data::UserDisabled(pb::UserDisabled { user_id }))
         }

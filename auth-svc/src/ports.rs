@@ -11,7 +11,7 @@ use crate::domain::{
     application::Application,
     event::Event,
     grant::Grant,
-    user::{Login, User, UserChange, UserId},
+    user::{Description, Login, User, UserChange, UserId},
 };
 
 /// Why the store did not do what it was asked.
@@ -51,6 +51,17 @@ pub enum RevocationReason {
     AccountDisabled,
     /// A password was set.
     CredentialChange,
+}
+
+/// What became of a change of what is known of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Described {
+    /// The user as it is then.
+    Done(Box<User>),
+    /// Somebody has the login.
+    LoginTaken,
+    /// There is no such user.
+    Unknown,
 }
 
 /// A signing key as it is kept.
@@ -140,6 +151,15 @@ pub trait UserStore: Send + Sync + 'static {
         event: &Event,
         revoke: Option<RevocationReason>,
     ) -> impl Future<Output = Result<Option<User>, StoreError>> + Send;
+    /// Changes what is known of a user, with the event.
+    fn describe_user(
+        &self,
+        id: &UserId,
+        description: &Description,
+        event: &Event,
+    ) -> impl Future<Output = Result<Described, StoreError>> + Send;
+    /// Deletes a user, with the event and the order to end all sessions; `false` when there is none.
+    fn delete_user(&self, user: &User, event: &Event) -> impl Future<Output = Result<bool, StoreError>> + Send;
     /// Orders that are not done yet and due at `now`, as many as are read at once.
     fn revocations(&self, now: Timestamp) -> impl Future<Output = Result<Vec<Revocation>, StoreError>> + Send;
     /// Notes that an order was refused, and when it is due again.

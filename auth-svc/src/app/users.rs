@@ -7,10 +7,10 @@ use super::{Adapters, Auth};
 use crate::{
     domain::{
         event::What,
-        user::{Login, User, UserChange, UserId, password_problem},
+        user::{Claims, Description, Login, User, UserChange, UserId, password_problem},
     },
     error::AuthError,
-    ports::{ApplicationStore as _, Passwords as _, RevocationReason, UserStore as _},
+    ports::{ApplicationStore as _, Described, Passwords as _, RevocationReason, UserStore as _},
 };
 
 impl<A: Adapters> Auth<A> {
@@ -32,6 +32,7 @@ impl<A: Adapters> Auth<A> {
         if !self.store.has_tenant(tenant).await? {
             return Err(AuthError::TenantNotFound);
         }
+        let now = self.clock.now();
         let user = User {
             id: UserId::generate(&*self.entropy),
             tenant: tenant.to_owned(),
@@ -40,7 +41,10 @@ impl<A: Adapters> Auth<A> {
             password_hash: self.passwords.hash(password).await?,
             is_disabled: false,
             epoch: 0,
-            created_at: self.clock.now(),
+            created_at: now,
+            claims: Claims::new(),
+            is_email_verified: false,
+            updated_at: now,
         };
         let event = self.event(tenant, actor, What::UserCreated(user.id.to_string()));
         if self.store.add_user(&user, &event).await? { Ok(user) } else { Err(AuthError::LoginTaken) }
@@ -92,6 +96,41 @@ impl<A: Adapters> Auth<A> {
         let event = self.event(&user.tenant, &caller.subject, What::PasswordChanged(id.to_string()));
         let why = Some(RevocationReason::CredentialChange);
         self.store.change_user(id, &change, &event, why).await?.ok_or(AuthError::UserNotFound)?;
+        self.carry_out_revocations().await;
+        Ok(())
+    }
+
+    /// Changes what is known of a user.
+    ///
+    /// # Errors
+    /// [`AuthError::UserNotFound`], [`AuthError::LoginTaken`], or a failure of the store.
+    pub async fn update_user(
+        &self,
+        caller: &Caller,
+        id: &UserId,
+        description: &Description,
+        fields: Vec<String>,
+    ) -> Result<User, AuthError> {
+        let user = self.user(caller, id).await?;
+        let what = What::UserUpdated { user: id.to_string(), fields };
+        let event = self.event(&user.tenant, &caller.subject, what);
+        match self.store.describe_user(id, description, &event).await? {
+            Described::Done(user) => Ok(*user),
+            Described::LoginTaken => Err(AuthError::LoginTaken),
+            Described::Unknown => Err(AuthError::UserNotFound),
+        }
+    }
+
+    /// Deletes a user; all sessions end.
+    ///
+    /// # Errors
+    /// [`AuthError::UserNotFound`], or a failure of the store.
+    pub async fn delete_user(&self, caller: &Caller, id: &UserId) -> Result<(), AuthError> {
+        let user = self.user(caller, id).await?;
+        let event = self.event(&user.tenant, &caller.subject, What::UserDeleted(id.to_string()));
+        if !self.store.delete_user(&user, &event).await? {
+            return Err(AuthError::UserNotFound);
+        }
         self.carry_out_revocations().await;
         Ok(())
     }

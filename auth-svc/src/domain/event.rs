@@ -47,6 +47,15 @@ pub enum What {
     },
     /// A user was created.
     UserCreated(String),
+    /// What is known of a user was changed.
+    UserUpdated {
+        /// Who.
+        user: String,
+        /// What of it.
+        fields: Vec<String>,
+    },
+    /// A user was deleted.
+    UserDeleted(String),
     /// A user was disabled.
     UserDisabled(String),
     /// A user was enabled.

@@ -41,6 +41,9 @@ pub(super) fn user(user: &User) -> pb::User {
         name: user.name.clone(),
         state: state.into(),
         created_at: Some(user.created_at.to_proto()),
+        claims: user.claims.clone().into_iter().collect(),
+        email_verified: user.is_email_verified,
+        updated_at: Some(user.updated_at.to_proto()),
     }
 }
 

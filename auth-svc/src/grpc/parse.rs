@@ -10,7 +10,7 @@ use svc_kit::{error::FieldError, page};
 
 use crate::{
     app::login::LoginCommand,
-    domain::user::{Login, PASSWORD_BYTES_MAX, UserId},
+    domain::user::{CLAIMS, Claims, Description, Login, PASSWORD_BYTES_MAX, UserId},
     error::AuthError,
 };
 
@@ -18,6 +18,9 @@ type Parsed<T> = Result<T, AuthError>;
 
 const TOKEN_BYTES_MAX: usize = 16 * 1024;
 const NAME_BYTES_MAX: usize = 128;
+/// Most fields that an update may name.
+const PATHS_MAX: usize = 32;
+const CLAIM_BYTES_MAX: usize = 512;
 const SCOPES_MAX: usize = 32;
 const SCOPE_BYTES_MAX: usize = 128;
 
@@ -117,4 +120,44 @@ pub(super) fn new_user(request: pb::CreateUserRequest) -> Parsed<NewUser> {
         name: text("name", request.name, NAME_BYTES_MAX)?,
         password: request.password.into(),
     })
+}
+
+/// Checks how many fields an update names; they are told in its event.
+fn mask(paths: &[String]) -> Parsed<()> {
+    if (1..=PATHS_MAX).contains(&paths.len()) {
+        Ok(())
+    } else {
+        Err(field("update_mask", format!("must name 1 to {PATHS_MAX} fields to change")))
+    }
+}
+
+/// What an update changes of a user.
+pub(super) fn description(user: &pb::User, paths: &[String]) -> Parsed<Description> {
+    mask(paths)?;
+    let mut description = Description::default();
+    for path in paths {
+        match path.as_str() {
+            "login" => {
+                let login = Login::parse(&user.login);
+                let problem = || field("user.login", "must be an e-mail address of at most 320 bytes");
+                description.login = Some(login.ok_or_else(problem)?);
+            }
+            "name" => description.name = Some(text("user.name", user.name.clone(), NAME_BYTES_MAX)?),
+            "claims" => description.claims = Some(claims(user)?),
+            "email_verified" => description.is_email_verified = Some(user.email_verified),
+            _ => return Err(field("update_mask", "may name login, name, claims and email_verified")),
+        }
+    }
+    Ok(description)
+}
+
+fn claims(user: &pb::User) -> Parsed<Claims> {
+    let mut claims = Claims::new();
+    for (name, value) in &user.claims {
+        if !CLAIMS.contains(&name.as_str()) {
+            return Err(field("user.claims", format!("may have {} only", CLAIMS.join(", "))));
+        }
+        claims.insert(name.clone(), text("user.claims", value.clone(), CLAIM_BYTES_MAX)?);
+    }
+    Ok(claims)
 }

@@ -74,4 +74,28 @@ impl<A: Adapters> pb::user_service_server::UserService for AuthGrpc<A> {
         self.auth.set_password(&caller, &id, request.password.into()).await.map_err(status)?;
         Ok(Response::new(pb::SetPasswordResponse {}))
     }
+
+    async fn update_user(
+        &self,
+        request: Request<pb::UpdateUserRequest>,
+    ) -> Result<Response<pb::UpdateUserResponse>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let new = request.user.unwrap_or_default();
+        let id = parse::user_id(&new.id).map_err(status)?;
+        let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
+        let description = parse::description(&new, &paths).map_err(status)?;
+        let user = self.auth.update_user(&caller, &id, &description, paths).await.map_err(status)?;
+        Ok(Response::new(pb::UpdateUserResponse { user: Some(message::user(&user)) }))
+    }
+
+    async fn delete_user(
+        &self,
+        request: Request<pb::DeleteUserRequest>,
+    ) -> Result<Response<pb::DeleteUserResponse>, Status> {
+        let caller = caller(&request)?;
+        let id = parse::user_id(&request.into_inner().user_id).map_err(status)?;
+        self.auth.delete_user(&caller, &id).await.map_err(status)?;
+        Ok(Response::new(pb::DeleteUserResponse {}))
+    }
 }

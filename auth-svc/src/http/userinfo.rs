@@ -90,14 +90,17 @@ fn of_user(user: &User, scopes: &[&str]) -> Value {
     let mut claims = json!({ "sub": user.id.as_str() });
     if scopes.contains(&"profile") {
         claims["preferred_username"] = user.login.as_str().into();
+        for (name, value) in user.claims.iter().filter(|(_, value)| !value.is_empty()) {
+            claims[name] = value.clone().into();
+        }
+        claims["updated_at"] = user.updated_at.as_secs().into();
         if !user.name.is_empty() {
             claims["name"] = user.name.clone().into();
         }
     }
     if scopes.contains(&"email") {
         claims["email"] = user.login.as_str().into();
-        // Nobody has proved it to us.
-        claims["email_verified"] = false.into();
+        claims["email_verified"] = user.is_email_verified.into();
     }
     claims
 }

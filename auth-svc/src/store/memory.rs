@@ -13,9 +13,12 @@ use crate::{
         application::Application,
         event::Event,
         grant::Grant,
-        user::{Login, User, UserChange, UserId},
+        user::{Description, Login, User, UserChange, UserId},
     },
-    ports::{ApplicationStore, GrantStore, Revocation, RevocationReason, StoreError, StoredKey, TakenCode, UserStore},
+    ports::{
+        ApplicationStore, Described, GrantStore, Revocation, RevocationReason, StoreError, StoredKey, TakenCode,
+        UserStore,
+    },
 };
 
 /// A directory in memory.
@@ -160,6 +163,40 @@ impl UserStore for MemoryStore {
         }
         self.outbox.push([contract::message(event)]);
         Ok(Some(changed))
+    }
+
+    async fn describe_user(
+        &self,
+        id: &UserId,
+        description: &Description,
+        event: &Event,
+    ) -> Result<Described, StoreError> {
+        let mut tables = self.lock();
+        let Some(user) = tables.users.get(id) else { return Ok(Described::Unknown) };
+        let mut changed = user.clone();
+        changed.login = description.login.clone().unwrap_or(changed.login);
+        changed.name = description.name.clone().unwrap_or(changed.name);
+        changed.claims = description.claims.clone().unwrap_or(changed.claims);
+        changed.is_email_verified = description.email_verified().unwrap_or(changed.is_email_verified);
+        changed.updated_at = event.at;
+        let is_taken = |other: &User| other.tenant == changed.tenant && other.login == changed.login && other.id != *id;
+        if tables.users.values().any(is_taken) {
+            return Ok(Described::LoginTaken);
+        }
+        tables.users.insert(id.clone(), changed.clone());
+        self.outbox.push([contract::message(event)]);
+        Ok(Described::Done(Box::new(changed)))
+    }
+
+    async fn delete_user(&self, user: &User, event: &Event) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        if tables.users.remove(&user.id).is_none() {
+            return Ok(false);
+        }
+        let (tenant, id) = (user.tenant.clone(), user.id.to_string());
+        tables.order(tenant, id, String::new(), RevocationReason::AccountDisabled);
+        self.outbox.push([contract::message(event)]);
+        Ok(true)
     }
 
     async fn revocations(&self, now: Timestamp) -> Result<Vec<Revocation>, StoreError> {

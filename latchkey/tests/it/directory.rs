@@ -28,6 +28,14 @@ async fn a_user_is_created_and_disabled_and_may_come_back() {
     run_with_stdin(&set, &stack.environment(&[]), "another long password").await.text();
     assert_eq!(stack.run_in(&login, &password).await.code, 1);
     assert_eq!(stack.run_in(&login, &[("LATCHKEY_PASSWORD", "another long password")]).await.code, 0);
+
+    let update = ["users", "update", id, "--name", "Joanna", "--claim", "locale=en", "--email-verified", "true"];
+    let updated = stack.run(&update).await;
+    assert!(updated.text().contains("Joanna") && updated.text().contains("locale=en"), "{updated:?}");
+    assert_eq!(stack.run(&["users", "update", id]).await.code, 2);
+    assert_eq!(stack.run(&["users", "update", id, "--claim", "locale"]).await.code, 2);
+    assert!(stack.run(&["users", "delete", "joan@example.com"]).await.text().contains("deleted"));
+    assert!(stack.run(&["users", "get", id]).await.stderr.contains("USER_NOT_FOUND"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +68,7 @@ async fn an_application_is_created_and_shows_its_secret_once() {
     let rotated = stack.run(&["applications", "rotate-secret", "shop", "--json"]).await.json();
     assert_ne!(rotated["client_secret"], created["client_secret"]);
     assert!(rotated["application"]["old_secret_expires_at"].is_string(), "{rotated}");
-    assert!(stack.run(&["applications", "delete", "shop"]).await.text().contains("shop"));
+    assert!(stack.run(&["applications", "delete", "shop"]).await.text().contains("deleted"));
     assert!(stack.run(&["applications", "get", "shop"]).await.stderr.contains("APPLICATION_NOT_FOUND"));
     let public = stack
         .run(&["applications", "create", "spa", "--public", "--redirect-uri", "https://spa.example/cb", "--json"])

@@ -33,9 +33,7 @@ pub(in crate::grpc) fn new_application(application: Option<pb::Application>) -> 
 
 /// The application `current` with the fields of `new` that `paths` names.
 pub(in crate::grpc) fn changed(current: &Application, new: &pb::Application, paths: &[String]) -> Parsed<Application> {
-    if paths.is_empty() {
-        return Err(field("update_mask", "must name the fields to change"));
-    }
+    super::mask(paths)?;
     let mut merged = message::application(current);
     for path in paths {
         overlay(&mut merged, new, path)?;

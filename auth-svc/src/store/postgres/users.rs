@@ -10,9 +10,9 @@ use super::{
 use crate::{
     domain::{
         event::Event,
-        user::{Login, User, UserChange, UserId},
+        user::{Claims, Description, Login, User, UserChange, UserId},
     },
-    ports::{Revocation, RevocationReason, StoreError, UserStore},
+    ports::{Described, Revocation, RevocationReason, StoreError, UserStore},
 };
 
 struct Row {
@@ -24,6 +24,9 @@ struct Row {
     is_disabled: bool,
     epoch: i64,
     created_at_ms: i64,
+    claims_json: String,
+    is_email_verified: bool,
+    updated_at_ms: i64,
 }
 
 impl TryFrom<Row> for User {
@@ -39,16 +42,25 @@ impl TryFrom<Row> for User {
             is_disabled: row.is_disabled,
             epoch: row.epoch,
             created_at: Timestamp::from_ms(row.created_at_ms),
+            claims: serde_json::from_str(&row.claims_json)
+                .map_err(|_| unreadable("the claims of a stored user are malformed"))?,
+            is_email_verified: row.is_email_verified,
+            updated_at: Timestamp::from_ms(row.updated_at_ms),
         })
     }
+}
+
+fn json(claims: &Claims) -> Result<String, StoreError> {
+    serde_json::to_string(claims).map_err(|error| StoreError::Failed(error.into()))
 }
 
 impl UserStore for PostgresStore {
     async fn add_user(&self, user: &User, event: &Event) -> Result<bool, StoreError> {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         let inserted = sqlx::query!(
-            r#"INSERT INTO "user" (id, tenant_id, login, name, password_hash, is_disabled, epoch, created_at_ms)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"#,
+            r#"INSERT INTO "user" (id, tenant_id, login, name, password_hash, is_disabled, epoch, created_at_ms,
+                                   claims_json, is_email_verified, updated_at_ms)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"#,
             user.id.as_str(),
             user.tenant,
             user.login.as_str(),
@@ -57,6 +69,9 @@ impl UserStore for PostgresStore {
             user.is_disabled,
             user.epoch,
             user.created_at.as_ms(),
+            json(&user.claims)?,
+            user.is_email_verified,
+            user.updated_at.as_ms(),
         )
         .execute(&mut *transaction)
         .await;
@@ -125,6 +140,51 @@ impl UserStore for PostgresStore {
         tell(&mut transaction, event).await?;
         transaction.commit().await.map_err(failed)?;
         Ok(Some(user))
+    }
+
+    async fn describe_user(
+        &self,
+        id: &UserId,
+        description: &Description,
+        event: &Event,
+    ) -> Result<Described, StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        let changed = sqlx::query_as!(
+            Row,
+            r#"UPDATE "user" SET login = coalesce($2, login), name = coalesce($3, name),
+                                 claims_json = coalesce($4, claims_json),
+                                 is_email_verified = coalesce($5, is_email_verified), updated_at_ms = $6
+               WHERE id = $1 RETURNING *"#,
+            id.as_str(),
+            description.login.as_ref().map(Login::as_str),
+            description.name.as_deref(),
+            description.claims.as_ref().map(json).transpose()?,
+            description.email_verified(),
+            event.at.as_ms(),
+        )
+        .fetch_optional(&mut *transaction)
+        .await;
+        let user = match changed {
+            Ok(Some(row)) => User::try_from(row)?,
+            Ok(None) => return Ok(Described::Unknown),
+            Err(error) if sql::violates(&error, "one_login_per_tenant") => return Ok(Described::LoginTaken),
+            Err(error) => return Err(failed(error)),
+        };
+        tell(&mut transaction, event).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(Described::Done(Box::new(user)))
+    }
+
+    async fn delete_user(&self, user: &User, event: &Event) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        let deleted = sqlx::query!(r#"DELETE FROM "user" WHERE id = $1"#, user.id.as_str()).execute(&mut *transaction);
+        if deleted.await.map_err(failed)?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        order(&mut transaction, &user.tenant, user.id.as_str(), "", RevocationReason::AccountDisabled).await?;
+        tell(&mut transaction, event).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(true)
     }
 
     async fn revocations(&self, now: Timestamp) -> Result<Vec<Revocation>, StoreError> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use auth_svc::{
     domain::{
         event::{Event, What},
-        user::{Login, User, UserChange, UserId},
+        user::{Description, Login, User, UserChange, UserId},
     },
-    ports::{RevocationReason, Store},
+    ports::{Described, RevocationReason, Store},
 };
 use svc_kit::{clock::Timestamp, entropy::OsEntropy};
 
@@ -30,6 +30,9 @@ on_both_stores!(
     of_many_that_take_a_login_at_once_one_gets_it,
     an_order_stays_until_it_is_done,
     a_refused_order_is_put_off_and_holds_up_no_other,
+    a_description_touches_what_it_names,
+    of_many_that_take_a_login_by_change_one_gets_it,
+    a_deleted_user_is_gone_and_all_sessions_are_ordered_to_end,
 );
 
 fn user(tenant: &str, login: &str) -> User {
@@ -42,6 +45,9 @@ fn user(tenant: &str, login: &str) -> User {
         is_disabled: false,
         epoch: 0,
         created_at: Timestamp::from_ms(1_700_000_000_123),
+        claims: [("locale".to_owned(), "en".to_owned())].into(),
+        is_email_verified: true,
+        updated_at: Timestamp::from_ms(1_700_000_000_124),
     }
 }
 
@@ -178,4 +184,61 @@ async fn a_refused_order_is_put_off_and_holds_up_no_other<S: Store>(store: Arc<S
     let again = store.revocations(later).await.unwrap();
     assert_eq!(again.len(), 100);
     assert!(again.iter().all(|order| order.refusals == 1));
+}
+
+async fn a_description_touches_what_it_names<S: Store>(store: Arc<S>) {
+    let ada = added(&*store, "one", "ada@example.com").await;
+    let event = event(&ada);
+    let describe = async |description: Description| store.describe_user(&ada.id, &description, &event).await.unwrap();
+    let renamed = User { name: "Countess".to_owned(), updated_at: event.at, ..ada.clone() };
+    let description = Description { name: Some("Countess".to_owned()), ..Description::default() };
+    assert_eq!(describe(description).await, Described::Done(Box::new(renamed.clone())));
+    // Another address is not verified until somebody says so.
+    let login = Login::parse("countess@example.com").unwrap();
+    let moved = User { login: login.clone(), is_email_verified: false, ..renamed };
+    let description = Description { login: Some(login), ..Description::default() };
+    assert_eq!(describe(description).await, Described::Done(Box::new(moved.clone())));
+    let claims = [("nickname".to_owned(), "Ada".to_owned())].into();
+    let description = Description { claims: Some(claims), is_email_verified: Some(true), ..Description::default() };
+    let described = User { claims: description.claims.clone().unwrap(), is_email_verified: true, ..moved };
+    assert_eq!(describe(description).await, Described::Done(Box::new(described.clone())));
+    assert_eq!(store.user(&ada.id).await.unwrap(), Some(described.clone()));
+    assert_eq!(store.user_by_login("one", &ada.login).await.unwrap(), None);
+    assert_eq!(store.user_by_login("one", &described.login).await.unwrap(), Some(described));
+    let nobody = UserId::generate(&OsEntropy);
+    let nothing = store.describe_user(&nobody, &Description::default(), &event).await.unwrap();
+    assert_eq!(nothing, Described::Unknown);
+}
+
+async fn of_many_that_take_a_login_by_change_one_gets_it<S: Store>(store: Arc<S>) {
+    let mut users = Vec::new();
+    for number in 0..RACERS {
+        users.push(added(&*store, "one", &format!("{number}@example.com")).await);
+    }
+    let login = Login::parse("wanted@example.com").unwrap();
+    let work = users.into_iter().map(|user| {
+        let (store, login) = (store.clone(), login.clone());
+        let description = Description { login: Some(login), ..Description::default() };
+        async move { store.describe_user(&user.id, &description, &event(&user)).await.unwrap() }
+    });
+    let ended = at_once(work).await;
+    assert_eq!(ended.iter().filter(|end| matches!(end, Described::Done(_))).count(), 1);
+    assert_eq!(ended.iter().filter(|end| **end == Described::LoginTaken).count(), RACERS - 1);
+    // The same login in another tenant is another one.
+    let other = added(&*store, "two", "other@example.com").await;
+    let description = Description { login: Some(login), ..Description::default() };
+    assert!(matches!(store.describe_user(&other.id, &description, &event(&other)).await.unwrap(), Described::Done(_)));
+}
+
+async fn a_deleted_user_is_gone_and_all_sessions_are_ordered_to_end<S: Store>(store: Arc<S>) {
+    let ada = added(&*store, "one", "ada@example.com").await;
+    assert!(store.delete_user(&ada, &event(&ada)).await.unwrap());
+    assert!(!store.delete_user(&ada, &event(&ada)).await.unwrap());
+    assert_eq!(store.user(&ada.id).await.unwrap(), None);
+    assert_eq!(store.user_by_login("one", &ada.login).await.unwrap(), None);
+    let orders = store.revocations(LATER).await.unwrap();
+    assert_eq!(orders.len(), 1);
+    assert_eq!((orders[0].user.as_str(), orders[0].reason), (ada.id.as_str(), RevocationReason::AccountDisabled));
+    let again = user("one", "ada@example.com");
+    assert!(store.add_user(&again, &event(&again)).await.unwrap());
 }

@@ -2,8 +2,8 @@
 
 use proto::{
     auth::v1::{
-        CreateUserRequest, DisableUserRequest, EnableUserRequest, GetUserRequest, ListUsersRequest, LoginRequest,
-        LoginResponse, SetPasswordRequest, User, UserState,
+        CreateUserRequest, DeleteUserRequest, DisableUserRequest, EnableUserRequest, GetUserRequest, ListUsersRequest,
+        LoginRequest, LoginResponse, SetPasswordRequest, UpdateUserRequest, User, UserState,
     },
     session::v1::EndReason,
 };
@@ -23,6 +23,8 @@ on_both!(
     a_new_password_ends_every_session,
     sessions_end_as_soon_as_session_svc_is_back,
     an_order_that_is_refused_holds_up_no_other,
+    what_is_known_of_a_user_is_changed,
+    a_deleted_user_is_gone_and_signed_out,
 );
 
 pub const PASSWORD: &str = "a rather long password";
@@ -105,6 +107,11 @@ async fn what_cannot_be_is_refused_by_field(service: &Service) {
     assert_eq!(client.list_users(page).await.unwrap_err().code(), Code::InvalidArgument);
 }
 
+fn update(user: User, paths: &[&str]) -> UpdateUserRequest {
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    UpdateUserRequest { user: Some(user), update_mask: Some(prost_types::FieldMask { paths }) }
+}
+
 async fn users_of_other_tenants_do_not_exist(service: &Service) {
     let ada = created(service, "ada@example.com").await;
     let other = service.token_of("other", "other-backend", "other-backend-secret").await.unwrap();
@@ -116,6 +123,8 @@ async fn users_of_other_tenants_do_not_exist(service: &Service) {
         client.disable_user(DisableUserRequest { user_id: user_id() }).await.map(drop),
         client.enable_user(EnableUserRequest { user_id: user_id() }).await.map(drop),
         client.set_password(SetPasswordRequest { user_id: user_id(), password }).await.map(drop),
+        client.delete_user(DeleteUserRequest { user_id: user_id() }).await.map(drop),
+        client.update_user(update(User { name: "Mine".to_owned(), ..ada.clone() }, &["name"])).await.map(drop),
     ];
     for refused in refusals {
         assert_eq!(reason_of(&refused.unwrap_err()), "USER_NOT_FOUND");
@@ -200,4 +209,58 @@ async fn an_order_that_is_refused_holds_up_no_other(service: &Service) {
     }
     assert!(!service.sessions.is_alive(&session));
     assert!(login(service, &ada.login, PASSWORD).await.is_err());
+}
+
+async fn what_is_known_of_a_user_is_changed(service: &Service) {
+    let ada = created(service, "ada@example.com").await;
+    created(service, "grace@example.com").await;
+    let mut client = service.users(OPERATOR_KEY);
+    let claims = [("given_name", "Ada"), ("locale", "en-GB")];
+    let new = User {
+        login: "Countess@example.com".to_owned(),
+        name: "Countess".to_owned(),
+        claims: claims.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        email_verified: true,
+        ..ada.clone()
+    };
+    service.clock.advance(std::time::Duration::from_secs(5));
+    let request = update(new.clone(), &["login", "name", "claims", "email_verified"]);
+    let changed = client.update_user(request).await.unwrap().into_inner().user.unwrap();
+    let expected = User { login: "countess@example.com".to_owned(), updated_at: changed.updated_at, ..new.clone() };
+    assert_eq!(changed, expected);
+    assert!(changed.updated_at != ada.updated_at);
+    assert_eq!(service.event("user.updated", &ada.id).await.actor, "operator:dev");
+    assert!(login(service, "ada@example.com", PASSWORD).await.is_err());
+    login(service, "countess@example.com", PASSWORD).await.unwrap();
+    let taken = User { login: "grace@example.com".to_owned(), ..new.clone() };
+    assert_eq!(reason_of(&client.update_user(update(taken, &["login"])).await.unwrap_err()), "LOGIN_TAKEN");
+    let with_claim = |name: &str, value: String| User { claims: [(name.to_owned(), value)].into(), ..new.clone() };
+    let cases = [
+        ("user_id", "name", User { id: "ada".to_owned(), ..new.clone() }),
+        ("user.login", "login", User { login: "ada".to_owned(), ..new.clone() }),
+        ("user.name", "name", User { name: "x".repeat(129), ..new.clone() }),
+        ("user.claims", "claims", with_claim("sub", "x".to_owned())),
+        ("user.claims", "claims", with_claim("locale", "x".repeat(513))),
+        ("user.claims", "claims", with_claim("locale", "a\nb".to_owned())),
+        ("update_mask", "state", new.clone()),
+    ];
+    for (field, path, user) in cases {
+        let refused = client.update_user(update(user, &[path])).await.unwrap_err();
+        assert_eq!((refused.code(), field_of(&refused).as_str()), (Code::InvalidArgument, field));
+    }
+    assert_eq!(field_of(&client.update_user(update(new, &[])).await.unwrap_err()), "update_mask");
+}
+
+async fn a_deleted_user_is_gone_and_signed_out(service: &Service) {
+    let ada = created(service, "ada@example.com").await;
+    let session = login(service, &ada.login, PASSWORD).await.unwrap().session.unwrap().id;
+    let mut client = service.users(OPERATOR_KEY);
+    let delete = || DeleteUserRequest { user_id: ada.id.clone() };
+    client.delete_user(delete()).await.unwrap();
+    assert!(!service.sessions.is_alive(&session));
+    assert_eq!(service.sessions.ended().pop().unwrap().1, EndReason::AccountDisabled);
+    service.event("user.deleted", &ada.id).await;
+    assert_eq!(reason_of(&client.delete_user(delete()).await.unwrap_err()), "USER_NOT_FOUND");
+    assert_eq!(reason_of(&login(service, &ada.login, PASSWORD).await.unwrap_err()), "CREDENTIALS_REFUSED");
+    assert_ne!(created(service, &ada.login).await.id, ada.id);
 }

@@ -133,7 +133,8 @@ impl Objects {
                 ("client_type", Value::EnumNumber(1)),
             ]),
             "endpoint" => inner(&[("id", string(&self.endpoint_id)), ("description", string("changed"))]),
-            "update_mask" if method.name() == "UpdateApplication" => {
+            "user" => inner(&[("id", string(&self.user_id)), ("name", string("changed"))]),
+            "update_mask" if ["UpdateApplication", "UpdateUser"].contains(&method.name()) => {
                 inner(&[("paths", Value::List(vec![string("name")]))])
             }
             "update_mask" => inner(&[("paths", Value::List(vec![string("description")]))]),

@@ -114,11 +114,9 @@ async fn get(args: ApplicationArgs, connection: &Connection, output: &mut Output
 }
 
 async fn delete(args: ApplicationArgs, connection: &Connection, output: &mut Output) -> Answer {
-    let application = args.application;
-    let request = DeleteApplicationRequest { application_id: application.clone() };
+    let request = DeleteApplicationRequest { application_id: args.application };
     let answer = connection.applications()?.delete_application(request).await;
-    answer.map_err(connection.failed(Service::Auth, "delete the application"))?;
-    output
-        .one(&Application { id: application, ..Application::default() }, &[("deleted", |gone, _| gone.id.clone())])?;
+    let answer = answer.map_err(connection.failed(Service::Auth, "delete the application"))?.into_inner();
+    output.done(&answer, "application deleted; its sessions end")?;
     Ok(Exit::Done)
 }

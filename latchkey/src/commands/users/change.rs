@@ -1,14 +1,17 @@
-//! `latchkey users create`, `disable`, `enable` and `set-password`.
+//! `latchkey users create`, `update`, `disable`, `enable`, `delete` and `set-password`.
 
 use clap::Args;
-use proto::auth::v1::{CreateUserRequest, DisableUserRequest, EnableUserRequest, SetPasswordRequest};
+use proto::auth::v1::{
+    CreateUserRequest, DeleteUserRequest, DisableUserRequest, EnableUserRequest, SetPasswordRequest, UpdateUserRequest,
+    User,
+};
 
 use super::{UserArgs, show, user_id};
 use crate::{
     Answer,
     commands::input::PasswordArgs,
     connect::{Connection, Service},
-    failure::Exit,
+    failure::{Exit, Failure},
     output::Output,
 };
 
@@ -22,6 +25,25 @@ pub struct CreateArgs {
     name: String,
     #[command(flatten)]
     password: PasswordArgs,
+}
+
+/// Arguments of `latchkey users update`.
+#[derive(Args, Debug)]
+pub struct UpdateArgs {
+    /// Id (`user_…`) or e-mail address of the user.
+    user: String,
+    /// New e-mail address, which the user signs in with; not verified unless that is said too.
+    #[arg(long)]
+    login: Option<String>,
+    /// New name for people.
+    #[arg(long)]
+    name: Option<String>,
+    /// Claim as NAME=VALUE, e.g. `locale=en-GB`; may be repeated. Replaces all claims.
+    #[arg(long = "claim", value_name = "NAME=VALUE")]
+    claims: Option<Vec<String>>,
+    /// Whether the e-mail address is verified.
+    #[arg(long, value_name = "BOOL")]
+    email_verified: Option<bool>,
 }
 
 /// Arguments of `latchkey users set-password`.
@@ -69,5 +91,46 @@ pub(super) async fn set_password(args: SetPasswordArgs, connection: &Connection,
     let answer = connection.users()?.set_password(request).await;
     let answer = answer.map_err(connection.failed(Service::Auth, "set the password"))?.into_inner();
     output.done(&answer, "password set; every session of the user ends")?;
+    Ok(Exit::Done)
+}
+
+pub(super) async fn update(args: UpdateArgs, connection: &Connection, output: &mut Output) -> Answer {
+    let attempt = "update the user";
+    let mut user = User::default();
+    let mut paths = Vec::new();
+    let mut changes = |is_given: bool, path: &str| {
+        if is_given {
+            paths.push(path.to_owned());
+        }
+    };
+    changes(args.login.is_some(), "login");
+    changes(args.name.is_some(), "name");
+    changes(args.claims.is_some(), "claims");
+    changes(args.email_verified.is_some(), "email_verified");
+    if paths.is_empty() {
+        return Err(Failure::usage(attempt, "nothing to change is given"));
+    }
+    for claim in args.claims.unwrap_or_default() {
+        let Some((name, value)) = claim.split_once('=') else {
+            return Err(Failure::usage(attempt, format!("{claim} is not NAME=VALUE")));
+        };
+        user.claims.insert(name.to_owned(), value.to_owned());
+    }
+    user.login = args.login.unwrap_or_default();
+    user.name = args.name.unwrap_or_default();
+    user.email_verified = args.email_verified.unwrap_or_default();
+    user.id = user_id(args.user, connection).await?;
+    let request = UpdateUserRequest { user: Some(user), update_mask: Some(prost_types::FieldMask { paths }) };
+    let answer = connection.users()?.update_user(request).await;
+    let answer = answer.map_err(connection.failed(Service::Auth, attempt))?.into_inner();
+    output.one(&answer.user.unwrap_or_default(), show::FIELDS)?;
+    Ok(Exit::Done)
+}
+
+pub(super) async fn delete(args: UserArgs, connection: &Connection, output: &mut Output) -> Answer {
+    let request = DeleteUserRequest { user_id: user_id(args.user, connection).await? };
+    let answer = connection.users()?.delete_user(request).await;
+    let answer = answer.map_err(connection.failed(Service::Auth, "delete the user"))?.into_inner();
+    output.done(&answer, "user deleted; every session of the user ends")?;
     Ok(Exit::Done)
 }

@@ -30,6 +30,10 @@ pub enum UsersCommand {
     Disable(UserArgs),
     /// Lets a disabled user sign in again.
     Enable(UserArgs),
+    /// Changes what is known of a user.
+    Update(change::UpdateArgs),
+    /// Deletes a user for good; every session ends.
+    Delete(UserArgs),
     /// Sets a password; every session of the user ends.
     SetPassword(change::SetPasswordArgs),
 }
@@ -48,6 +52,8 @@ pub(super) async fn run(command: UsersCommand, connection: &Connection, output: 
         UsersCommand::Get(args) => get(args, connection, output).await,
         UsersCommand::Disable(args) => change::disable(args, connection, output).await,
         UsersCommand::Enable(args) => change::enable(args, connection, output).await,
+        UsersCommand::Update(args) => change::update(args, connection, output).await,
+        UsersCommand::Delete(args) => change::delete(args, connection, output).await,
         UsersCommand::SetPassword(args) => change::set_password(args, connection, output).await,
     }
 }

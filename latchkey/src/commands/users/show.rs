@@ -24,7 +24,16 @@ pub(super) const FIELDS: &[Column<User>] = &[
     ("name", |user, _| user.name.clone()),
     ("state", |user, _| state(user)),
     ("created", |user, now| moment(user.created_at.as_ref(), now)),
+    ("updated", |user, now| moment(user.updated_at.as_ref(), now)),
+    ("e-mail", |user, _| if user.email_verified { "verified" } else { "not verified" }.to_owned()),
+    ("claims", |user, _| claims(user)),
 ];
+
+fn claims(user: &User) -> String {
+    let mut claims: Vec<String> = user.claims.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    claims.sort();
+    claims.join(" ")
+}
 
 fn state(user: &User) -> String {
     word(user.state().as_str_name(), "USER_STATE_")
