@@ -23,7 +23,7 @@ use svc_kit::{
 use tokio::net::TcpListener;
 
 use crate::{
-    app::{Adapters, Auth, Settings, seed::Seed},
+    app::{Adapters, Auth, Settings, seed::Seed, throttle::Throttle},
     config::{Config, DEFAULTS, StoreKind},
     crypto::{self, Argon2Passwords, KeyRing},
     grpc::AuthGrpc,
@@ -130,12 +130,14 @@ async fn start_with<S: Store>(
         sessions: GrpcSessions::new(&config.sessions.url, &config.sessions.key)?,
         passwords: passwords.map_err(BootError::because("passwords cannot be hashed"))?,
         tokens: ring,
+        throttle: Throttle::default(),
         seal,
         settings: Settings {
             base_url,
             default_tenant: config.seed.default_tenant.clone(),
             access_token_lifetime: config.tokens.access_token_lifetime.0,
             audience: config.access.audience.clone(),
+            client_address_header: config.http.client_address_header.clone(),
         },
         clock: parts.clock.clone(),
         entropy: parts.entropy.clone(),

@@ -60,6 +60,8 @@ pub struct HttpConfig {
     pub listen: std::net::SocketAddr,
     /// What browsers and applications know us by: the issuer. Empty: `http://` and the bound address.
     pub base_url: String,
+    /// The header in which a proxy of ours says where a request comes from; empty for none.
+    pub client_address_header: String,
 }
 
 /// Which store.
@@ -140,6 +142,9 @@ impl Validate for Config {
             "the built-in key is public; make your own: openssl rand -hex 32",
         );
         self.validate_base_url(problems);
+        let header = &self.http.client_address_header;
+        let is_name = header.is_empty() || header.parse::<http::HeaderName>().is_ok();
+        problems.check(is_name, "http.client_address_header", "must be the name of a header");
         problems.check(Url::parse(&self.sessions.url).is_ok(), "sessions.url", "must be a URL");
         let lifetime = self.tokens.access_token_lifetime.0.as_secs();
         problems.check((30..=3600).contains(&lifetime), "tokens.access_token_lifetime", "must be 30s to 1h");

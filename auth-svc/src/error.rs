@@ -21,6 +21,9 @@ pub enum AuthError {
     /// The credentials are not good; which one is not told.
     #[error("the credentials are refused")]
     CredentialsRefused,
+    /// Too many credentials were refused; how long to wait.
+    #[error("too many attempts; try again later")]
+    Throttled(Duration),
     /// No such user for this caller.
     #[error("there is no such user")]
     UserNotFound,
@@ -71,7 +74,7 @@ impl ServiceError for AuthError {
             Self::NoSecret => Kind::FailedPrecondition,
             Self::ChangedMeanwhile => Kind::Aborted,
             Self::LoginTaken | Self::ApplicationExists => Kind::AlreadyExists,
-            Self::Password(PasswordError::Overloaded) => Kind::ResourceExhausted,
+            Self::Password(PasswordError::Overloaded) | Self::Throttled(_) => Kind::ResourceExhausted,
             Self::Store(StoreError::Unavailable(_)) | Self::Sessions(SessionsError::Unavailable(_)) => {
                 Kind::Unavailable
             }
@@ -87,6 +90,7 @@ impl ServiceError for AuthError {
             Self::Field(error) => error.reason(),
             Self::PageToken(error) => error.reason(),
             Self::CredentialsRefused => "CREDENTIALS_REFUSED",
+            Self::Throttled(_) => "THROTTLED",
             Self::UserNotFound => "USER_NOT_FOUND",
             Self::ApplicationNotFound => "APPLICATION_NOT_FOUND",
             Self::TenantNotFound => "TENANT_NOT_FOUND",
@@ -119,6 +123,9 @@ impl ServiceError for AuthError {
     }
 
     fn retry_after(&self) -> Option<Duration> {
+        if let Self::Throttled(wait) = self {
+            return Some(*wait);
+        }
         matches!(self.kind(), Kind::Unavailable | Kind::ResourceExhausted).then_some(Duration::from_secs(1))
     }
 }

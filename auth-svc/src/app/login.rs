@@ -4,12 +4,13 @@ use proto::session::v1 as pb;
 use secrecy::{ExposeSecret as _, SecretString};
 use svc_kit::access::Caller;
 
-use super::{Adapters, Auth, tokens::TokenSet};
+use super::{Adapters, Auth, throttle::Attempt, tokens::TokenSet};
 use crate::{
     domain::{
         application::Application,
         event::What,
         grant::user_scopes,
+        throttle::network_of,
         user::{Login, User, UserId},
     },
     error::AuthError,
@@ -61,11 +62,31 @@ pub struct Introspection {
 }
 
 impl<A: Adapters> Auth<A> {
-    /// Checks login and password. Wrong, unknown and disabled look the same, and take the same time.
+    /// Checks login and password. Wrong, unknown and disabled look the same, and take the same time. `address` is where
+    /// the attempt comes from, as far as that is known; whoever guesses has to wait.
     ///
     /// # Errors
-    /// [`AuthError::CredentialsRefused`], or a failure.
+    /// [`AuthError::CredentialsRefused`], [`AuthError::Throttled`], or a failure.
     pub async fn authenticate(
+        &self,
+        tenant: &str,
+        application: &str,
+        login: &str,
+        password: SecretString,
+        address: &str,
+    ) -> Result<User, AuthError> {
+        let attempt = Attempt::new(tenant, login, &network_of(address));
+        self.throttle.begin(&attempt, self.clock.now()).map_err(AuthError::Throttled)?;
+        let checked = self.check_credentials(tenant, application, login, password).await;
+        match &checked {
+            Ok(_) => self.throttle.succeeded(&attempt),
+            Err(AuthError::CredentialsRefused) => {}
+            Err(_) => self.throttle.take_back(&attempt),
+        }
+        checked
+    }
+
+    async fn check_credentials(
         &self,
         tenant: &str,
         application: &str,
@@ -97,7 +118,9 @@ impl<A: Adapters> Auth<A> {
         let application = self.store.application(&command.application).await?;
         let application = application.filter(|application| application.tenant == command.tenant);
         let application = application.ok_or(AuthError::ApplicationNotFound)?;
-        let user = self.authenticate(&command.tenant, &application.id, &command.login, command.password).await?;
+        let address = command.device.as_ref().map(|device| device.ip_address.as_str()).unwrap_or_default();
+        let (tenant, login) = (&command.tenant, &command.login);
+        let user = self.authenticate(tenant, &application.id, login, command.password, address).await?;
         let asked =
             if command.scopes.is_empty() { "openid profile email offline_access" } else { &command.scopes.join(" ") };
         let request = pb::CreateSessionRequest {

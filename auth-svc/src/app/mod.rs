@@ -5,6 +5,7 @@ pub mod login;
 pub mod oidc;
 pub mod revocations;
 pub mod seed;
+pub mod throttle;
 pub mod tokens;
 pub mod users;
 
@@ -12,6 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use svc_kit::{clock::Clock, entropy::Entropy, seal::SealKeys};
 
+use self::throttle::Throttle;
 use crate::{
     domain::event::{Event, What},
     ports::{Passwords, Sessions, Store, Tokens},
@@ -39,6 +41,8 @@ pub struct Auth<A: Adapters> {
     pub passwords: A::Passwords,
     /// Tokens.
     pub tokens: A::Tokens,
+    /// Who guesses passwords.
+    pub throttle: Throttle,
     /// Seals what a browser carries for us.
     pub seal: SealKeys,
     /// What is configured.
@@ -60,6 +64,8 @@ pub struct Settings {
     pub access_token_lifetime: Duration,
     /// The `aud` of tokens for our own services.
     pub audience: String,
+    /// The header in which a proxy of ours says where a request comes from; empty when there is none.
+    pub client_address_header: String,
 }
 
 impl Settings {

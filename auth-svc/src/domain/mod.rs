@@ -7,4 +7,5 @@ pub mod grant;
 pub mod pkce;
 pub mod redirect;
 pub mod settings;
+pub mod throttle;
 pub mod user;

@@ -1,8 +1,10 @@
 //! The authorization endpoint and the sign-in form.
 
+use std::net::SocketAddr;
+
 use axum::{
     body::Bytes,
-    extract::{RawQuery, State},
+    extract::{ConnectInfo, RawQuery, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
@@ -11,7 +13,7 @@ use secrecy::ExposeSecret as _;
 use svc_kit::error::{Kind, ServiceError as _};
 
 use super::{
-    HttpState, answer,
+    HttpState, address, answer,
     cookies::{Cookies, INTERACTION, SSO},
     form::{self, FormError},
     interaction, language,
@@ -165,11 +167,13 @@ fn context(tenant: &str) -> String {
 
 pub(super) async fn login<A: Adapters>(
     State(state): State<HttpState<A>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     tenant: Tenant,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    match sign_in(&state, &tenant.0, &headers, &body).await {
+    let address = address::of_browser(&headers, peer, &state.auth.settings.client_address_header);
+    match sign_in(&state, &tenant.0, &headers, &body, address).await {
         Ok(response) => response,
         Err(error) => pages::failed(&error),
     }
@@ -180,6 +184,7 @@ async fn sign_in<A: Adapters>(
     tenant: &str,
     headers: &HeaderMap,
     body: &Bytes,
+    address: String,
 ) -> Result<Response, AuthError> {
     let auth = &state.auth;
     let Ok(fields) = form::form(headers, body) else { return Ok(bad_request("The form is malformed.")) };
@@ -198,6 +203,7 @@ async fn sign_in<A: Adapters>(
         password: fields.text("password").into(),
         keep_signed_in: is_remembered,
         user_agent: user_agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_CHARS_MAX).collect(),
+        address,
     };
     let previous = cookies.get(headers, SSO);
     match auth.sign_in(tenant, &request, credentials, previous.as_deref()).await {
@@ -211,7 +217,9 @@ async fn sign_in<A: Adapters>(
             add_cookie(&mut response, &cookies.set(SSO, token, seconds));
             Ok(response)
         }
-        Err(error @ (AuthError::CredentialsRefused | AuthError::Password(_))) if error.kind() != Kind::Internal => {
+        Err(error @ (AuthError::CredentialsRefused | AuthError::Password(_) | AuthError::Throttled(_)))
+            if error.kind() != Kind::Internal =>
+        {
             let is_busy = error.kind() == Kind::ResourceExhausted;
             let problem = Some(if is_busy { Problem::Busy } else { Problem::Refused });
             show_form(state, tenant, headers, &request, Form { login, is_remembered, problem }).await

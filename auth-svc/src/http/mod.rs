@@ -1,5 +1,6 @@
 //! The OpenID Provider over HTTP: requests → use cases → answers. Nothing is decided here but what HTTP is about.
 
+mod address;
 mod answer;
 mod authorize;
 mod cookies;
@@ -87,6 +88,7 @@ pub fn serve(router: Router, listener: TcpListener, lifecycle: &Lifecycle) -> Re
     let address = listener.local_addr().map_err(BootError::because("the HTTP listener has no address"))?;
     let soft = lifecycle.soft().clone();
     lifecycle.spawn("http", async move {
+        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(listener, router).with_graceful_shutdown(soft.cancelled_owned()).await.unwrap_or_else(|error| {
             tracing::error!(error = error.to_string(), "the HTTP server failed");
         });

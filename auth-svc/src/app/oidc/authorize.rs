@@ -39,6 +39,8 @@ pub struct Credentials {
     pub keep_signed_in: bool,
     /// `User-Agent` of the browser.
     pub user_agent: String,
+    /// IP address of the browser, as far as that is known.
+    pub address: String,
 }
 
 impl<A: Adapters> Auth<A> {
@@ -100,8 +102,8 @@ impl<A: Adapters> Auth<A> {
         credentials: Credentials,
         previous: Option<&str>,
     ) -> Result<SignedIn, AuthError> {
-        let Credentials { login, password, keep_signed_in, user_agent } = credentials;
-        let user = self.authenticate(tenant, &request.client_id, &login, password).await?;
+        let Credentials { login, password, keep_signed_in, user_agent, address } = credentials;
+        let user = self.authenticate(tenant, &request.client_id, &login, password, &address).await?;
         let (session, token) = self.enter(&user, Arrival { user_agent, keep_signed_in }, previous).await?;
         let what = What::LoginSuccess {
             user: user.id.to_string(),

@@ -5,9 +5,10 @@ use proto::{
         CreateUserRequest, DeleteUserRequest, DisableUserRequest, EnableUserRequest, GetUserRequest, ListUsersRequest,
         LoginRequest, LoginResponse, SetPasswordRequest, UpdateUserRequest, User, UserState,
     },
-    session::v1::EndReason,
+    session::v1::{Device, EndReason},
 };
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use super::on_both;
 use crate::support::{
@@ -25,6 +26,7 @@ on_both!(
     an_order_that_is_refused_holds_up_no_other,
     what_is_known_of_a_user_is_changed,
     a_deleted_user_is_gone_and_signed_out,
+    guesses_have_to_wait_and_others_do_not,
 );
 
 pub const PASSWORD: &str = "a rather long password";
@@ -263,4 +265,37 @@ async fn a_deleted_user_is_gone_and_signed_out(service: &Service) {
     assert_eq!(reason_of(&client.delete_user(delete()).await.unwrap_err()), "USER_NOT_FOUND");
     assert_eq!(reason_of(&login(service, &ada.login, PASSWORD).await.unwrap_err()), "CREDENTIALS_REFUSED");
     assert_ne!(created(service, &ada.login).await.id, ada.id);
+}
+
+async fn guesses_have_to_wait_and_others_do_not(service: &Service) {
+    let ada = created(service, "ada@example.com").await;
+    let attempt = async |login: &str, password: &str, address: &str| {
+        let device = Device { ip_address: address.to_owned(), ..Device::default() };
+        let request = LoginRequest {
+            tenant_id: "default".to_owned(),
+            application_id: "backend".to_owned(),
+            login: login.to_owned(),
+            password: password.to_owned(),
+            device: Some(device),
+            ..LoginRequest::default()
+        };
+        service.auth(OPERATOR_KEY).login(request).await.map(drop)
+    };
+    let (here, elsewhere) = ("192.0.2.7", "198.51.100.7");
+    // Somebody and nobody are told the same, attempt by attempt.
+    for login in [ada.login.as_str(), "nobody@example.com"] {
+        for _ in 0..5 {
+            assert_eq!(reason_of(&attempt(login, "wrong password", here).await.unwrap_err()), "CREDENTIALS_REFUSED");
+        }
+        for password in ["wrong password", PASSWORD] {
+            let refused = attempt(login, password, here).await.unwrap_err();
+            assert_eq!((refused.code(), reason_of(&refused).as_str()), (Code::ResourceExhausted, "THROTTLED"));
+            let wait = refused.get_details_retry_info().unwrap().retry_delay.unwrap();
+            assert_eq!(wait.as_secs(), 1, "{login}");
+        }
+    }
+    attempt(&ada.login, PASSWORD, elsewhere).await.unwrap();
+    service.clock.advance(std::time::Duration::from_secs(1));
+    attempt(&ada.login, PASSWORD, here).await.unwrap();
+    assert_eq!(reason_of(&attempt(&ada.login, "wrong", here).await.unwrap_err()), "CREDENTIALS_REFUSED");
 }
