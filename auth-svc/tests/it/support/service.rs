@@ -120,6 +120,13 @@ impl Service {
         }
     }
 
+    /// The status of `/readyz`.
+    pub async fn readiness(&self) -> u16 {
+        let client = reqwest::Client::builder().timeout(CALL_DEADLINE).build().unwrap();
+        let answer = client.get(format!("http://{}/readyz", self.running.ops_addr)).send().await.unwrap();
+        answer.status().as_u16()
+    }
+
     /// Waits for an event of a type that concerns something with this id.
     pub async fn event(&self, event_type: &str, aggregate: &str) -> Event {
         let what = format!("{event_type} of {aggregate}");
