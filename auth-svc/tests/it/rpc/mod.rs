@@ -1,6 +1,7 @@
 //! Calls over gRPC, on both stores, with a session-svc that is a fake.
 
 mod applications;
+mod defence;
 pub mod users;
 
 /// Makes of each function a test in memory and a test in PostgreSQL.
