@@ -6,5 +6,6 @@ mod access;
 mod bad_input;
 mod crashes;
 mod main_path;
+mod outages;
 mod races;
 mod support;

@@ -7,6 +7,7 @@ mod raw;
 mod real;
 mod receiver;
 mod relying_party;
+mod servers;
 mod stack;
 mod wait;
 
@@ -14,8 +15,9 @@ pub use backend::Backend;
 pub use browser::Browser;
 pub use objects::Objects;
 pub use raw::{RawClient, reason_of};
-pub use real::{Real, Service, with_real};
+pub use real::{Real, Servers, Service, with_real, with_servers};
 pub use receiver::Receiver;
 pub use relying_party::RelyingParty;
+pub use servers::{OwnPostgres, OwnRabbit, OwnRedis};
 pub use stack::{Carrier, DEFAULT_TENANT, OPERATOR_KEY, OTHER_TENANT, Stack};
 pub use wait::{eventually, unique, within};
