@@ -4,6 +4,7 @@
 
 mod directory;
 mod program;
+mod readme;
 mod receive;
 mod server;
 mod sessions;
