@@ -237,6 +237,33 @@ fn documents_lead_somewhere() {
     report(&problems);
 }
 
+/// Where a path that a document names may start.
+fn starts() -> impl Iterator<Item = PathBuf> {
+    let sources = ["auth-svc/src", "session-svc/src", "webhook-svc/src", "svc-kit/src", ""];
+    sources.into_iter().map(|start| root().join(start))
+}
+
+#[test]
+fn documents_name_files_and_functions_that_exist() {
+    let root = root();
+    let mut problems = Vec::new();
+    for path in files(&root, "md") {
+        let text = fs::read_to_string(&path).unwrap();
+        for named in text.split('`').skip(1).step_by(2) {
+            let (file, function) = named.split_once("::").unwrap_or((named, ""));
+            if !file.contains('/') || !file.ends_with(".rs") || file.contains(char::is_whitespace) {
+                continue;
+            }
+            let definition = format!("fn {function}");
+            let mut found = starts().filter_map(|start| fs::read_to_string(start.join(file)).ok());
+            if !found.any(|source| function.is_empty() || source.contains(&definition)) {
+                problems.push(format!("{}: {named} does not exist", path.strip_prefix(&root).unwrap().display()));
+            }
+        }
+    }
+    report(&problems);
+}
+
 #[test]
 fn decisions_are_numbered_without_gaps() {
     let records = files(&root().join("docs/adr"), "md");
