@@ -256,6 +256,11 @@ pub trait Sessions: Send + Sync + 'static {
         &self,
         request: session_pb::ReauthenticateSessionRequest,
     ) -> impl Future<Output = Result<(session_pb::Session, SecretString), SessionsError>> + Send;
+    /// Returns the sessions alive that were opened under an SSO session, newest first, as many as are read at once.
+    fn children(
+        &self,
+        sso: &session_pb::Session,
+    ) -> impl Future<Output = Result<Vec<session_pb::Session>, SessionsError>> + Send;
     /// Ends a session; says whether it had ended before.
     fn revoke(
         &self,

@@ -3,10 +3,11 @@
 use axum::{
     body::Bytes,
     extract::{RawQuery, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode},
+    response::Response,
 };
 use proto::session::v1::Session;
+use svc_kit::error::{ServiceError as _, chain};
 
 use super::{
     HttpState,
@@ -15,7 +16,7 @@ use super::{
     form::{self, FormError},
     interaction, language,
     pages::{self, LogoutPage},
-    same_site,
+    same_site, signed_out,
     tenant::Tenant,
 };
 use crate::{app::Adapters, domain::authorize::Parameters, error::AuthError};
@@ -120,14 +121,15 @@ async fn end<A: Adapters>(
     sso: Option<&Session>,
     redirect: Option<String>,
 ) -> Result<Response, AuthError> {
+    let mut frames = Vec::new();
     if let Some(sso) = sso {
+        frames = state.auth.front_channel(sso).await.unwrap_or_else(|error| {
+            tracing::warn!(error = chain(&error), reason = error.reason(), "a logout is not told by the browser");
+            Vec::new()
+        });
         state.auth.end_sso_session(sso).await?;
     }
-    let location = redirect.and_then(|uri| HeaderValue::from_str(&uri).ok());
-    let mut response = match location {
-        Some(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
-        None => pages::say(StatusCode::OK, pages::texts().signed_out),
-    };
+    let mut response = signed_out::answer(&frames, redirect.as_deref());
     // Only what was shown is removed: a request that another site sent without the cookie must not take it away.
     for what in [SSO, INTERACTION].into_iter().filter(|what| cookies.get(headers, what).is_some()) {
         add_cookie(&mut response, &cookies.remove(what));

@@ -13,6 +13,7 @@ mod layers;
 mod logout;
 mod pages;
 mod same_site;
+mod signed_out;
 mod tenant;
 mod texts;
 mod token;

@@ -14,6 +14,7 @@ pub(super) struct Texts {
     pub(super) sign_out: &'static str,
     pub(super) sign_out_question: &'static str,
     pub(super) sign_out_text: &'static str,
+    pub(super) telling: &'static str,
     pub(super) for_developers: &'static str,
     pub(super) bad_sign_in_link: Said,
     pub(super) bad_sign_out_link: Said,
@@ -46,6 +47,7 @@ pub(super) const ENGLISH: Texts = Texts {
     sign_out: "Sign out",
     sign_out_question: "Sign out?",
     sign_out_text: "This ends your session here and in the applications that you opened with it.",
+    telling: "The applications are being told. You will be taken on in a moment.",
     for_developers: "For developers:",
     bad_sign_in_link: Said(
         "This sign-in link does not work",
@@ -87,6 +89,7 @@ pub(super) const GERMAN: Texts = Texts {
     sign_out: "Abmelden",
     sign_out_question: "Abmelden?",
     sign_out_text: "Damit endet Ihre Sitzung hier und in den Anwendungen, die Sie damit geöffnet haben.",
+    telling: "Die Anwendungen werden benachrichtigt. Es geht gleich weiter.",
     for_developers: "Für die Entwicklung:",
     bad_sign_in_link: Said(
         "Dieser Anmeldelink funktioniert nicht",

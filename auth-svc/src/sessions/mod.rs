@@ -16,6 +16,9 @@ use crate::ports::{Revocation, RevocationReason, SessionRef, Sessions, SessionsE
 /// Longest time for one call; below the deadline of ours that waits for it.
 const DEADLINE: Duration = Duration::from_millis(1500);
 
+/// Most children of an SSO session that are looked at.
+const CHILDREN_MAX: i32 = 500;
+
 /// A client of session-svc.
 pub struct GrpcSessions {
     client: SessionServiceClient<InterceptedService<Channel, Outgoing>>,
@@ -111,6 +114,17 @@ impl Sessions for GrpcSessions {
     ) -> Result<(pb::Session, SecretString), SessionsError> {
         let answer = self.client.clone().reauthenticate_session(request).await.map_err(failed)?.into_inner();
         Ok((complete(answer.session)?, answer.token.into()))
+    }
+
+    async fn children(&self, sso: &pb::Session) -> Result<Vec<pb::Session>, SessionsError> {
+        let filter = pb::SessionFilter {
+            tenant_id: sso.tenant_id.clone(),
+            user_id: sso.user_id.clone(),
+            parent_id: sso.id.clone(),
+            ..pb::SessionFilter::default()
+        };
+        let request = pb::ListSessionsRequest { filter: Some(filter), page_size: CHILDREN_MAX, ..Default::default() };
+        Ok(self.client.clone().list_sessions(request).await.map_err(failed)?.into_inner().sessions)
     }
 
     async fn revoke(

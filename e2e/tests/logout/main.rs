@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cross_site;
+mod front_channel;
 mod pages;
 mod sso;
 mod support;

@@ -8,6 +8,9 @@ use url::Url;
 pub const REDIRECT: &str = "http://localhost:8080/cb";
 pub const AFTER: &str = "http://localhost:8080/";
 
+/// What the server knows at the start.
+const SEED: &str = concat!(include_str!("../../../deploy/dev/seed.toml"), include_str!("seed.toml"));
+
 pub struct Stack {
     pub server: DevServer,
     pub http: Client,
@@ -21,7 +24,7 @@ pub struct SignedIn {
 
 impl Stack {
     pub async fn start() -> Self {
-        let server = dev::start(DevOptions::new(Ports::free(), Seed::embedded().unwrap())).await.unwrap();
+        let server = dev::start(DevOptions::new(Ports::free(), Seed::parse(SEED).unwrap())).await.unwrap();
         Self { server, http: Client::builder().redirect(Policy::none()).build().unwrap() }
     }
 
@@ -62,6 +65,26 @@ impl Stack {
         let request = self.http.post(self.at("/token")).basic_auth("demo-web", Some("demo-web-secret"));
         let tokens = request.form(&exchange).send().await.unwrap().json().await.unwrap();
         SignedIn { cookie, tokens }
+    }
+
+    /// Signs in to another application without asking; returns its tokens.
+    pub async fn open(&self, application: &str, cookie: &str) -> Value {
+        let mut url = Url::parse(&self.at("/authorize")).unwrap();
+        let others = authorization().into_iter().filter(|(name, _)| *name != "client_id");
+        url.query_pairs_mut().extend_pairs(others).append_pair("client_id", application);
+        let code = query(&location(&self.get(url.as_str(), cookie).await), "code").unwrap();
+        let exchange = [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", REDIRECT)];
+        let request = self.http.post(self.at("/token")).basic_auth(application, Some(format!("{application}-secret")));
+        request.form(&exchange).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Says whether an access token is good, as its application is told.
+    pub async fn is_active(&self, application: &str, tokens: &Value) -> bool {
+        let request = self.http.post(self.at("/introspect"));
+        let request = request.basic_auth(application, Some(format!("{application}-secret")));
+        let token = tokens["access_token"].as_str().unwrap();
+        let answer: Value = request.form(&[("token", token)]).send().await.unwrap().json().await.unwrap();
+        answer["active"].as_bool().unwrap()
     }
 
     pub async fn is_signed_in(&self, cookie: &str) -> bool {

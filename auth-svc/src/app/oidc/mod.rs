@@ -5,4 +5,5 @@ pub mod client;
 pub mod end_session;
 pub mod exchange;
 pub mod logout_token;
+pub mod participants;
 pub mod sso;
