@@ -2,9 +2,10 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "latchkey/access/v1/access.proto",
     "latchkey/auth/v1/auth_service.proto",
+    "latchkey/auth/v1/consent_service.proto",
     "latchkey/auth/v1/directory_service.proto",
     "latchkey/auth/v1/logout_token_service.proto",
     "latchkey/event/v1/event.proto",

@@ -4,7 +4,8 @@ use std::{convert::Infallible, marker::PhantomData, net::SocketAddr, path::Path,
 
 use proto::auth::v1::{
     application_service_server::ApplicationServiceServer, auth_service_server::AuthServiceServer,
-    logout_token_service_server::LogoutTokenServiceServer, user_service_server::UserServiceServer,
+    consent_service_server::ConsentServiceServer, logout_token_service_server::LogoutTokenServiceServer,
+    user_service_server::UserServiceServer,
 };
 use sqlx::PgPool;
 use svc_kit::{
@@ -150,6 +151,7 @@ async fn start_with<S: Store>(
         .add_service(AuthServiceServer::new(face.clone()))
         .add_service(UserServiceServer::new(face.clone()))
         .add_service(LogoutTokenServiceServer::new(face.clone()))
+        .add_service(ConsentServiceServer::new(face.clone()))
         .add_service(ApplicationServiceServer::new(face))
         .describe(proto::descriptor::FILE_DESCRIPTOR_SET)
         .serve(&readiness, &parts.lifecycle)

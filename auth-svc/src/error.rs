@@ -30,6 +30,9 @@ pub enum AuthError {
     /// No such application for this caller.
     #[error("there is no such application")]
     ApplicationNotFound,
+    /// The user did not agree to anything with this application.
+    #[error("there is no such consent")]
+    ConsentNotFound,
     /// No such tenant.
     #[error("there is no such tenant")]
     TenantNotFound,
@@ -68,7 +71,9 @@ impl ServiceError for AuthError {
             Self::Field(_) | Self::PageToken(_) | Self::PasswordRefused(_) => Kind::InvalidArgument,
             Self::Sessions(SessionsError::Invalid(_)) => Kind::InvalidArgument,
             Self::CredentialsRefused | Self::Sessions(SessionsError::TokenRefused) => Kind::Unauthenticated,
-            Self::UserNotFound | Self::ApplicationNotFound | Self::TenantNotFound => Kind::NotFound,
+            Self::UserNotFound | Self::ApplicationNotFound | Self::ConsentNotFound | Self::TenantNotFound => {
+                Kind::NotFound
+            }
             Self::Sessions(SessionsError::NotFound) => Kind::NotFound,
             Self::Sessions(SessionsError::ParentEnded) => Kind::FailedPrecondition,
             Self::NoSecret => Kind::FailedPrecondition,
@@ -93,6 +98,7 @@ impl ServiceError for AuthError {
             Self::Throttled(_) => "THROTTLED",
             Self::UserNotFound => "USER_NOT_FOUND",
             Self::ApplicationNotFound => "APPLICATION_NOT_FOUND",
+            Self::ConsentNotFound => "CONSENT_NOT_FOUND",
             Self::TenantNotFound => "TENANT_NOT_FOUND",
             Self::LoginTaken => "LOGIN_TAKEN",
             Self::ApplicationExists => "APPLICATION_EXISTS",

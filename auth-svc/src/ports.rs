@@ -1,5 +1,7 @@
 //! What the use cases need from outside.
 
+mod consents;
+
 use std::future::Future;
 
 use proto::session::v1 as session_pb;
@@ -7,6 +9,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use svc_kit::clock::Timestamp;
 
+pub use self::consents::ConsentStore;
 use crate::domain::{
     application::Application,
     event::Event,
@@ -51,6 +54,8 @@ pub enum RevocationReason {
     AccountDisabled,
     /// A password was set.
     CredentialChange,
+    /// The user does not agree any more.
+    ConsentWithdrawn,
 }
 
 /// What became of a change of what is known of a user.
@@ -191,9 +196,9 @@ pub trait GrantStore: Send + Sync + 'static {
 }
 
 /// Everything that is kept.
-pub trait Store: ApplicationStore + UserStore + GrantStore {}
+pub trait Store: ApplicationStore + UserStore + GrantStore + ConsentStore {}
 
-impl<S: ApplicationStore + UserStore + GrantStore> Store for S {}
+impl<S: ApplicationStore + UserStore + GrantStore + ConsentStore> Store for S {}
 
 /// Why session-svc did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

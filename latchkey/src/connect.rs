@@ -5,7 +5,7 @@ use std::time::Duration;
 use proto::{
     auth::v1::{
         application_service_client::ApplicationServiceClient, auth_service_client::AuthServiceClient,
-        user_service_client::UserServiceClient,
+        consent_service_client::ConsentServiceClient, user_service_client::UserServiceClient,
     },
     session::v1::session_service_client::SessionServiceClient,
     webhook::v1::{
@@ -91,6 +91,14 @@ impl Connection {
     /// Fails when the configured address is not usable.
     pub fn users(&self) -> Result<UserServiceClient<Line>, Failure> {
         self.line(Service::Auth).map(UserServiceClient::new)
+    }
+
+    /// Returns a client for consents.
+    ///
+    /// # Errors
+    /// Fails when the configured address is not usable.
+    pub fn consents(&self) -> Result<ConsentServiceClient<Line>, Failure> {
+        self.line(Service::Auth).map(ConsentServiceClient::new)
     }
 
     /// Returns a client for applications.

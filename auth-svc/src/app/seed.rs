@@ -8,7 +8,7 @@ use crate::{
     domain::{
         application::{Application, Client, SecretHash},
         event::What,
-        settings::{ClientSettings, LogoutTarget},
+        settings::{ClientSettings, LogoutReach, LogoutTarget},
         user::Login,
     },
     error::AuthError,
@@ -94,6 +94,9 @@ pub struct SeedApplication {
     /// Where logout tokens are posted; empty for none.
     #[serde(default)]
     pub backchannel_logout_uri: String,
+    /// How far a logout that it asks for goes.
+    #[serde(default)]
+    pub logout_reach: LogoutReach,
     /// Whether a user is asked before the application gets to know them.
     #[serde(default)]
     pub consent_required: bool,
@@ -140,6 +143,7 @@ impl<A: Adapters> Auth<A> {
                 settings: ClientSettings {
                     frontchannel_logout: target(application.frontchannel_logout_uri),
                     backchannel_logout: target(application.backchannel_logout_uri),
+                    logout_reach: application.logout_reach,
                     requires_consent: application.consent_required,
                     requires_pkce: application.pkce_required,
                     ..ClientSettings::default()

@@ -84,6 +84,8 @@ pub struct AuthorizationRequest {
     pub is_silent: bool,
     /// Whether the user must sign in even with a session.
     pub must_sign_in: bool,
+    /// Whether the user must be asked what the application may know, even if they agreed before.
+    pub must_consent: bool,
     /// How long ago the user may have signed in, in seconds.
     pub max_age_s: Option<u64>,
     /// Who will probably sign in.
@@ -197,6 +199,7 @@ impl AuthorizationRequest {
             challenge,
             is_silent,
             must_sign_in: must_sign_in || max_age_s == Some(0),
+            must_consent: prompts.contains(&"consent"),
             max_age_s,
             login_hint: login_hint.to_owned(),
             id_token_hint: id_token_hint.to_owned(),
@@ -212,6 +215,11 @@ impl AuthorizationRequest {
     /// The error that says that the user must be asked, but may not be.
     pub fn login_required(&self) -> RedirectError {
         self.refused("login_required", "the user must sign in")
+    }
+
+    /// The error that says that the user must agree, but may not be asked.
+    pub fn consent_required(&self) -> RedirectError {
+        self.refused("consent_required", "the user must agree")
     }
 
     /// An error for the application.

@@ -2,6 +2,7 @@
 
 pub mod application;
 pub mod authorize;
+pub mod consent;
 pub mod event;
 pub mod grant;
 pub mod pkce;

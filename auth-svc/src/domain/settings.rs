@@ -23,6 +23,34 @@ pub struct ClientSettings {
     pub cors_origins: Vec<String>,
     /// Resources that it may ask access tokens for.
     pub allowed_resources: Vec<String>,
+    /// How far a logout that it asks for goes.
+    pub logout_reach: LogoutReach,
+}
+
+/// Whose sessions end when an application logs its user out, besides those that end with every SSO session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogoutReach {
+    /// Its own.
+    #[default]
+    Own,
+    /// Its own and those of these applications.
+    Listed(Vec<String>),
+    /// Those of every application that was opened with the SSO session.
+    All,
+}
+
+impl LogoutReach {
+    /// Says whether a logout that `asking` asks for ends the sessions of `application`, whatever that is set to.
+    pub fn includes(&self, asking: &str, application: &str) -> bool {
+        let is_asking = !asking.is_empty() && asking == application;
+        is_asking
+            || match self {
+                Self::Own => false,
+                Self::Listed(applications) => applications.iter().any(|listed| listed == application),
+                Self::All => true,
+            }
+    }
 }
 
 /// Where an application is told of a logout.

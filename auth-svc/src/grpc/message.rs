@@ -6,6 +6,8 @@ use crate::{
     app::{login::Introspection, tokens::TokenSet},
     domain::{
         application::{Application, Client},
+        consent::Consent,
+        settings::LogoutReach,
         user::User,
     },
 };
@@ -47,6 +49,15 @@ pub(super) fn user(user: &User) -> pb::User {
     }
 }
 
+pub(super) fn consent(consent: &Consent) -> pb::Consent {
+    pb::Consent {
+        user_id: consent.user.to_string(),
+        application_id: consent.application.clone(),
+        scopes: consent.scopes.clone(),
+        given_at: Some(consent.given_at.to_proto()),
+    }
+}
+
 pub(super) fn application(application: &Application) -> pb::Application {
     let client_type = if application.is_public() { pb::ClientType::Public } else { pb::ClientType::Confidential };
     let session_mode = if application.is_application_managed {
@@ -61,6 +72,11 @@ pub(super) fn application(application: &Application) -> pb::Application {
     };
     let pkce = if application.requires_pkce() { pb::PkceRequirement::Required } else { pb::PkceRequirement::Optional };
     let settings = &application.settings;
+    let (logout_reach, logout_application_ids) = match &settings.logout_reach {
+        LogoutReach::Own => (pb::LogoutReach::Own, Vec::new()),
+        LogoutReach::Listed(listed) => (pb::LogoutReach::Listed, listed.clone()),
+        LogoutReach::All => (pb::LogoutReach::All, Vec::new()),
+    };
     pb::Application {
         id: application.id.clone(),
         tenant_id: application.tenant.clone(),
@@ -81,6 +97,8 @@ pub(super) fn application(application: &Application) -> pb::Application {
         pkce: pkce.into(),
         cors_origins: settings.cors_origins.clone(),
         allowed_resources: settings.allowed_resources.clone(),
+        logout_reach: logout_reach.into(),
+        logout_application_ids,
         old_secret_expires_at: application.old_secret.as_ref().map(|old| old.until.to_proto()),
     }
 }

@@ -2,6 +2,7 @@
 
 mod applications;
 mod auth;
+mod consents;
 mod logout_tokens;
 mod message;
 mod parse;

@@ -14,6 +14,7 @@ use svc_kit::error::{Kind, ServiceError as _};
 
 use super::{
     HttpState, address, answer,
+    consent::{self, Asking},
     cookies::{Cookies, INTERACTION, SSO},
     form::{self, FormError},
     interaction, language,
@@ -22,8 +23,14 @@ use super::{
     tenant::Tenant,
 };
 use crate::{
-    app::{Adapters, oidc::authorize::Credentials},
-    domain::authorize::{AuthorizationRequest, AuthorizeError, Parameters},
+    app::{
+        Adapters,
+        oidc::authorize::{Answer, Credentials},
+    },
+    domain::{
+        application::Application,
+        authorize::{AuthorizationRequest, AuthorizeError, Parameters},
+    },
     error::AuthError,
     ports::ApplicationStore as _,
 };
@@ -98,16 +105,24 @@ async fn begin<A: Adapters>(
     }
     let cookies = Cookies::new(&auth.settings.base_url, tenant);
     let cookie = cookies.get(headers, SSO);
-    if let Some(sso) = auth.sso_session(tenant, cookie.as_deref()).await?
-        && let Some(code) = auth.authorize_silently(&request, &sso).await?
-    {
-        return Ok(answer::code(state, tenant, &request, &code));
+    if let Some(sso) = auth.sso_session(tenant, cookie.as_deref()).await? {
+        let answer = auth.authorize_silently(&request, &application, &sso).await?;
+        match answer {
+            Answer::Code(code) => return Ok(answer::code(state, tenant, &request, &code)),
+            Answer::Consent { .. } if request.is_silent => {
+                return Ok(answer::error(state, tenant, &request.consent_required()));
+            }
+            Answer::Consent { login } => {
+                return consent::show(state, headers, Asking { application: &application, request, sso: &sso, login });
+            }
+            Answer::SignIn => {}
+        }
     }
     if request.is_silent {
         return Ok(answer::error(state, tenant, &request.login_required()));
     }
     let hint = request.login_hint.clone();
-    show_form(state, tenant, headers, &request, Form { login: &hint, ..Form::default() }).await
+    show_form(state, &application, headers, &request, Form { login: &hint, ..Form::default() })
 }
 
 /// What the form shows.
@@ -125,16 +140,15 @@ enum Problem {
     Busy,
 }
 
-async fn show_form<A: Adapters>(
+fn show_form<A: Adapters>(
     state: &HttpState<A>,
-    tenant: &str,
+    application: &Application,
     headers: &HeaderMap,
     request: &AuthorizationRequest,
     form: Form<'_>,
 ) -> Result<Response, AuthError> {
     let auth = &state.auth;
-    let application = auth.store.application(&request.client_id).await?;
-    let name = application.map(|application| application.name).unwrap_or_default();
+    let tenant = application.tenant.as_str();
     let cookies = Cookies::new(&auth.settings.base_url, tenant);
     let shown = interaction::show(auth, &context(tenant), headers, &cookies, request)?;
     let language = language::current();
@@ -147,7 +161,7 @@ async fn show_form<A: Adapters>(
     let page = LoginPage {
         language,
         action: &action,
-        application: &name,
+        application: &application.name,
         interaction: &shown.field,
         login: form.login,
         is_remembered: form.is_remembered,
@@ -196,6 +210,8 @@ async fn sign_in<A: Adapters>(
         let texts = pages::texts();
         return Ok(pages::say(StatusCode::FORBIDDEN, if has_cookie { texts.form_too_old } else { texts.no_cookies }));
     };
+    let application = auth.store.application(&request.client_id).await?.filter(|found| found.tenant == tenant);
+    let Some(application) = application else { return Ok(bad_request("There is no such application.")) };
     let (login, is_remembered) = (fields.text("login"), fields.get("remember").is_some());
     let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let credentials = Credentials {
@@ -206,11 +222,15 @@ async fn sign_in<A: Adapters>(
         address,
     };
     let previous = cookies.get(headers, SSO);
-    match auth.sign_in(tenant, &request, credentials, previous.as_deref()).await {
+    match auth.sign_in(&request, &application, credentials, previous.as_deref()).await {
         Ok(signed_in) => {
-            let mut response = match &signed_in.code {
-                Some(code) => answer::code(state, tenant, &request, code),
-                None => answer::error(state, tenant, &request.login_required()),
+            let mut response = match signed_in.answer {
+                Answer::Code(code) => answer::code(state, tenant, &request, &code),
+                Answer::SignIn => answer::error(state, tenant, &request.login_required()),
+                Answer::Consent { login } => {
+                    let sso = &signed_in.session;
+                    consent::show(state, headers, Asking { application: &application, request, sso, login })?
+                }
             };
             let seconds = is_remembered.then(|| remaining_seconds(state, &signed_in.session));
             let token = signed_in.token.expose_secret().to_owned();
@@ -222,7 +242,7 @@ async fn sign_in<A: Adapters>(
         {
             let is_busy = error.kind() == Kind::ResourceExhausted;
             let problem = Some(if is_busy { Problem::Busy } else { Problem::Refused });
-            show_form(state, tenant, headers, &request, Form { login, is_remembered, problem }).await
+            show_form(state, &application, headers, &request, Form { login, is_remembered, problem })
         }
         Err(error) => Err(error),
     }

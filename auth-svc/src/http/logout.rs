@@ -7,7 +7,7 @@ use axum::{
     response::Response,
 };
 use proto::session::v1::Session;
-use svc_kit::error::{ServiceError as _, chain};
+use serde::{Deserialize, Serialize};
 
 use super::{
     HttpState,
@@ -78,15 +78,24 @@ async fn begin<A: Adapters>(
         Err(problem) => return Ok(bad_request(problem)),
     };
     if !plan.must_confirm {
-        return end(state, headers, &cookies, sso.as_ref(), plan.redirect).await;
+        return end(state, (tenant, headers), sso.as_ref(), Going { asking: plan.asking, redirect: plan.redirect })
+            .await;
     }
-    let shown = interaction::show(&state.auth, &context(tenant), headers, &cookies, &plan.redirect)?;
+    let going = Going { asking: plan.asking, redirect: plan.redirect };
+    let shown = interaction::show(&state.auth, &context(tenant), headers, &cookies, &going)?;
     let language = language::current();
     let action = format!("{}/logout/confirm?ui_locales={}", state.auth.settings.issuer(tenant), language.tag());
     let page = LogoutPage { language, action: &action, interaction: &shown.field };
     let mut response = pages::page(StatusCode::OK, &page);
     add_cookie(&mut response, &shown.cookie);
     Ok(response)
+}
+
+/// What is left to do once the user is sure.
+#[derive(Serialize, Deserialize)]
+struct Going {
+    asking: String,
+    redirect: Option<String>,
 }
 
 fn context(tenant: &str) -> String {
@@ -102,34 +111,30 @@ pub(super) async fn confirm<A: Adapters>(
     let Ok(fields) = form::form(&headers, &body) else { return bad_request("The form is malformed.") };
     let auth = &state.auth;
     let cookies = Cookies::new(&auth.settings.base_url, &tenant.0);
-    let redirect: Option<Option<String>> =
+    let going: Option<Going> =
         interaction::back(auth, &context(&tenant.0), &headers, &cookies, fields.text("interaction"));
-    let Some(redirect) = redirect.filter(|_| form::is_from_us(&headers, &auth.settings.base_url)) else {
+    let Some(going) = going.filter(|_| form::is_from_us(&headers, &auth.settings.base_url)) else {
         return pages::say(StatusCode::FORBIDDEN, pages::texts().sign_out_too_old);
     };
     let ended = async {
         let sso = auth.sso_session(&tenant.0, cookies.get(&headers, SSO).as_deref()).await?;
-        end(&state, &headers, &cookies, sso.as_ref(), redirect).await
+        end(&state, (&tenant.0, &headers), sso.as_ref(), going).await
     };
     ended.await.unwrap_or_else(|error| pages::failed(&error))
 }
 
 async fn end<A: Adapters>(
     state: &HttpState<A>,
-    headers: &HeaderMap,
-    cookies: &Cookies,
+    (tenant, headers): (&str, &HeaderMap),
     sso: Option<&Session>,
-    redirect: Option<String>,
+    going: Going,
 ) -> Result<Response, AuthError> {
-    let mut frames = Vec::new();
-    if let Some(sso) = sso {
-        frames = state.auth.front_channel(sso).await.unwrap_or_else(|error| {
-            tracing::warn!(error = chain(&error), reason = error.reason(), "a logout is not told by the browser");
-            Vec::new()
-        });
-        state.auth.end_sso_session(sso).await?;
-    }
-    let mut response = signed_out::answer(&frames, redirect.as_deref());
+    let (auth, cookies) = (&state.auth, Cookies::new(&state.auth.settings.base_url, tenant));
+    let frames = match sso {
+        Some(sso) => auth.leave(sso, &auth.leave_of(tenant, going.asking).await?).await?,
+        None => Vec::new(),
+    };
+    let mut response = signed_out::answer(&frames, going.redirect.as_deref());
     // Only what was shown is removed: a request that another site sent without the cookie must not take it away.
     for what in [SSO, INTERACTION].into_iter().filter(|what| cookies.get(headers, what).is_some()) {
         add_cookie(&mut response, &cookies.remove(what));

@@ -3,6 +3,7 @@
 mod address;
 mod answer;
 mod authorize;
+mod consent;
 mod cookies;
 mod cors;
 mod discovery;
@@ -59,6 +60,7 @@ pub fn router<A: Adapters>(state: HttpState<A>) -> Router {
             .route("/jwks", get(discovery::jwks::<A>))
             .route("/authorize", get(authorize::by_query::<A>).post(authorize::by_form::<A>))
             .route("/login", post(authorize::login::<A>).get(pages::post_only))
+            .route("/consent", post(consent::decide::<A>).get(pages::post_only))
             .route("/token", post(token::token::<A>).options(cors::preflight))
             .route("/userinfo", get(userinfo::by_header::<A>).post(userinfo::by_form::<A>).options(cors::preflight))
             .route("/introspect", post(tokens_about::introspect::<A>))

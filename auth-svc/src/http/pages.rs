@@ -28,6 +28,18 @@ pub(super) struct LoginPage<'a> {
     pub(super) problem: &'a str,
 }
 
+/// The page that asks whether an application may know the user.
+#[derive(Template)]
+#[template(path = "consent.html")]
+pub(super) struct ConsentPage<'a> {
+    pub(super) language: Language,
+    pub(super) action: &'a str,
+    pub(super) interaction: &'a str,
+    pub(super) application: &'a str,
+    pub(super) login: &'a str,
+    pub(super) wishes: &'a [String],
+}
+
 /// The page that asks before it logs out.
 #[derive(Template)]
 #[template(path = "logout.html")]

@@ -148,6 +148,7 @@ impl Sessions for GrpcSessions {
             RevocationReason::ApplicationRemoved => pb::EndReason::ApplicationRemoved,
             RevocationReason::AccountDisabled => pb::EndReason::AccountDisabled,
             RevocationReason::CredentialChange => pb::EndReason::CredentialChange,
+            RevocationReason::ConsentWithdrawn => pb::EndReason::User,
         };
         let filter = pb::SessionFilter {
             tenant_id: order.tenant.clone(),

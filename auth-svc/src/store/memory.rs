@@ -1,5 +1,7 @@
 //! The directory in memory: for development, for tests, and the reference for what the ports mean.
 
+mod consents;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -11,6 +13,7 @@ use crate::{
     contract,
     domain::{
         application::Application,
+        consent::Consent,
         event::Event,
         grant::Grant,
         user::{Description, Login, User, UserChange, UserId},
@@ -34,6 +37,7 @@ struct Tables {
     tenants: BTreeMap<String, String>,
     applications: BTreeMap<String, Application>,
     users: BTreeMap<UserId, User>,
+    consents: BTreeMap<(UserId, String), Consent>,
     keys: Vec<StoredKey>,
     codes: HashMap<[u8; 32], Code>,
     /// With the time when each is due.
@@ -109,6 +113,7 @@ impl ApplicationStore for MemoryStore {
             return Ok(false);
         }
         let (tenant, application) = (application.tenant.clone(), application.id.clone());
+        tables.consents.retain(|(_, other), _| *other != application);
         tables.order(tenant, String::new(), application, RevocationReason::ApplicationRemoved);
         self.outbox.push([contract::message(event)]);
         Ok(true)

@@ -8,10 +8,10 @@ use svc_kit::{clock::Timestamp, entropy, secret};
 use crate::{
     app::{Adapters, Auth, oidc::sso::Arrival},
     domain::{
+        application::Application,
         authorize::AuthorizationRequest,
         event::What,
         grant::{CODE_LIFETIME, Grant},
-        user::UserId,
     },
     error::AuthError,
     ports::{GrantStore as _, SessionRef, Sessions as _, UserStore as _},
@@ -24,8 +24,22 @@ pub struct SignedIn {
     pub session: pb::Session,
     /// Its token, the new value of the cookie.
     pub token: SecretString,
-    /// The code for the application; `None` when it asked for another user.
-    pub code: Option<String>,
+    /// What the application's request comes to.
+    pub answer: Answer,
+}
+
+/// What a request comes to in a browser that has an SSO session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The code for the application.
+    Code(String),
+    /// The user must sign in: nobody did whom the application asks for, or too long ago.
+    SignIn,
+    /// The user must be asked first whether the application may know them.
+    Consent {
+        /// What the user signs in with.
+        login: String,
+    },
 }
 
 /// What the sign-in form says.
@@ -69,26 +83,26 @@ impl<A: Adapters> Auth<A> {
         Ok(session.filter(is_sso))
     }
 
-    /// Answers a request from an SSO session, without asking anybody; `None` when the user must sign in.
+    /// Answers a request from an SSO session, without asking anybody.
     ///
     /// # Errors
     /// A failure.
     pub async fn authorize_silently(
         &self,
         request: &AuthorizationRequest,
+        application: &Application,
         sso: &pb::Session,
-    ) -> Result<Option<String>, AuthError> {
+    ) -> Result<Answer, AuthError> {
         let authenticated_at = authenticated_at(sso);
         let is_meant = self.is_hinted(&sso.tenant_id, request, &sso.user_id);
         if !is_meant || !request.accepts(authenticated_at, self.clock.now()) {
-            return Ok(None);
+            return Ok(Answer::SignIn);
         }
-        let user = match UserId::parse(&sso.user_id) {
-            Ok(id) => self.store.user(&id).await?,
-            Err(_) => None,
-        };
-        let Some(user) = user.filter(|user| !user.is_disabled) else { return Ok(None) };
-        self.issue_code(request, sso, user.epoch).await.map(Some)
+        let Some(user) = self.user_of(sso).await? else { return Ok(Answer::SignIn) };
+        if self.must_ask(request, application, &user.id).await? {
+            return Ok(Answer::Consent { login: user.login.as_str().to_owned() });
+        }
+        self.issue_code(request, sso, user.epoch).await.map(Answer::Code)
     }
 
     /// Signs a user in at the hosted page. The value that the cookie had dies.
@@ -97,12 +111,13 @@ impl<A: Adapters> Auth<A> {
     /// [`AuthError::CredentialsRefused`], or a failure.
     pub async fn sign_in(
         &self,
-        tenant: &str,
         request: &AuthorizationRequest,
+        application: &Application,
         credentials: Credentials,
         previous: Option<&str>,
     ) -> Result<SignedIn, AuthError> {
-        let Credentials { login, password, keep_signed_in, user_agent, address } = credentials;
+let Credentials { login, password, keep_signed_in, user_agent, address } = credentials;
+        let tenant = application.tenant.as_str();
         let user = self.authenticate(tenant, &request.client_id, &login, password, &address).await?;
         let (session, token) = self.enter(&user, Arrival { user_agent, keep_signed_in }, previous).await?;
         let what = What::LoginSuccess {
@@ -112,14 +127,17 @@ impl<A: Adapters> Auth<A> {
         };
         self.store.tell(&self.event(tenant, "", what)).await?;
         // Somebody signed in, but nobody whom the application asked for (OpenID Connect Core 1.0 §3.1.2.1).
-        let code = match self.is_hinted(tenant, request, user.id.as_str()) {
-            true => Some(self.issue_code(request, &session, user.epoch).await?),
-            false => None,
+        let answer = if !self.is_hinted(tenant, request, user.id.as_str()) {
+            Answer::SignIn
+        } else if self.must_ask(request, application, &user.id).await? {
+            Answer::Consent { login: user.login.as_str().to_owned() }
+        } else {
+            Answer::Code(self.issue_code(request, &session, user.epoch).await?)
         };
-        Ok(SignedIn { session, token, code })
+        Ok(SignedIn { session, token, answer })
     }
 
-    async fn issue_code(
+    pub(super) async fn issue_code(
         &self,
         request: &AuthorizationRequest,
         sso: &pb::Session,

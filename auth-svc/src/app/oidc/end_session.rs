@@ -3,7 +3,7 @@
 use proto::session::v1 as pb;
 
 use crate::{
-    app::{Adapters, Auth, tokens::IdClaims},
+    app::{Adapters, Auth, oidc::participants::Leave, tokens::IdClaims},
     domain::authorize::Parameters,
     error::AuthError,
     ports::{ApplicationStore as _, SessionRef, Sessions as _, SessionsError},
@@ -14,6 +14,8 @@ use crate::{
 pub struct LogoutPlan {
     /// Whether the user must confirm: nobody proved that the user is meant.
     pub must_confirm: bool,
+    /// The application that asks; empty when none proved that it does.
+    pub asking: String,
     /// Where to go afterwards; `None` shows our own page.
     pub redirect: Option<String>,
 }
@@ -63,7 +65,21 @@ impl<A: Adapters> Auth<A> {
             (Some(_), None) => true,
             (Some(sso), Some(hint)) => !self.is_meant(sso, hint).await?,
         };
-        Ok(Ok(LogoutPlan { must_confirm, redirect }))
+        let asking = hint.map(|hint| hint.aud).unwrap_or_default();
+        Ok(Ok(LogoutPlan { must_confirm, asking, redirect }))
+    }
+
+    /// How far a logout goes that `asking` asks for.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    pub async fn leave_of(&self, tenant: &str, asking: String) -> Result<Leave, AuthError> {
+        let application = match asking.as_str() {
+            "" => None,
+            id => self.store.application(id).await?.filter(|found| found.tenant == tenant),
+        };
+        let reach = application.map(|found| found.settings.logout_reach).unwrap_or_default();
+        Ok(Leave { asking, reach })
     }
 
     /// Says whether an ID token was issued under this SSO session. One from an earlier sign-in of the same user proves

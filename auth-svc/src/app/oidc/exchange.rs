@@ -61,7 +61,7 @@ impl<A: Adapters> Auth<A> {
             TakenCode::Good(grant) => grant,
             TakenCode::Unknown => return Err(ExchangeError::InvalidGrant("the code is unknown or too old")),
             TakenCode::Spent(session) => {
-                self.end_session_of_spent_code(&session).await?;
+                self.end_session_of_code(&session).await?;
                 return Err(ExchangeError::InvalidGrant("the code was used before"));
             }
         };
@@ -88,6 +88,10 @@ impl<A: Adapters> Auth<A> {
             Err(error) => return Err(error.into()),
         };
         self.store.code_led_to(hash, &session.id).await?;
+        if !self.is_agreed(&grant, application).await? {
+            self.end_session_of_code(&session.id).await?;
+            return Err(ExchangeError::InvalidGrant("the user does not agree any more"));
+        }
         // The sid of an application-managed application is the SSO session: what it will be told of when that ends.
         let session = match kind {
             pb::SessionKind::Participant => pb::Session { id: grant.sso_session.clone(), ..session },
@@ -96,7 +100,7 @@ impl<A: Adapters> Auth<A> {
         Ok(self.tokens_for(application, &session, token.expose_secret().to_owned(), &grant.nonce)?)
     }
 
-    async fn end_session_of_spent_code(&self, session: &str) -> Result<(), ExchangeError> {
+    async fn end_session_of_code(&self, session: &str) -> Result<(), ExchangeError> {
         if session.is_empty() {
             return Ok(());
         }

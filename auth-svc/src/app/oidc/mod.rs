@@ -2,6 +2,7 @@
 
 pub mod authorize;
 pub mod client;
+pub mod consent;
 pub mod end_session;
 pub mod exchange;
 pub mod logout_token;

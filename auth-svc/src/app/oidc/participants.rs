@@ -11,28 +11,69 @@ use url::Url;
 
 use crate::{
     app::{Adapters, Auth},
+    domain::settings::LogoutReach,
     error::AuthError,
-    ports::{ApplicationStore as _, Sessions as _},
+    ports::{ApplicationStore as _, SessionRef, Sessions as _, SessionsError},
 };
 
 /// Most applications that a browser is made to open at once.
 const FRAMES_MAX: usize = 32;
 
+/// Who asks for a logout, and how far it goes.
+#[derive(Clone, Debug, Default)]
+pub struct Leave {
+    /// The application that asks; empty when the user asks here.
+    pub asking: String,
+    /// Whom else it takes along.
+    pub reach: LogoutReach,
+}
+
+/// A session that ends with an SSO session, and whom to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Ending {
+    session: String,
+    application: String,
+    /// The `sid` that the application knows.
+    sid: String,
+    /// Whether it would live on if nobody ended it by name.
+    is_kept: bool,
+}
+
 impl<A: Adapters> Auth<A> {
-    /// Returns the addresses that a browser must open to tell those whose sessions end with this SSO session. Asked before
-    /// it ends.
+    /// Ends an SSO session: first the sessions that the logout takes along although they would live on, then the SSO
+    /// session and those that end with it. Whoever is interrupted in between is signed in still and can ask again.
+    ///
+    /// Returns the addresses that the browser must open to tell those whose sessions end.
     ///
     /// # Errors
     /// session-svc or the store is away.
-    pub async fn front_channel(&self, sso: &pb::Session) -> Result<Vec<Url>, AuthError> {
-        let issuer = self.settings.issuer(&sso.tenant_id);
+    pub async fn leave(&self, sso: &pb::Session, leave: &Leave) -> Result<Vec<Url>, AuthError> {
+        let ending = ending(sso, leave, self.sessions.children(sso).await?);
+        let addresses = self.front_channel(&sso.tenant_id, &ending).await?;
+        for kept in ending.iter().filter(|ending| ending.is_kept) {
+            match self.sessions.revoke(SessionRef::Id(&kept.session), pb::EndReason::Logout).await {
+                Ok(_) | Err(SessionsError::NotFound) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.end_sso_session(sso).await?;
+        Ok(addresses)
+    }
+
+    async fn front_channel(&self, tenant: &str, ending: &[Ending]) -> Result<Vec<Url>, AuthError> {
+        let issuer = self.settings.issuer(tenant);
+        // Each application once, with the newest sid that it knows; those that come later are older.
+        let mut newest = BTreeMap::new();
+        for ending in ending {
+            newest.entry(&ending.application).or_insert(&ending.sid);
+        }
         let mut addresses = Vec::new();
-        for (application, sid) in ending(sso, self.sessions.children(sso).await?) {
-            let application = self.store.application(&application).await?;
+        for (application, sid) in newest {
+            let application = self.store.application(application).await?;
             let target = application.map(|found| found.settings.frontchannel_logout.uri).unwrap_or_default();
             let Ok(mut url) = Url::parse(&target) else { continue };
             // Both or neither (§3): with both, nobody can be logged out by a page that only knows the address.
-            url.query_pairs_mut().append_pair("iss", &issuer).append_pair("sid", &sid);
+            url.query_pairs_mut().append_pair("iss", &issuer).append_pair("sid", sid);
             addresses.push(url);
         }
         addresses.truncate(FRAMES_MAX);
@@ -40,18 +81,18 @@ impl<A: Adapters> Auth<A> {
     }
 }
 
-/// The applications whose sessions end with the SSO session, each with the newest `sid` that it knows.
-fn ending(sso: &pb::Session, children: Vec<pb::Session>) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
+/// The sessions that end, newest first as they came.
+fn ending(sso: &pb::Session, leave: &Leave, children: Vec<pb::Session>) -> Vec<Ending> {
+    let mut found = Vec::new();
     for child in children {
-        let sid = match child.kind() {
-            // An application that keeps its own sessions knows ours by the SSO session.
-            pb::SessionKind::Participant => sso.id.clone(),
-            _ if child.on_parent_end() == pb::OnParentEnd::Keep => continue,
-            _ => child.id,
-        };
-        // Newest first: a later one is older.
-        found.entry(child.application_id).or_insert(sid);
+        let is_record = child.kind() == pb::SessionKind::Participant;
+        let is_kept = child.on_parent_end() == pb::OnParentEnd::Keep;
+        if is_kept && !is_record && !leave.reach.includes(&leave.asking, &child.application_id) {
+            continue;
+        }
+        // An application that keeps its own sessions knows ours by the SSO session.
+        let sid = if is_record { sso.id.clone() } else { child.id.clone() };
+        found.push(Ending { session: child.id, application: child.application_id, sid, is_kept });
     }
     found
 }
@@ -71,20 +112,31 @@ mod tests {
     }
 
     #[test]
-    fn each_application_whose_session_ends_is_told_once_by_the_sid_it_knows() {
+    fn who_lives_on_ends_only_when_the_logout_takes_it_along() {
         use pb::{
             OnParentEnd::{Keep, Revoke},
             SessionKind::{Application, Participant},
         };
         let sso = pb::Session { id: "sess_sso".to_owned(), ..pb::Session::default() };
-        let children = vec![
-            child("sess_new", "web", Application, Revoke),
-            child("sess_old", "web", Application, Revoke),
-            child("sess_kept", "mobile", Application, Keep),
-            child("sess_record", "managed", Participant, Revoke),
+        let children = [
+            child("sess_web", "web", Application, Revoke),
+            child("sess_kept", "kept", Application, Keep),
+            child("sess_mobile", "mobile", Application, Keep),
+            child("sess_record", "managed", Participant, Keep),
         ];
-        let expected = [("managed", "sess_sso"), ("web", "sess_new")];
-        let expected = expected.map(|(application, sid)| (application.to_owned(), sid.to_owned()));
-        assert_eq!(ending(&sso, children), BTreeMap::from(expected));
+        let listed = LogoutReach::Listed(vec!["mobile".to_owned()]);
+        for (asking, reach, expected) in [
+            ("", LogoutReach::Own, "sess_web sess_sso"),
+            ("web", LogoutReach::Own, "sess_web sess_sso"),
+            ("kept", LogoutReach::Own, "sess_web sess_kept sess_sso"),
+            ("web", listed.clone(), "sess_web sess_mobile sess_sso"),
+            ("kept", listed, "sess_web sess_kept sess_mobile sess_sso"),
+            ("web", LogoutReach::All, "sess_web sess_kept sess_mobile sess_sso"),
+        ] {
+            let leave = Leave { asking: asking.to_owned(), reach };
+            let told: Vec<String> =
+                ending(&sso, &leave, children.to_vec()).into_iter().map(|ending| ending.sid).collect();
+            assert_eq!(told.join(" "), expected, "{leave:?}");
+        }
     }
 }

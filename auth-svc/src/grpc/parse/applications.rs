@@ -8,7 +8,7 @@ use super::{NAME_BYTES_MAX, Parsed, field, scopes, tenant, text};
 use crate::{
     domain::{
         application::{Application, Client, SecretHash, is_client_id, is_redirect_uri},
-        settings::{ClientSettings, LogoutTarget, is_origin, is_resource, jwks_problem},
+        settings::{ClientSettings, LogoutReach, LogoutTarget, is_origin, is_resource, jwks_problem},
     },
     grpc::message,
 };
@@ -63,6 +63,8 @@ fn overlay(to: &mut pb::Application, from: &pb::Application, path: &str) -> Pars
         "pkce" => to.pkce = from.pkce,
         "cors_origins" => to.cors_origins.clone_from(&from.cors_origins),
         "allowed_resources" => to.allowed_resources.clone_from(&from.allowed_resources),
+        "logout_reach" => to.logout_reach = from.logout_reach,
+        "logout_application_ids" => to.logout_application_ids.clone_from(&from.logout_application_ids),
         _ => return Err(field("update_mask", "names a field that an application does not have or that cannot change")),
     }
     Ok(())
@@ -165,7 +167,24 @@ fn settings(application: &pb::Application, client: &Client) -> Parsed<ClientSett
             is_resource,
             "must be absolute addresses without fragment",
         )?,
+        logout_reach: logout_reach(application)?,
     })
+}
+
+fn logout_reach(application: &pb::Application) -> Parsed<LogoutReach> {
+    let path = "application.logout_application_ids";
+    let listed = application.logout_application_ids.clone();
+    let listed = values(path, listed, is_client_id, "must be ids of applications")?;
+    match (pb::LogoutReach::try_from(application.logout_reach), listed.is_empty()) {
+        (Ok(pb::LogoutReach::Unspecified | pb::LogoutReach::Own), true) => Ok(LogoutReach::Own),
+        (Ok(pb::LogoutReach::All), true) => Ok(LogoutReach::All),
+        (Ok(pb::LogoutReach::Listed), false) => Ok(LogoutReach::Listed(listed)),
+        (Ok(pb::LogoutReach::Listed), true) => {
+            Err(field("application.logout_reach", "must not be LISTED without logout_application_ids"))
+        }
+        (Ok(_), false) => Err(field(path, "must be empty unless logout_reach is LISTED")),
+        (Err(_), _) => Err(field("application.logout_reach", "must be OWN, LISTED or ALL")),
+    }
 }
 
 fn values(path: &str, values: Vec<String>, is_good: fn(&str) -> bool, rule: &str) -> Parsed<Vec<String>> {

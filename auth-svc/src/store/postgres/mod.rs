@@ -1,6 +1,7 @@
 //! The directory in PostgreSQL. A change, its event and what must follow from it are one transaction.
 
 mod applications;
+mod consents;
 mod grants;
 mod revocations;
 mod users;

@@ -9,14 +9,19 @@ use crate::{
     store::REVOCATIONS_MAX,
 };
 
-const REASONS: [RevocationReason; 3] =
-    [RevocationReason::AccountDisabled, RevocationReason::CredentialChange, RevocationReason::ApplicationRemoved];
+const REASONS: [RevocationReason; 4] = [
+    RevocationReason::AccountDisabled,
+    RevocationReason::CredentialChange,
+    RevocationReason::ApplicationRemoved,
+    RevocationReason::ConsentWithdrawn,
+];
 
 fn name(reason: RevocationReason) -> &'static str {
     match reason {
         RevocationReason::AccountDisabled => "ACCOUNT_DISABLED",
         RevocationReason::CredentialChange => "CREDENTIAL_CHANGE",
         RevocationReason::ApplicationRemoved => "APPLICATION_REMOVED",
+        RevocationReason::ConsentWithdrawn => "CONSENT_WITHDRAWN",
     }
 }
 

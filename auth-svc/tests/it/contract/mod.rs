@@ -1,6 +1,7 @@
 //! The contract of the store, kept by memory and by PostgreSQL alike.
 
 mod applications;
+mod consents;
 mod grants;
 mod users;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proto::auth::v1::{
     Application, ClientAuthentication, ClientType, CreateApplicationRequest, CreateApplicationResponse,
-    DeleteApplicationRequest, GetApplicationRequest, ListApplicationsRequest, LoginRequest, PkceRequirement,
-    RefreshRequest, RotateClientSecretRequest, UpdateApplicationRequest,
+    DeleteApplicationRequest, GetApplicationRequest, ListApplicationsRequest, LoginRequest, LogoutReach,
+    PkceRequirement, RefreshRequest, RotateClientSecretRequest, UpdateApplicationRequest,
 };
 use proto::{event::v1::event::Data, session::v1::EndReason};
 use tonic::{Code, Status};
@@ -65,6 +65,7 @@ async fn an_application_is_created_read_listed_changed_and_deleted(service: &Ser
         session_mode: 1,
         client_authentication: ClientAuthentication::ClientSecret.into(),
         pkce: PkceRequirement::Required.into(),
+        logout_reach: LogoutReach::Own.into(),
         ..shop()
     };
     assert_eq!(made, expected);
@@ -76,15 +77,19 @@ async fn an_application_is_created_read_listed_changed_and_deleted(service: &Ser
         id: "shop".to_owned(),
         name: "Better".to_owned(),
         pkce: PkceRequirement::Optional.into(),
+        logout_reach: LogoutReach::Listed.into(),
+        logout_application_ids: vec!["other".to_owned()],
         ..Application::default()
     };
     let mut client = service.applications(OPERATOR_KEY);
-    let fields = ["name", "pkce", "cors_origins"];
+    let fields = ["name", "pkce", "cors_origins", "logout_reach", "logout_application_ids"];
     let changed = client.update_application(update(new, &fields)).await.unwrap().into_inner().application.unwrap();
     let expected = Application {
         name: "Better".to_owned(),
         pkce: PkceRequirement::Optional.into(),
         cors_origins: vec![],
+        logout_reach: LogoutReach::Listed.into(),
+        logout_application_ids: vec!["other".to_owned()],
         ..expected
     };
     assert_eq!(changed, expected);
@@ -184,6 +189,9 @@ fn wrong() -> Vec<(&'static str, Application)> {
         ("pkce", Application { pkce: 9, ..shop() }),
         ("pkce", Application { pkce: 2, client_type: 2, ..shop() }),
         ("cors_origins", Application { cors_origins: vec!["https://a.example/".to_owned()], ..shop() }),
+        ("logout_reach", Application { logout_reach: 9, ..shop() }),
+        ("logout_reach", Application { logout_reach: 2, ..shop() }),
+        ("logout_application_ids", Application { logout_application_ids: vec!["other".to_owned()], ..shop() }),
         ("allowed_resources", Application { allowed_resources: vec!["api".to_owned()], ..shop() }),
     ]
 }

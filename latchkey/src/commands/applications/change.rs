@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use proto::auth::v1::{
-    Application, ClientAuthentication, ClientType, CreateApplicationRequest, CreateApplicationResponse,
+    Application, ClientAuthentication, ClientType, CreateApplicationRequest, CreateApplicationResponse, LogoutReach,
     PkceRequirement, RotateClientSecretRequest, RotateClientSecretResponse, SessionMode, UpdateApplicationRequest,
 };
 
@@ -67,6 +67,12 @@ struct SettingsArgs {
     /// Where logout tokens are posted; '' for none.
     #[arg(long, value_name = "URI")]
     backchannel_logout_uri: Option<String>,
+    /// How far a logout that it asks for goes, beyond the SSO session and what ends with it.
+    #[arg(long, value_enum, conflicts_with = "logout_applications")]
+    logout_reach: Option<Reach>,
+    /// Application whose sessions end too when it asks for a logout; may be repeated.
+    #[arg(long = "logout-application", value_name = "ID")]
+    logout_applications: Option<Vec<String>>,
     /// File with its public keys, a JWK set.
     #[arg(long, value_name = "FILE")]
     jwks: Option<PathBuf>,
@@ -82,6 +88,14 @@ struct SettingsArgs {
     /// Resource that it may ask access tokens for; may be repeated.
     #[arg(long = "resource", value_name = "URI")]
     allowed_resources: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Reach {
+    /// Its own session.
+    Own,
+    /// The sessions of all applications that were opened with the SSO session.
+    All,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -149,6 +163,17 @@ impl SettingsArgs {
         list(self.service_scopes, &mut application.service_scopes, "service_scopes");
         list(self.cors_origins, &mut application.cors_origins, "cors_origins");
         list(self.allowed_resources, &mut application.allowed_resources, "allowed_resources");
+        let reach = match (self.logout_reach, &self.logout_applications) {
+            (None, None) => None,
+            (Some(Reach::Own), _) => Some(LogoutReach::Own),
+            (Some(Reach::All), _) => Some(LogoutReach::All),
+            (None, Some(_)) => Some(LogoutReach::Listed),
+        };
+        if let Some(reach) = reach {
+            application.logout_reach = reach.into();
+            application.logout_application_ids = self.logout_applications.unwrap_or_default();
+            paths.extend(["logout_reach", "logout_application_ids"].map(str::to_owned));
+        }
         if let Some(consent) = self.consent {
             application.consent_required = consent;
             paths.push("consent_required".to_owned());

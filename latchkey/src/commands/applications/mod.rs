@@ -63,6 +63,7 @@ const FIELDS: &[Column<Application>] = &[
     ("old secret until", |application, now| moment(application.old_secret_expires_at.as_ref(), now)),
     ("pkce", |application, _| word(application.pkce().as_str_name(), "PKCE_REQUIREMENT_")),
     ("consent", |application, _| if application.consent_required { "asked" } else { "not asked" }.to_owned()),
+    ("logout reach", |application, _| logout_reach(application)),
     ("front-channel logout", |application, _| application.frontchannel_logout_uri.clone()),
     ("back-channel logout", |application, _| application.backchannel_logout_uri.clone()),
     ("cors origins", |application, _| application.cors_origins.join(" ")),
@@ -75,6 +76,15 @@ fn client_type(application: &Application) -> String {
 
 fn authentication(application: &Application) -> String {
     word(application.client_authentication().as_str_name(), "CLIENT_AUTHENTICATION_").replace('_', "-")
+}
+
+fn logout_reach(application: &Application) -> String {
+    let reach = word(application.logout_reach().as_str_name(), "LOGOUT_REACH_");
+    if application.logout_application_ids.is_empty() {
+        reach
+    } else {
+        format!("{reach}: {}", application.logout_application_ids.join(" "))
+    }
 }
 
 fn session_mode(application: &Application) -> String {

@@ -1,6 +1,7 @@
 //! `latchkey users`: who may sign in.
 
 mod change;
+mod consents;
 mod resolve;
 mod show;
 
@@ -36,6 +37,10 @@ pub enum UsersCommand {
     Delete(UserArgs),
     /// Sets a password; every session of the user ends.
     SetPassword(change::SetPasswordArgs),
+    /// Lists what a user agreed that applications get to know.
+    Consents(consents::ConsentsArgs),
+    /// Withdraws a user's consent; their sessions in the application end.
+    WithdrawConsent(consents::WithdrawArgs),
 }
 
 /// Names a user.
@@ -55,6 +60,8 @@ pub(super) async fn run(command: UsersCommand, connection: &Connection, output: 
         UsersCommand::Update(args) => change::update(args, connection, output).await,
         UsersCommand::Delete(args) => change::delete(args, connection, output).await,
         UsersCommand::SetPassword(args) => change::set_password(args, connection, output).await,
+        UsersCommand::Consents(args) => consents::list(args, connection, output).await,
+        UsersCommand::WithdrawConsent(args) => consents::withdraw(args, connection, output).await,
     }
 }
 

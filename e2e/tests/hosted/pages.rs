@@ -6,7 +6,7 @@ use reqwest::{
 };
 use url::Url;
 
-use crate::support::{REDIRECT, Stack, cookie_of};
+use crate::support::{REDIRECT, Stack, cookie_of, field_of};
 
 const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'";
 
@@ -80,6 +80,7 @@ async fn every_page_has_its_headers() {
         (stack.at("/authorize"), StatusCode::BAD_REQUEST),
         (stack.at("/login"), StatusCode::METHOD_NOT_ALLOWED),
         (stack.at("/logout"), StatusCode::OK),
+        (stack.at("/consent"), StatusCode::METHOD_NOT_ALLOWED),
         (stack.at("/logout/confirm"), StatusCode::METHOD_NOT_ALLOWED),
         (stack.at("/nothing"), StatusCode::NOT_FOUND),
         (stack.at("/t/nobody/authorize"), StatusCode::NOT_FOUND),
@@ -108,7 +109,7 @@ async fn sign_in_form_from_elsewhere_is_refused_and_says_why() {
     let page = stack.get(&stack.authorize(&[]), "").await;
     let cookie = cookie_of(&page, "interaction").unwrap();
     let html = page.text().await.unwrap();
-    let field = html.split("name=\"interaction\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let field = field_of(&html).to_owned();
     let form =
         [("interaction", field.as_str()), ("login", "ada@example.com"), ("password", "correct horse battery staple")];
     let post = || stack.http.post(stack.at("/login")).form(&form);

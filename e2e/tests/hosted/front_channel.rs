@@ -4,7 +4,7 @@ use reqwest::{Response, StatusCode, header};
 use serde_json::Value;
 use url::Url;
 
-use crate::support::{Stack, id_token};
+use crate::support::{Stack, claim, id_token};
 
 fn policy(response: &Response) -> String {
     response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned()
@@ -14,14 +14,6 @@ fn policy(response: &Response) -> String {
 fn frames(html: &str) -> Vec<Url> {
     let sources = html.split("<iframe").skip(1).map(|frame| frame.split("src=\"").nth(1).unwrap());
     sources.map(|rest| Url::parse(&rest.split('"').next().unwrap().replace("&#38;", "&")).unwrap()).collect()
-}
-
-/// A claim of an ID token, unverified: what a browser's application would look up.
-fn claim(tokens: &Value, name: &str) -> String {
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-    let payload = tokens["id_token"].as_str().unwrap().split('.').nth(1).unwrap();
-    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
-    claims[name].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]

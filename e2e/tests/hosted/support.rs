@@ -1,5 +1,6 @@
 //! The development server, and a browser and an application of a few lines in front of it.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use latchkey::dev::{self, DevOptions, DevServer, Ports, Seed};
 use reqwest::{Client, Response, StatusCode, header, redirect::Policy};
 use serde_json::Value;
@@ -24,7 +25,13 @@ pub struct SignedIn {
 
 impl Stack {
     pub async fn start() -> Self {
-        let server = dev::start(DevOptions::new(Ports::free(), Seed::parse(SEED).unwrap())).await.unwrap();
+        Self::start_with("").await
+    }
+
+    /// Starts with more applications.
+    pub async fn start_with(seed: &str) -> Self {
+        let seed = Seed::parse(&format!("{SEED}\n{seed}")).unwrap();
+        let server = dev::start(DevOptions::new(Ports::free(), seed)).await.unwrap();
         Self { server, http: Client::builder().redirect(Policy::none()).build().unwrap() }
     }
 
@@ -37,8 +44,15 @@ impl Stack {
     }
 
     pub fn authorize(&self, extra: &[(&str, &str)]) -> String {
+        self.authorize_for("demo-web", extra)
+    }
+
+    /// Where an application sends a browser; what is given replaces what is usual.
+    pub fn authorize_for(&self, application: &str, extra: &[(&str, &str)]) -> String {
         let mut url = Url::parse(&self.at("/authorize")).unwrap();
-        url.query_pairs_mut().extend_pairs(authorization()).extend_pairs(extra);
+        let is_replaced = |name: &str| name == "client_id" || extra.iter().any(|(other, _)| *other == name);
+        let usual = authorization().into_iter().filter(|(name, _)| !is_replaced(name));
+        url.query_pairs_mut().extend_pairs(usual).append_pair("client_id", application).extend_pairs(extra);
         url.into()
     }
 
@@ -56,24 +70,28 @@ impl Stack {
         let page = self.get(&self.authorize(&[("prompt", "login")]), cookie).await;
         let binding = format!("{}; {cookie}", cookie_of(&page, "interaction").unwrap());
         let html = page.text().await.unwrap();
-        let field = html.split("name=\"interaction\" value=\"").nth(1).unwrap().split('"').next().unwrap();
-        let form = [("interaction", field), ("login", login), ("password", password)];
+        let form = [("interaction", field_of(&html)), ("login", login), ("password", password)];
         let sent = self.http.post(self.at("/login")).header(header::COOKIE, binding).form(&form).send().await.unwrap();
         let cookie = cookie_of(&sent, "sso").unwrap();
         let code = query(&location(&sent), "code").unwrap();
-        let exchange = [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", REDIRECT)];
-        let request = self.http.post(self.at("/token")).basic_auth("demo-web", Some("demo-web-secret"));
-        let tokens = request.form(&exchange).send().await.unwrap().json().await.unwrap();
+        let tokens = self.exchange("demo-web", &code).await;
         SignedIn { cookie, tokens }
     }
 
     /// Signs in to another application without asking; returns its tokens.
     pub async fn open(&self, application: &str, cookie: &str) -> Value {
-        let mut url = Url::parse(&self.at("/authorize")).unwrap();
-        let others = authorization().into_iter().filter(|(name, _)| *name != "client_id");
-        url.query_pairs_mut().extend_pairs(others).append_pair("client_id", application);
-        let code = query(&location(&self.get(url.as_str(), cookie).await), "code").unwrap();
-        let exchange = [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", REDIRECT)];
+        let answer = self.get(&self.authorize_for(application, &[]), cookie).await;
+        self.exchange(application, &query(&location(&answer), "code").unwrap()).await
+    }
+
+    /// What an application gets for a code.
+    pub async fn exchange(&self, application: &str, code: &str) -> Value {
+        self.exchange_at(application, code, REDIRECT).await
+    }
+
+    /// What an application gets for a code that was sent to another address of it.
+    pub async fn exchange_at(&self, application: &str, code: &str, redirect_uri: &str) -> Value {
+        let exchange = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)];
         let request = self.http.post(self.at("/token")).basic_auth(application, Some(format!("{application}-secret")));
         request.form(&exchange).send().await.unwrap().json().await.unwrap()
     }
@@ -132,4 +150,16 @@ pub fn cookie_of(response: &Response, what: &str) -> Option<String> {
 
 pub fn id_token(signed_in: &SignedIn) -> &str {
     signed_in.tokens["id_token"].as_str().unwrap()
+}
+
+/// What a page's form carries.
+pub fn field_of(html: &str) -> &str {
+    html.split("name=\"interaction\" value=\"").nth(1).unwrap().split('"').next().unwrap()
+}
+
+/// A claim of an ID token, unverified: what a browser's application would look up.
+pub fn claim(tokens: &Value, name: &str) -> String {
+    let payload = tokens["id_token"].as_str().unwrap().split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+    claims[name].as_str().unwrap().to_owned()
 }

@@ -1,0 +1,15 @@
+//! The hosted pages: signing in, agreeing, signing out, and what must do none of these. Over the development server, by
+//! plain HTTP and gRPC.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod consent;
+mod cross_site;
+mod front_channel;
+mod heavy;
+mod matrix;
+mod pages;
+mod rp_initiated;
+mod sso;
+mod support;
+mod tokens;

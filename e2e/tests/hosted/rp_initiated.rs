@@ -1,0 +1,149 @@
+//! `oidcc-rp-initiated-logout-certification-test-plan`, in our own words: one test a module.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use reqwest::{Response, StatusCode, header};
+use serde_json::Value;
+use url::Url;
+
+use crate::support::{AFTER, SignedIn, Stack, cookie_of, field_of, id_token, location};
+
+/// The longest state that the suite sends.
+const STATE: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_~.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+async fn started() -> (Stack, SignedIn) {
+    let stack = Stack::start().await;
+    let signed_in = stack.sign_in().await;
+    (stack, signed_in)
+}
+
+async fn log_out(stack: &Stack, cookie: &str, parameters: &[(&str, &str)]) -> Response {
+    let mut url = Url::parse(&stack.at("/logout")).unwrap();
+    url.query_pairs_mut().extend_pairs(parameters);
+    stack.get(url.as_str(), cookie).await
+}
+
+/// The request is refused on a page, and nothing ended.
+async fn is_refused(stack: Stack, signed_in: &SignedIn, parameters: &[(&str, &str)]) {
+    let answer = log_out(&stack, &signed_in.cookie, parameters).await;
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert!(answer.headers().get(header::LOCATION).is_none() && cookie_of(&answer, "sso").is_none());
+    assert!(answer.text().await.unwrap().contains("This sign-out link does not work"));
+    assert!(stack.is_signed_in(&signed_in.cookie).await);
+    stack.stop().await;
+}
+
+/// The page that says so is shown, and the user is signed out.
+async fn says_signed_out(stack: Stack, signed_in: &SignedIn, answer: Response) {
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(cookie_of(&answer, "sso").as_deref(), Some("lk_sso_default="));
+    assert!(answer.text().await.unwrap().contains("You are signed out"));
+    assert!(!stack.is_signed_in(&signed_in.cookie).await);
+    stack.stop().await;
+}
+
+/// Somebody without a hint is asked, and says yes.
+async fn confirmed(stack: &Stack, cookie: &str, parameters: &[(&str, &str)]) -> Response {
+    let page = log_out(stack, cookie, parameters).await;
+    assert_eq!(page.status(), StatusCode::OK);
+    let cookies = format!("{cookie}; {}", cookie_of(&page, "interaction").unwrap());
+    let html = page.text().await.unwrap();
+    assert!(html.contains("id=\"logout-confirm\""), "{html}");
+    assert!(stack.is_signed_in(cookie).await, "not before the answer");
+    let form = [("interaction", field_of(&html))];
+    stack.http.post(stack.at("/logout/confirm")).header(header::COOKIE, cookies).form(&form).send().await.unwrap()
+}
+
+#[tokio::test]
+async fn oidcc_rp_initiated_logout_discovery_endpoint_verification() {
+    let stack = Stack::start().await;
+    let document = stack.get(&stack.at("/.well-known/openid-configuration"), "").await;
+    let document: Value = document.json().await.unwrap();
+    assert_eq!(document["end_session_endpoint"], stack.at("/logout"));
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn oidcc_rp_initiated_logout() {
+    let (stack, signed_in) = started().await;
+    assert_eq!(STATE.len(), 128);
+    let hint = id_token(&signed_in);
+    let asked = [("id_token_hint", hint), ("post_logout_redirect_uri", AFTER), ("state", STATE)];
+    let answer = location(&log_out(&stack, &signed_in.cookie, &asked).await);
+    assert_eq!(answer.as_str(), format!("{AFTER}?state={STATE}").replace('~', "%7E"));
+    assert!(!stack.is_signed_in(&signed_in.cookie).await);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn oidcc_rp_initiated_logout_no_state() {
+    let (stack, signed_in) = started().await;
+    let asked = [("id_token_hint", id_token(&signed_in)), ("post_logout_redirect_uri", AFTER)];
+    assert_eq!(location(&log_out(&stack, &signed_in.cookie, &asked).await).as_str(), AFTER);
+    assert!(!stack.is_signed_in(&signed_in.cookie).await);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn oidcc_rp_initiated_logout_bad_post_logout_redirect_uri() {
+    let (stack, signed_in) = started().await;
+    let asked = [("id_token_hint", id_token(&signed_in)), ("post_logout_redirect_uri", "https://elsewhere.example/")];
+    is_refused(stack, &signed_in, &asked).await;
+}
+
+#[tokio::test]
+async fn oidcc_rp_initiated_logout_query_added_to_post_logout_redirect_uri() {
+    let (stack, signed_in) = started().await;
+    let uri = format!("{AFTER}?foo=bar");
+    is_refused(stack, &signed_in, &[("id_token_hint", id_token(&signed_in)), ("post_logout_redirect_uri", &uri)]).await;
+}
+
+#[tokio::test]
+async fn oidcc_rp_initiated_logout_modified_id_token_hint() {
+    let (stack, signed_in) = started().await;
+    let payload = id_token(&signed_in).split('.').nth(1).unwrap();
+    let unsigned = format!("{}.{payload}.", URL_SAFE_NO_PAD.encode(r#"{"typ":"JWT","alg":"none"}"#));
+    is_refused(stack, &signed_in, &[("id_token_hint", &unsigned), ("post_logout_redirect_uri", AFTER)]).await;
+}
+
+#[tokio::test]
+async fn oidcc_rp_initiated_logout_bad_id_token_hint() {
+    let (stack, signed_in) = started().await;
+    let (signed, signature) = id_token(&signed_in).rsplit_once('.').unwrap();
+    let mut bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    bytes[0] ^= 1;
+    let bad = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(bytes));
+    is_refused(stack, &signed_in, &[("id_token_hint", &bad), ("post_logout_redirect_uri", AFTER)]).await;
+}
+
+#[tokio::test]
+async fn oidcc_rp_initiated_logout_no_id_token_hint() {
+    let (stack, signed_in) = started().await;
+    is_refused(stack, &signed_in, &[("post_logout_redirect_uri", AFTER), ("client_id", "demo-web")]).await;
+}
+
+#[tokio::test]
+async fn oidcc_rp_initiated_logout_no_params() {
+    let (stack, signed_in) = started().await;
+    let answer = confirmed(&stack, &signed_in.cookie, &[]).await;
+    says_signed_out(stack, &signed_in, answer).await;
+}
+
+#[tokio::test]
+async fn oidcc_rp_initiated_logout_only_state() {
+    let (stack, signed_in) = started().await;
+    let answer = confirmed(&stack, &signed_in.cookie, &[("state", STATE)]).await;
+    says_signed_out(stack, &signed_in, answer).await;
+}
+
+#[tokio::test]
+async fn oidcc_rp_initiated_logout_no_post_logout_redirect_uri() {
+    let (stack, signed_in) = started().await;
+    let answer = log_out(&stack, &signed_in.cookie, &[("id_token_hint", id_token(&signed_in))]).await;
+    says_signed_out(stack, &signed_in, answer).await;
+}
+
+#[tokio::test]
+async fn client_id_that_is_not_the_hints_is_refused() {
+    let (stack, signed_in) = started().await;
+    is_refused(stack, &signed_in, &[("id_token_hint", id_token(&signed_in)), ("client_id", "demo-spa")]).await;
+}
