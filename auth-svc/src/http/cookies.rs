@@ -49,3 +49,40 @@ impl Cookies {
 pub(super) const SSO: &str = "sso";
 /// What binds a form to its browser.
 pub(super) const INTERACTION: &str = "interaction";
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderValue, header};
+
+    use super::*;
+
+    #[test]
+    fn over_https_no_other_site_can_set_our_cookies() {
+        let cookies = Cookies::new("https://id.example", "default");
+        let set = cookies.set(SSO, "value".to_owned(), None);
+        let parts: Vec<&str> = set.split("; ").collect();
+        assert_eq!(parts[0], "__Host-lk_sso_default=value");
+        for needed in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/"] {
+            assert!(parts.contains(&needed), "{set}");
+        }
+        // A domain would let sub-domains read and replace it; an age would outlive the browser.
+        assert!(!set.contains("Domain") && !set.contains("Max-Age"), "{set}");
+    }
+
+    #[test]
+    fn cookie_that_a_sibling_domain_could_set_is_not_read() {
+        let cookies = Cookies::new("https://id.example", "default");
+        let mut headers = HeaderMap::new();
+        let tossed = "lk_sso_default=theirs; __Secure-lk_sso_default=theirs; __host-lk_sso_default=theirs";
+        headers.insert(header::COOKIE, HeaderValue::from_static(tossed));
+        assert_eq!(cookies.get(&headers, SSO), None);
+    }
+
+    #[test]
+    fn tenants_on_one_host_have_cookies_of_their_own() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, HeaderValue::from_static("__Host-lk_sso_one=1; __Host-lk_sso_two=2"));
+        let value = |tenant| Cookies::new("https://id.example", tenant).get(&headers, SSO);
+        assert_eq!((value("one").as_deref(), value("two").as_deref(), value("three")), (Some("1"), Some("2"), None));
+    }
+}

@@ -12,4 +12,5 @@ mod pages;
 mod rp_initiated;
 mod sso;
 mod support;
+mod threats;
 mod tokens;
