@@ -1,7 +1,7 @@
 //! The hosted pages: signing in, agreeing, signing out, and what must do none of these. Over the development server, by
 //! plain HTTP and gRPC.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod consent;
 mod cross_site;

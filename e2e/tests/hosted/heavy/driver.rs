@@ -66,8 +66,12 @@ impl Browser {
             let _ = ports.next().map(|port| tell.send(port.trim_end_matches('.').to_owned()));
             ports.for_each(drop);
         });
-        let port = port.await.expect("chromedriver starts");
-        let mut browser = Self { driver, http: Client::new(), session: format!("http://127.0.0.1:{port}/session") };
+        let port = port.await.unwrap();
+        let mut browser = Self {
+            driver,
+            http: Client::builder().timeout(DEADLINE).build().unwrap(),
+            session: format!("http://127.0.0.1:{port}/session"),
+        };
         let scripts = if look.has_scripts { 1 } else { 2 };
         let size = format!("--window-size={},{}", look.width, look.height);
         let options = json!({
