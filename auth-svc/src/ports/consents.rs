@@ -23,7 +23,8 @@ pub trait ConsentStore: Send + Sync + 'static {
         after: &str,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Consent>, StoreError>> + Send;
-    /// Keeps a consent, added to what was agreed before. Nothing is kept when the application was deleted meanwhile.
+    /// Keeps a consent, added to what was agreed before. Nothing is kept when the user or the application
+    /// was deleted meanwhile.
     fn give_consent(&self, consent: &Consent) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Forgets a consent, and orders the end of the user's sessions in the application; `false` when there is none.
     fn withdraw_consent(&self, user: &User, application: &str)

@@ -198,6 +198,7 @@ impl UserStore for MemoryStore {
         if tables.users.remove(&user.id).is_none() {
             return Ok(false);
         }
+        tables.consents.retain(|(owner, _), _| *owner != user.id);
         let (tenant, id) = (user.tenant.clone(), user.id.to_string());
         tables.order(tenant, id, String::new(), RevocationReason::AccountDisabled);
         self.outbox.push([contract::message(event)]);

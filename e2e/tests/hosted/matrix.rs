@@ -2,7 +2,7 @@
 
 use proto::{
     auth::v1::{
-        DeleteApplicationRequest, DisableUserRequest, SetPasswordRequest, WithdrawConsentRequest,
+        DeleteApplicationRequest, DeleteUserRequest, DisableUserRequest, SetPasswordRequest, WithdrawConsentRequest,
         application_service_client::ApplicationServiceClient, consent_service_client::ConsentServiceClient,
         user_service_client::UserServiceClient,
     },
@@ -43,6 +43,7 @@ enum Cause {
     ApplicationDeleted,
     PasswordSet,
     UserDisabled,
+    UserDeleted,
 }
 
 /// Each cause, and what it leaves of: the SSO session; the sessions of `web`, of `kept`, which lives on, of `spa` and of
@@ -61,6 +62,7 @@ const MATRIX: &[(Cause, &str)] = &[
     (Cause::ApplicationDeleted, "sso kept spa asks managed other"),
     (Cause::PasswordSet, ""),
     (Cause::UserDisabled, ""),
+    (Cause::UserDeleted, ""),
 ];
 
 /// A user who is signed in everywhere.
@@ -187,6 +189,10 @@ impl World {
             Cause::UserDisabled => {
                 let request = DisableUserRequest { user_id };
                 UserServiceClient::new(self.auth()).disable_user(request).await.unwrap();
+            }
+            Cause::UserDeleted => {
+                let request = DeleteUserRequest { user_id };
+                UserServiceClient::new(self.auth()).delete_user(request).await.unwrap();
             }
         }
     }

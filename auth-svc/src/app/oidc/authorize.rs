@@ -116,7 +116,7 @@ impl<A: Adapters> Auth<A> {
         credentials: Credentials,
         previous: Option<&str>,
     ) -> Result<SignedIn, AuthError> {
-let Credentials { login, password, keep_signed_in, user_agent, address } = credentials;
+        let Credentials { login, password, keep_signed_in, user_agent, address } = credentials;
         let tenant = application.tenant.as_str();
         let user = self.authenticate(tenant, &request.client_id, &login, password, &address).await?;
         let (session, token) = self.enter(&user, Arrival { user_agent, keep_signed_in }, previous).await?;

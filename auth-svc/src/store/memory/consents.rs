@@ -25,7 +25,7 @@ impl ConsentStore for MemoryStore {
 
     async fn give_consent(&self, consent: &Consent) -> Result<(), StoreError> {
         let mut tables = self.lock();
-        if !tables.applications.contains_key(&consent.application) {
+        if !tables.applications.contains_key(&consent.application) || !tables.users.contains_key(&consent.user) {
             return Ok(());
         }
         let key = (consent.user.clone(), consent.application.clone());

@@ -11,6 +11,9 @@ use crate::{
     ports::{ConsentStore, RevocationReason, StoreError},
 };
 
+/// What a consent violates whose user or application was deleted meanwhile.
+const GONE: [&str; 2] = ["consent_of_user", "consent_to_application"];
+
 struct Row {
     user_id: String,
     application_id: String,
@@ -68,7 +71,7 @@ impl ConsentStore for PostgresStore {
         .await;
         match given {
             Ok(_) => Ok(()),
-            Err(error) if sql::violates(&error, "consent_to_application") => Ok(()),
+            Err(error) if GONE.iter().any(|gone| sql::violates(&error, gone)) => Ok(()),
             Err(error) => Err(failed(error)),
         }
     }

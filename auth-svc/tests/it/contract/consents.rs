@@ -24,6 +24,7 @@ on_both_stores!(
     consents_given_at_once_lose_nothing,
     a_withdrawn_consent_is_gone_and_orders_the_end_of_its_sessions_once,
     nothing_is_kept_for_an_application_that_is_gone,
+    nothing_is_kept_of_a_user_who_is_gone,
 );
 
 fn event(what: What) -> Event {
@@ -46,6 +47,9 @@ async fn filled<S: Store>(store: &S) -> User {
         is_disabled: false,
         epoch: 0,
         created_at: NOW,
+        claims: [].into(),
+        is_email_verified: false,
+        updated_at: NOW,
     };
     assert!(store.add_user(&user, &event(What::UserCreated(user.id.to_string()))).await.unwrap());
     user
@@ -113,6 +117,15 @@ async fn nothing_is_kept_for_an_application_that_is_gone<S: Store>(store: Arc<S>
     let application = store.application("a").await.unwrap().unwrap();
     let gone = event(What::ApplicationDeleted("a".to_owned()));
     assert!(store.delete_application(&application, &gone).await.unwrap());
+    assert_eq!(store.consent(&user.id, "a").await.unwrap(), None);
+    store.give_consent(&consent(&user, "a", &["openid"])).await.unwrap();
+    assert_eq!(store.consents(&user.id, "", 9).await.unwrap(), []);
+}
+
+async fn nothing_is_kept_of_a_user_who_is_gone<S: Store>(store: Arc<S>) {
+    let user = filled(&*store).await;
+    store.give_consent(&consent(&user, "a", &["openid"])).await.unwrap();
+    assert!(store.delete_user(&user, &event(What::UserDeleted(user.id.to_string()))).await.unwrap());
     assert_eq!(store.consent(&user.id, "a").await.unwrap(), None);
     store.give_consent(&consent(&user, "a", &["openid"])).await.unwrap();
     assert_eq!(store.consents(&user.id, "", 9).await.unwrap(), []);
