@@ -32,11 +32,12 @@ async fn told(look: Look, applications: &[&str]) -> Duration {
     }
     let mut leave = url::Url::parse(&format!("{issuer}/logout")).unwrap();
     let after = format!("{}/", application.base);
-    leave.query_pairs_mut().extend_pairs([("id_token_hint", &hint), ("post_logout_redirect_uri", &after)]);
+    let asked = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", &after), ("state", "left")];
+    leave.query_pairs_mut().extend_pairs(asked);
     let started = Instant::now();
     // By a link of a page, as in life: opening an address waits until its frames have loaded.
     browser.run(&format!("setTimeout(() => location.assign({leave:?}))", leave = leave.as_str())).await;
-    browser.arrives_at(&after).await;
+    browser.arrives_at(&format!("{after}?state=left")).await;
     let took = started.elapsed();
     let path = if applications.contains(&"paper") { "/out" } else { "/never" };
     let seen = application.seen();
