@@ -156,9 +156,12 @@ impl Sessions for GrpcSessions {
             application_ids: (!order.application.is_empty()).then(|| order.application.clone()).into_iter().collect(),
             ..pb::SessionFilter::default()
         };
-        let filter = Some(filter);
-        let request =
-            pb::RevokeSessionsRequest { filter, reason: reason.into(), ..pb::RevokeSessionsRequest::default() };
+        let request = pb::RevokeSessionsRequest {
+            filter: Some(filter),
+            all_users: order.user.is_empty(),
+            reason: reason.into(),
+            ..pb::RevokeSessionsRequest::default()
+        };
         self.client.clone().revoke_sessions(request).await.map_err(failed)?;
         Ok(())
     }

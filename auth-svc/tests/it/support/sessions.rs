@@ -190,7 +190,12 @@ fn revoke(state: &State, request: pb::RevokeSessionRequest) -> Result<pb::Revoke
 
 fn revoke_all(state: &State, request: pb::RevokeSessionsRequest) -> Result<pb::RevokeSessionsResponse, Status> {
     let reason = request.reason();
+    let all_users = request.all_users;
     let filter = request.filter.unwrap_or_default();
+    // As session-svc does it, so that no order forgets to say that it means everybody.
+    if filter.user_id.is_empty() && !all_users {
+        return Err(Status::invalid_argument("all_users must be set"));
+    }
     if state.refuses_users.lock().unwrap().contains(&filter.user_id) {
         return Err(Status::invalid_argument("refused"));
     }
