@@ -19,7 +19,7 @@ use crate::{
 
 /// The one script that we have; it runs by its hash and nothing else does.
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; \
-    script-src 'sha256-ePniVEkSivX/c7XWBGafqh8tSpiRrKiqYeqbG7N1TOE='; base-uri 'none'; object-src 'none'; \
+    script-src 'sha256-kJd/po0ibbDkLAGT/xICQiAx79nz37e4AzVx9nhNBsY='; base-uri 'none'; object-src 'none'; \
     frame-ancestors 'none'";
 
 /// A form that posts itself, or that the user posts where no script runs.
