@@ -123,7 +123,7 @@ impl Objects {
             "password" => text(PASSWORD),
             "url" => text("http://127.0.0.1:1/"),
             "kind" => Some(Value::EnumNumber(SessionKind::Application.into())),
-            "filter" => inner(&[("tenant_id", string(DEFAULT_TENANT)), ("user_id", string(&self.user_id))]),
+            "scope" | "filter" => inner(&[("tenant_id", string(DEFAULT_TENANT)), ("user_id", string(&self.user_id))]),
             "application" if method.name() == "UpdateApplication" => {
                 inner(&[("id", string(&self.application_id)), ("name", string("changed"))])
             }
@@ -136,6 +136,10 @@ impl Objects {
             "user" => inner(&[("id", string(&self.user_id)), ("name", string("changed"))]),
             "update_mask" if ["UpdateApplication", "UpdateUser"].contains(&method.name()) => {
                 inner(&[("paths", Value::List(vec![string("name")]))])
+            }
+            "device_name" => text("changed"),
+            "update_mask" if method.name() == "UpdateSession" => {
+                inner(&[("paths", Value::List(vec![string("device_name")]))])
             }
             "update_mask" => inner(&[("paths", Value::List(vec![string("description")]))]),
             _ => None,
