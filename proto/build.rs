@@ -2,12 +2,13 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "latchkey/access/v1/access.proto",
     "latchkey/auth/v1/auth_service.proto",
     "latchkey/auth/v1/consent_service.proto",
     "latchkey/auth/v1/directory_service.proto",
     "latchkey/auth/v1/logout_token_service.proto",
+    "latchkey/auth/v1/tenant_service.proto",
     "latchkey/event/v1/event.proto",
     "latchkey/session/v1/session.proto",
     "latchkey/session/v1/session_service.proto",

@@ -5,7 +5,7 @@ use std::{convert::Infallible, marker::PhantomData, net::SocketAddr, path::Path,
 use proto::auth::v1::{
     application_service_server::ApplicationServiceServer, auth_service_server::AuthServiceServer,
     consent_service_server::ConsentServiceServer, logout_token_service_server::LogoutTokenServiceServer,
-    user_service_server::UserServiceServer,
+    tenant_service_server::TenantServiceServer, user_service_server::UserServiceServer,
 };
 use sqlx::PgPool;
 use svc_kit::{
@@ -24,7 +24,7 @@ use svc_kit::{
 use tokio::net::TcpListener;
 
 use crate::{
-    app::{Adapters, Auth, Settings, seed::Seed, throttle::Throttle},
+    app::{Adapters, Auth, Settings, seed::Seed, tenants::KnownTenants, throttle::Throttle},
     config::{Config, DEFAULTS, StoreKind},
     crypto::{self, Argon2Passwords, KeyRing},
     grpc::AuthGrpc,
@@ -132,6 +132,7 @@ async fn start_with<S: Store>(
         passwords: passwords.map_err(BootError::because("passwords cannot be hashed"))?,
         tokens: ring,
         throttle: Throttle::default(),
+        tenants: KnownTenants::default(),
         seal,
         settings: Settings {
             base_url,
@@ -152,6 +153,7 @@ async fn start_with<S: Store>(
         .add_service(UserServiceServer::new(face.clone()))
         .add_service(LogoutTokenServiceServer::new(face.clone()))
         .add_service(ConsentServiceServer::new(face.clone()))
+        .add_service(TenantServiceServer::new(face.clone()))
         .add_service(ApplicationServiceServer::new(face))
         .describe(proto::descriptor::FILE_DESCRIPTOR_SET)
         .serve(&readiness, &parts.lifecycle)
@@ -195,7 +197,7 @@ async fn make_key<S: Store>(store: &S, config: &Config, parts: &Parts) -> Result
 }
 
 async fn fill<A: Adapters>(auth: &Auth<A>, config: &Config, seed: Option<Seed>) -> Result<(), BootError> {
-    use crate::ports::ApplicationStore as _;
+    use crate::ports::TenantStore as _;
     let default = &config.seed.default_tenant;
     auth.store
         .ensure_tenant(default, default)

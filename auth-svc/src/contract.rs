@@ -16,7 +16,8 @@ pub fn message(event: &Event) -> Message {
     let (event_type, user, application, data) = describe(&event.what);
     // Only uniqueness matters here, so nobody needs to repeat it.
     let id = format!("evt_auth_{}", encode_base32(&entropy::bytes::<16>(&OsEntropy)));
-    let aggregate_id = if user.is_empty() { application.clone() } else { user.clone() };
+    let named = [&user, &application].into_iter().find(|name| !name.is_empty());
+    let aggregate_id = named.unwrap_or(&event.tenant).clone();
     let routing_key = routing_key(shard_of(&aggregate_id), event_type);
     let encoded = pb::Event {
         id: id.clone(),
@@ -88,5 +89,11 @@ fn describe(what: &What) -> (&'static str, String, String, pb::event::Data) {
             let data = Data::ApplicationDeleted(pb::ApplicationDeleted { application_id: application_id.clone() });
             ("application.deleted", none(), application_id, data)
         }
+        What::TenantCreated => ("tenant.created", none(), none(), Data::TenantCreated(pb::TenantCreated {})),
+        What::TenantUpdated { fields: changed_fields } => {
+            ("tenant.updated", none(), none(), Data::TenantUpdated(pb::TenantUpdated { changed_fields }))
+        }
+        What::TenantSuspended => ("tenant.suspended", none(), none(), Data::TenantSuspended(pb::TenantSuspended {})),
+        What::TenantResumed => ("tenant.resumed", none(), none(), Data::TenantResumed(pb::TenantResumed {})),
     }
 }

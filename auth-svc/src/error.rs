@@ -36,6 +36,15 @@ pub enum AuthError {
     /// No such tenant.
     #[error("there is no such tenant")]
     TenantNotFound,
+    /// Another tenant has this id.
+    #[error("the tenant exists already")]
+    TenantExists,
+    /// Nobody may sign in to the tenant.
+    #[error("the tenant is suspended")]
+    TenantSuspended,
+    /// The tenant at the base URL cannot be suspended.
+    #[error("the tenant at the base url cannot be suspended")]
+    TenantIsDefault,
     /// Somebody has this login.
     #[error("the login is taken")]
     LoginTaken,
@@ -75,10 +84,10 @@ impl ServiceError for AuthError {
                 Kind::NotFound
             }
             Self::Sessions(SessionsError::NotFound) => Kind::NotFound,
-            Self::Sessions(SessionsError::ParentEnded) => Kind::FailedPrecondition,
-            Self::NoSecret => Kind::FailedPrecondition,
+            Self::Sessions(SessionsError::ParentEnded | SessionsError::Closed) => Kind::FailedPrecondition,
+            Self::NoSecret | Self::TenantSuspended | Self::TenantIsDefault => Kind::FailedPrecondition,
             Self::ChangedMeanwhile => Kind::Aborted,
-            Self::LoginTaken | Self::ApplicationExists => Kind::AlreadyExists,
+            Self::LoginTaken | Self::ApplicationExists | Self::TenantExists => Kind::AlreadyExists,
             Self::Password(PasswordError::Overloaded) | Self::Throttled(_) => Kind::ResourceExhausted,
             Self::Store(StoreError::Unavailable(_)) | Self::Sessions(SessionsError::Unavailable(_)) => {
                 Kind::Unavailable
@@ -100,6 +109,9 @@ impl ServiceError for AuthError {
             Self::ApplicationNotFound => "APPLICATION_NOT_FOUND",
             Self::ConsentNotFound => "CONSENT_NOT_FOUND",
             Self::TenantNotFound => "TENANT_NOT_FOUND",
+            Self::TenantExists => "TENANT_EXISTS",
+            Self::TenantSuspended => "TENANT_SUSPENDED",
+            Self::TenantIsDefault => "TENANT_IS_DEFAULT",
             Self::LoginTaken => "LOGIN_TAKEN",
             Self::ApplicationExists => "APPLICATION_EXISTS",
             Self::ChangedMeanwhile => "CHANGED_MEANWHILE",
@@ -111,6 +123,7 @@ impl ServiceError for AuthError {
             Self::Sessions(SessionsError::TokenRefused) => "TOKEN_REFUSED",
             Self::Sessions(SessionsError::NotFound) => "SESSION_NOT_FOUND",
             Self::Sessions(SessionsError::ParentEnded) => "PARENT_ENDED",
+            Self::Sessions(SessionsError::Closed) => "SCOPE_CLOSED",
             Self::Sessions(SessionsError::Invalid(_)) => "INVALID_FIELD",
             Self::Sessions(SessionsError::Failed(_)) => "SESSIONS_FAILED",
             Self::Tokens(_) => "SIGNING_FAILED",

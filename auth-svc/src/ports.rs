@@ -1,6 +1,7 @@
 //! What the use cases need from outside.
 
 mod consents;
+mod tenants;
 
 use std::future::Future;
 
@@ -9,7 +10,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use svc_kit::clock::Timestamp;
 
-pub use self::consents::ConsentStore;
+pub use self::{consents::ConsentStore, tenants::TenantStore};
 use crate::domain::{
     application::Application,
     event::Event,
@@ -56,6 +57,8 @@ pub enum RevocationReason {
     CredentialChange,
     /// The user does not agree any more.
     ConsentWithdrawn,
+    /// The tenant was suspended or resumed: its sessions are to be closed or opened, as its state is then.
+    TenantState,
 }
 
 /// What became of a change of what is known of a user.
@@ -93,12 +96,8 @@ pub enum TakenCode {
     Unknown,
 }
 
-/// Keeps tenants and applications.
+/// Keeps applications.
 pub trait ApplicationStore: Send + Sync + 'static {
-    /// Adds a tenant unless there is one of this id.
-    fn ensure_tenant(&self, id: &str, name: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
-    /// Says whether there is such a tenant.
-    fn has_tenant(&self, id: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
     /// Adds an application and its event; `false` when the id is taken.
     fn add_application(
         &self,
@@ -196,9 +195,9 @@ pub trait GrantStore: Send + Sync + 'static {
 }
 
 /// Everything that is kept.
-pub trait Store: ApplicationStore + UserStore + GrantStore + ConsentStore {}
+pub trait Store: TenantStore + ApplicationStore + UserStore + GrantStore + ConsentStore {}
 
-impl<S: ApplicationStore + UserStore + GrantStore + ConsentStore> Store for S {}
+impl<S: TenantStore + ApplicationStore + UserStore + GrantStore + ConsentStore> Store for S {}
 
 /// Why session-svc did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -215,6 +214,9 @@ pub enum SessionsError {
     /// The SSO session is over.
     #[error("the SSO session has ended")]
     ParentEnded,
+    /// No session may be opened in this tenant, or for this user or application.
+    #[error("no session may be opened here")]
+    Closed,
     /// It refuses a value that a caller gave.
     #[error("{0}")]
     Invalid(String),
@@ -274,6 +276,8 @@ pub trait Sessions: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(session_pb::Session, bool), SessionsError>> + Send;
     /// Ends all sessions that an order names.
     fn carry_out(&self, order: &Revocation) -> impl Future<Output = Result<(), SessionsError>> + Send;
+    /// Ends all sessions of a tenant and lets none be opened, or lets them be opened again.
+    fn set_tenant(&self, tenant: &str, is_open: bool) -> impl Future<Output = Result<(), SessionsError>> + Send;
 }
 
 /// Why a password was not checked.

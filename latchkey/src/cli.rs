@@ -12,6 +12,7 @@ use crate::commands::{
     events::EventsCommand,
     receive::ReceiveArgs,
     sessions::SessionsCommand,
+    tenants::TenantsCommand,
     tokens::{IntrospectArgs, LoginArgs, LogoutArgs, RefreshArgs},
     users::UsersCommand,
 };
@@ -101,6 +102,9 @@ pub enum Command {
     Logout(LogoutArgs),
     /// Says whether an access or refresh token is good right now; exit code 1 when it is not.
     Introspect(IntrospectArgs),
+    /// Manages the separate worlds of the deployment; needs an operator key.
+    #[command(subcommand)]
+    Tenants(TenantsCommand),
     /// Manages who may sign in.
     #[command(subcommand)]
     Users(UsersCommand),

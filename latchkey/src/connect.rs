@@ -5,7 +5,8 @@ use std::time::Duration;
 use proto::{
     auth::v1::{
         application_service_client::ApplicationServiceClient, auth_service_client::AuthServiceClient,
-        consent_service_client::ConsentServiceClient, user_service_client::UserServiceClient,
+        consent_service_client::ConsentServiceClient, tenant_service_client::TenantServiceClient,
+        user_service_client::UserServiceClient,
     },
     session::v1::session_service_client::SessionServiceClient,
     webhook::v1::{
@@ -83,6 +84,14 @@ impl Connection {
     /// Fails when the configured address is not usable.
     pub fn auth(&self) -> Result<AuthServiceClient<Line>, Failure> {
         self.line(Service::Auth).map(AuthServiceClient::new)
+    }
+
+    /// Returns a client for tenants.
+    ///
+    /// # Errors
+    /// Fails when the configured address is not usable.
+    pub fn tenants(&self) -> Result<TenantServiceClient<Line>, Failure> {
+        self.line(Service::Auth).map(TenantServiceClient::new)
     }
 
     /// Returns a client for users.
@@ -204,6 +213,7 @@ fn hint_for(reason: &str) -> Option<&'static str> {
             "`latchkey sessions list --user …` shows the sessions of a user; ended ones are forgotten after 24 hours"
         }
         "CREDENTIALS_REFUSED" => "unknown user, wrong password or disabled user; which one is not told",
+        "TENANT_NOT_FOUND" => "`latchkey tenants list` shows the tenants",
         "USER_NOT_FOUND" => "`latchkey users list` shows the users of the tenant",
         "APPLICATION_NOT_FOUND" => "`latchkey applications list` shows the applications of the tenant",
         "TOKEN_REFUSED" => "the token is spent, or its session has ended; sign in again",

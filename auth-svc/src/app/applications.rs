@@ -13,7 +13,7 @@ use crate::{
         event::What,
     },
     error::AuthError,
-    ports::ApplicationStore as _,
+    ports::{ApplicationStore as _, TenantStore as _},
 };
 
 /// How often a change is tried when others change the same application at the same time.

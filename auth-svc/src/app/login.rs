@@ -115,6 +115,7 @@ impl<A: Adapters> Auth<A> {
     /// # Errors
     /// [`AuthError::ApplicationNotFound`], [`AuthError::CredentialsRefused`], or a failure.
     pub async fn login(&self, command: LoginCommand) -> Result<(TokenSet, pb::Session), AuthError> {
+        self.open_tenant(&command.tenant).await?;
         let application = self.store.application(&command.application).await?;
         let application = application.filter(|application| application.tenant == command.tenant);
         let application = application.ok_or(AuthError::ApplicationNotFound)?;

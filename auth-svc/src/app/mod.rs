@@ -5,6 +5,7 @@ pub mod login;
 pub mod oidc;
 pub mod revocations;
 pub mod seed;
+pub mod tenants;
 pub mod throttle;
 pub mod tokens;
 pub mod users;
@@ -13,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use svc_kit::{clock::Clock, entropy::Entropy, seal::SealKeys};
 
-use self::throttle::Throttle;
+use self::{tenants::KnownTenants, throttle::Throttle};
 use crate::{
     domain::event::{Event, What},
     ports::{Passwords, Sessions, Store, Tokens},
@@ -43,6 +44,8 @@ pub struct Auth<A: Adapters> {
     pub tokens: A::Tokens,
     /// Who guesses passwords.
     pub throttle: Throttle,
+    /// What tenants are set to.
+    pub tenants: KnownTenants,
     /// Seals what a browser carries for us.
     pub seal: SealKeys,
     /// What is configured.

@@ -13,7 +13,7 @@ use svc_kit::error::chain;
 use super::{Adapters, Auth};
 use crate::{
     error::AuthError,
-    ports::{Sessions as _, SessionsError, UserStore as _},
+    ports::{Revocation, RevocationReason, Sessions as _, SessionsError, UserStore as _},
 };
 
 /// How often orders are looked for that could not be carried out at once.
@@ -38,15 +38,24 @@ impl<A: Adapters> Auth<A> {
                 return Ok(());
             }
             for order in orders {
-                match self.sessions.carry_out(&order).await {
+                match self.carry_out(&order).await {
                     Ok(()) => self.store.revoked(order.id).await?,
-                    Err(error @ SessionsError::Unavailable(_)) => return Err(error.into()),
+                    Err(error @ (AuthError::Sessions(SessionsError::Unavailable(_)) | AuthError::Store(_))) => {
+                        return Err(error);
+                    }
                     Err(error) => {
                         tracing::error!(order = order.id, error = chain(&error), "an order is refused");
                         self.store.revocation_refused(order.id, now.saturating_add(wait(order.refusals))).await?;
                     }
                 }
             }
+        }
+    }
+
+    async fn carry_out(&self, order: &Revocation) -> Result<(), AuthError> {
+        match order.reason {
+            RevocationReason::TenantState => self.settle_tenant(&order.tenant).await,
+            _ => Ok(self.sessions.carry_out(order).await?),
         }
     }
 

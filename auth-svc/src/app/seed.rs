@@ -12,7 +12,7 @@ use crate::{
         user::Login,
     },
     error::AuthError,
-    ports::{ApplicationStore as _, UserStore as _},
+    ports::{ApplicationStore as _, TenantStore as _, UserStore as _},
 };
 
 /// The contents of a seed file.

@@ -10,7 +10,7 @@ use crate::{
         user::{Claims, Description, Login, User, UserChange, UserId, password_problem},
     },
     error::AuthError,
-    ports::{ApplicationStore as _, Described, Passwords as _, RevocationReason, UserStore as _},
+    ports::{Described, Passwords as _, RevocationReason, TenantStore as _, UserStore as _},
 };
 
 impl<A: Adapters> Auth<A> {

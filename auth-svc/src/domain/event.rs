@@ -73,4 +73,15 @@ pub enum What {
     },
     /// An application was deleted.
     ApplicationDeleted(String),
+    /// The tenant was created.
+    TenantCreated,
+    /// The tenant was changed.
+    TenantUpdated {
+        /// What of it.
+        fields: Vec<String>,
+    },
+    /// The tenant was suspended.
+    TenantSuspended,
+    /// The tenant was resumed.
+    TenantResumed,
 }

@@ -8,5 +8,6 @@ pub mod grant;
 pub mod pkce;
 pub mod redirect;
 pub mod settings;
+pub mod tenant;
 pub mod throttle;
 pub mod user;

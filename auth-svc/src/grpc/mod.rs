@@ -6,6 +6,7 @@ mod consents;
 mod logout_tokens;
 mod message;
 mod parse;
+mod tenants;
 mod users;
 
 use std::sync::Arc;

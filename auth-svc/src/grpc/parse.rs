@@ -1,8 +1,10 @@
 //! Requests → commands. Everything that can be wrong with a request is found here.
 
 mod applications;
+mod tenants;
 
 pub(super) use applications::{application_id, changed, new_application, overlap};
+pub(super) use tenants::{changed_tenant, new_tenant};
 
 use proto::auth::v1 as pb;
 use secrecy::SecretString;

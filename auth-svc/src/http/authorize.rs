@@ -224,7 +224,7 @@ async fn sign_in<A: Adapters>(
     let previous = cookies.get(headers, SSO);
     match auth.sign_in(&request, &application, credentials, previous.as_deref()).await {
         Ok(signed_in) => {
-            let mut response = match signed_in.answer {
+            let mut response = match signed_in.answer.clone() {
                 Answer::Code(code) => answer::code(state, tenant, &request, &code),
                 Answer::SignIn => answer::error(state, tenant, &request.login_required()),
                 Answer::Consent { login } => {
@@ -232,9 +232,14 @@ async fn sign_in<A: Adapters>(
                     consent::show(state, headers, Asking { application: &application, request, sso, login })?
                 }
             };
-            let seconds = is_remembered.then(|| remaining_seconds(state, &signed_in.session));
-            let token = signed_in.token.expose_secret().to_owned();
-            add_cookie(&mut response, &cookies.set(SSO, token, seconds));
+            let is_asked = matches!(signed_in.answer, Answer::Consent { .. });
+            if is_remembered || is_asked || auth.keeps_browsers(tenant).await? {
+                let seconds = is_remembered.then(|| remaining_seconds(state, &signed_in.session));
+                let token = signed_in.token.expose_secret().to_owned();
+                add_cookie(&mut response, &cookies.set(SSO, token, seconds));
+            } else if previous.is_some() {
+                add_cookie(&mut response, &cookies.remove(SSO));
+            }
             Ok(response)
         }
         Err(error @ (AuthError::CredentialsRefused | AuthError::Password(_) | AuthError::Throttled(_)))

@@ -113,12 +113,16 @@ async fn decided<A: Adapters>(
     let Some(sso) = sso.filter(|sso| sso.id == asked.session) else { return Ok(too_old()) };
     let request = asked.request;
     // Nothing but a clear yes is a yes.
-    if fields.text("decision") != "allow" {
-        let error = request.refused("access_denied", "the user does not agree");
-        return Ok(answer::error(state, tenant, &error));
+    let mut response = if fields.text("decision") != "allow" {
+        answer::error(state, tenant, &request.refused("access_denied", "the user does not agree"))
+    } else if let Some(code) = auth.agree(&request, &sso).await? {
+        answer::code(state, tenant, &request, &code)
+    } else {
+        answer::error(state, tenant, &request.login_required())
+    };
+    // It was only needed for the question.
+    if !sso.keep_signed_in && !auth.keeps_browsers(tenant).await? {
+        add_cookie(&mut response, &cookies.remove(SSO));
     }
-    Ok(match auth.agree(&request, &sso).await? {
-        Some(code) => answer::code(state, tenant, &request, &code),
-        None => answer::error(state, tenant, &request.login_required()),
-    })
+    Ok(response)
 }

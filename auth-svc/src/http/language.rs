@@ -1,4 +1,5 @@
-//! In which language a page is: what the application asks for (`ui_locales`), else what the browser prefers, else English.
+//! In which language a page is: what the application asks for (`ui_locales`), else what the browser prefers, else what the
+//! tenant does, else English.
 //!
 //! It is found once a request, before the handler runs, and holds for every page of that request, error pages included.
 
@@ -6,7 +7,10 @@ use std::future::Future;
 
 use axum::http::{HeaderMap, Uri, header};
 
-use super::texts::{ENGLISH, GERMAN, Texts};
+use super::{
+    look,
+    texts::{ENGLISH, GERMAN, Texts},
+};
 
 /// A language that the pages are translated to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,33 +26,33 @@ pub(super) enum Language {
 const ENTRIES_MAX: usize = 32;
 
 tokio::task_local! {
-    static CURRENT: Language;
+    static CURRENT: Option<Language>;
 }
 
 /// The language of the request that is being answered; English outside of one.
 pub(super) fn current() -> Language {
-    CURRENT.try_with(|language| *language).unwrap_or_default()
+    CURRENT.try_with(|language| *language).ok().flatten().or_else(look::language).unwrap_or_default()
 }
 
-/// Answers a request in a language.
-pub(super) fn speak<F: Future>(language: Language, answer: F) -> impl Future<Output = F::Output> {
+/// Answers a request in a language; in that of its tenant if there is none.
+pub(super) fn speak<F: Future>(language: Option<Language>, answer: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(language, answer)
 }
 
 impl Language {
-    /// The language for a request.
-    pub(super) fn of(uri: &Uri, headers: &HeaderMap) -> Self {
+    /// The language that a request asks for, if it asks for one that we speak.
+    pub(super) fn of(uri: &Uri, headers: &HeaderMap) -> Option<Self> {
         let query = uri.query().unwrap_or_default();
         let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "ui_locales");
-        asked.and_then(|(_, tags)| Self::first_of(tags.split(' '))).unwrap_or_else(|| Self::preferred(headers))
+        asked.and_then(|(_, tags)| Self::first_of(tags.split(' '))).or_else(|| Self::preferred(headers))
     }
 
-    fn preferred(headers: &HeaderMap) -> Self {
+    fn preferred(headers: &HeaderMap) -> Option<Self> {
         let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let mut ranges: Vec<(&str, u16)> = header.split(',').take(ENTRIES_MAX).filter_map(range).collect();
         // Stable: of two that are wanted equally the first one counts.
         ranges.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
-        Self::first_of(ranges.into_iter().map(|(tag, _)| tag)).unwrap_or_default()
+        Self::first_of(ranges.into_iter().map(|(tag, _)| tag))
     }
 
     fn first_of<'t>(tags: impl Iterator<Item = &'t str>) -> Option<Self> {
@@ -56,7 +60,7 @@ impl Language {
     }
 
     /// The language of a tag such as `de-AT` (RFC 5646).
-    fn named(tag: &str) -> Option<Self> {
+    pub(super) fn named(tag: &str) -> Option<Self> {
         match tag.trim().split('-').next().unwrap_or_default().to_ascii_lowercase().as_str() {
             "en" => Some(Self::English),
             "de" => Some(Self::German),
@@ -101,7 +105,7 @@ mod tests {
     fn language(uri: &str, accept: &str) -> Language {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_str(accept).unwrap());
-        Language::of(&uri.parse().unwrap(), &headers)
+        Language::of(&uri.parse().unwrap(), &headers).unwrap_or_default()
     }
 
     #[test]

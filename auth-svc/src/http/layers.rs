@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 use super::{
     HttpState,
     language::{self, Language},
-    pages,
+    look, pages,
 };
 use crate::app::Adapters;
 
@@ -40,10 +40,13 @@ pub(super) async fn around<A: Adapters>(State(state): State<HttpState<A>>, reque
         let answer = tokio::time::timeout(DEADLINE, next.run(request)).await;
         answer.unwrap_or_else(|_| pages::unavailable())
     };
-    let mut response = with_context(trace, language::speak(language, work.instrument(span))).await;
     let is_https = state.auth.settings.base_url.starts_with("https://");
-    add_headers(response.headers_mut(), is_https);
-    response
+    let answer = async {
+        let mut response = with_context(trace, language::speak(language, work.instrument(span))).await;
+        add_headers(response.headers_mut(), is_https);
+        response
+    };
+    look::dressed(answer).await
 }
 
 fn add_headers(headers: &mut HeaderMap, is_https: bool) {
@@ -58,4 +61,5 @@ fn add_headers(headers: &mut HeaderMap, is_https: bool) {
     if is_https {
         set(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains");
     }
+    look::admit_logo(headers);
 }

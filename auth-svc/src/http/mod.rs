@@ -12,6 +12,7 @@ mod interaction;
 mod language;
 mod layers;
 mod logout;
+mod look;
 mod pages;
 mod same_site;
 mod signed_out;
@@ -58,6 +59,7 @@ pub fn router<A: Adapters>(state: HttpState<A>) -> Router {
         Router::new()
             .route("/.well-known/openid-configuration", get(discovery::configuration::<A>))
             .route("/jwks", get(discovery::jwks::<A>))
+            .route("/theme.css", get(look::stylesheet::<A>))
             .route("/authorize", get(authorize::by_query::<A>).post(authorize::by_form::<A>))
             .route("/login", post(authorize::login::<A>).get(pages::post_only))
             .route("/consent", post(consent::decide::<A>).get(pages::post_only))

@@ -1,4 +1,4 @@
-//! Which tenant a request is for: the path says it.
+//! Which tenant a request is for: the path says it. Its pages look as it wants.
 
 use axum::{
     extract::{FromRequestParts, RawPathParams},
@@ -6,10 +6,10 @@ use axum::{
     response::Response,
 };
 
-use super::{HttpState, pages};
-use crate::{app::Adapters, ports::ApplicationStore as _};
+use super::{HttpState, look, pages};
+use crate::{app::Adapters, error::AuthError};
 
-/// The tenant of a request, which exists.
+/// The tenant of a request, which exists and is not suspended.
 pub(super) struct Tenant(pub(super) String);
 
 impl<A: Adapters> FromRequestParts<HttpState<A>> for Tenant {
@@ -20,11 +20,17 @@ impl<A: Adapters> FromRequestParts<HttpState<A>> for Tenant {
         let named = params
             .ok()
             .and_then(|params| params.iter().find(|(name, _)| *name == "tenant").map(|(_, value)| value.to_owned()));
-        let Some(named) = named else { return Ok(Self(state.auth.settings.default_tenant.clone())) };
-        match state.auth.store.has_tenant(&named).await {
-            Ok(true) => Ok(Self(named)),
-            Ok(false) => Err(pages::say(StatusCode::NOT_FOUND, pages::texts().not_found)),
-            Err(error) => Err(pages::failed(&error.into())),
+        let path = named.as_ref().map(|named| format!("/t/{named}")).unwrap_or_default();
+        let id = named.unwrap_or_else(|| state.auth.settings.default_tenant.clone());
+        match state.auth.open_tenant(&id).await {
+            Ok(tenant) => {
+                look::wear(&tenant, &path);
+                Ok(Self(id))
+            }
+            Err(AuthError::TenantNotFound | AuthError::TenantSuspended) => {
+                Err(pages::say(StatusCode::NOT_FOUND, pages::texts().not_found))
+            }
+            Err(error) => Err(pages::failed(&error)),
         }
     }
 }

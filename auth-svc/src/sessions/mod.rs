@@ -19,6 +19,9 @@ const DEADLINE: Duration = Duration::from_millis(1500);
 /// Most children of an SSO session that are looked at.
 const CHILDREN_MAX: i32 = 500;
 
+/// What sessions of a suspended tenant end with.
+const SUSPENDED: &str = "the tenant is suspended";
+
 /// A client of session-svc.
 pub struct GrpcSessions {
     client: SessionServiceClient<InterceptedService<Channel, Outgoing>>,
@@ -62,6 +65,7 @@ fn failed(status: Status) -> SessionsError {
         (_, Some("TOKEN_REFUSED")) => SessionsError::TokenRefused,
         (_, Some("SESSION_NOT_FOUND" | "PARENT_NOT_FOUND")) => SessionsError::NotFound,
         (_, Some("PARENT_ENDED")) => SessionsError::ParentEnded,
+        (_, Some("SCOPE_CLOSED")) => SessionsError::Closed,
         (Code::InvalidArgument, _) => SessionsError::Invalid(status.message().to_owned()),
         (Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Aborted | Code::ResourceExhausted, _) => {
             SessionsError::Unavailable(Box::new(status))
@@ -149,6 +153,7 @@ impl Sessions for GrpcSessions {
             RevocationReason::AccountDisabled => pb::EndReason::AccountDisabled,
             RevocationReason::CredentialChange => pb::EndReason::CredentialChange,
             RevocationReason::ConsentWithdrawn => pb::EndReason::User,
+            RevocationReason::TenantState => pb::EndReason::Policy,
         };
         let filter = pb::SessionFilter {
             tenant_id: order.tenant.clone(),
@@ -164,5 +169,17 @@ impl Sessions for GrpcSessions {
         };
         self.client.clone().revoke_sessions(request).await.map_err(failed)?;
         Ok(())
+    }
+
+    async fn set_tenant(&self, tenant: &str, is_open: bool) -> Result<(), SessionsError> {
+        let mut client = self.client.clone();
+        let scope = Some(pb::SessionScope { tenant_id: tenant.to_owned(), ..pb::SessionScope::default() });
+        if is_open {
+            let request = pb::OpenScopeRequest { scope, ..pb::OpenScopeRequest::default() };
+            return client.open_scope(request).await.map(drop).map_err(failed);
+        }
+        let (reason, comment) = (pb::EndReason::Policy.into(), SUSPENDED.to_owned());
+        let request = pb::CloseScopeRequest { scope, reason, comment, ..pb::CloseScopeRequest::default() };
+        client.close_scope(request).await.map(drop).map_err(failed)
     }
 }

@@ -1,6 +1,7 @@
 //! The directory in memory: for development, for tests, and the reference for what the ports mean.
 
 mod consents;
+mod tenants;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,6 +17,7 @@ use crate::{
         consent::Consent,
         event::Event,
         grant::Grant,
+        tenant::Tenant,
         user::{Description, Login, User, UserChange, UserId},
     },
     ports::{
@@ -34,7 +36,7 @@ pub struct MemoryStore {
 
 #[derive(Default)]
 struct Tables {
-    tenants: BTreeMap<String, String>,
+    tenants: BTreeMap<String, Tenant>,
     applications: BTreeMap<String, Application>,
     users: BTreeMap<UserId, User>,
     consents: BTreeMap<(UserId, String), Consent>,
@@ -67,15 +69,6 @@ impl MemoryStore {
 }
 
 impl ApplicationStore for MemoryStore {
-    async fn ensure_tenant(&self, id: &str, name: &str) -> Result<(), StoreError> {
-        self.lock().tenants.entry(id.to_owned()).or_insert_with(|| name.to_owned());
-        Ok(())
-    }
-
-    async fn has_tenant(&self, id: &str) -> Result<bool, StoreError> {
-        Ok(self.lock().tenants.contains_key(id))
-    }
-
     async fn add_application(&self, application: &Application, event: &Event) -> Result<bool, StoreError> {
         let mut tables = self.lock();
         if tables.applications.contains_key(&application.id) {

@@ -10,6 +10,7 @@ mod input;
 mod pages;
 pub mod receive;
 pub mod sessions;
+pub mod tenants;
 pub mod tokens;
 pub mod users;
 
@@ -31,6 +32,7 @@ pub async fn run(cli: Cli, output: &mut Output) -> Answer {
         Command::Refresh(args) => tokens::refresh(args, &connection, output).await,
         Command::Logout(args) => tokens::logout(args, &connection, output).await,
         Command::Introspect(args) => tokens::introspect(args, &connection, output).await,
+        Command::Tenants(command) => tenants::run(command, &connection, output).await,
         Command::Users(command) => users::run(command, &connection, output).await,
         Command::Applications(command) => applications::run(command, &connection, output).await,
         Command::Sessions(command) => sessions::run(command, &connection, output).await,

@@ -1,4 +1,4 @@
-//! Users and applications.
+//! Tenants, users and applications.
 
 use crate::{program::run_with_stdin, stack::Stack};
 
@@ -74,4 +74,26 @@ async fn an_application_is_created_and_shows_its_secret_once() {
         .run(&["applications", "create", "spa", "--public", "--redirect-uri", "https://spa.example/cb", "--json"])
         .await;
     assert_eq!(public.json().get("client_secret"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_is_created_changed_suspended_and_resumed() {
+    let stack = Stack::start().await;
+    let create = ["tenants", "create", "acme", "--name", "Acme", "--light-color", "accent=#0a7f2e"];
+    let created = stack.run(&create).await;
+    assert!(created.text().contains("/t/acme") && created.text().contains("accent=#0a7f2e"), "{created:?}");
+    let again = stack.run(&create).await;
+    assert!(again.code == 1 && again.stderr.contains("TENANT_EXISTS"), "{again:?}");
+    assert!(stack.run(&["tenants", "list"]).await.text().contains("Acme"));
+    let update = ["tenants", "update", "acme", "--sso-without-keep-signed-in", "none", "--default-language", "de"];
+    let updated = stack.run(&update).await;
+    assert!(updated.text().contains("none") && updated.text().contains("accent=#0a7f2e"), "{updated:?}");
+    assert_eq!(stack.run(&["tenants", "update", "acme"]).await.code, 2);
+    assert_eq!(stack.run(&["tenants", "update", "acme", "--dark-color", "ink"]).await.code, 2);
+    let suspended = stack.run(&["tenants", "suspend", "acme"]).await;
+    assert!(suspended.text().contains("suspended"), "{suspended:?}");
+    assert!(stack.run(&["tenants", "resume", "acme"]).await.text().contains("active"));
+    let default = stack.run(&["tenants", "suspend", "default"]).await;
+    assert!(default.code == 1 && default.stderr.contains("TENANT_IS_DEFAULT"), "{default:?}");
+    assert!(stack.run(&["tenants", "get", "nobody"]).await.stderr.contains("TENANT_NOT_FOUND"));
 }

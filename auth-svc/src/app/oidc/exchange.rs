@@ -32,7 +32,9 @@ impl From<SessionsError> for ExchangeError {
     fn from(error: SessionsError) -> Self {
         match error {
             SessionsError::TokenRefused => Self::InvalidGrant("the refresh token is refused"),
-            SessionsError::ParentEnded | SessionsError::NotFound => Self::InvalidGrant("the sign-in has ended"),
+            SessionsError::ParentEnded | SessionsError::NotFound | SessionsError::Closed => {
+                Self::InvalidGrant("the sign-in has ended")
+            }
             other => Self::Failed(other.into()),
         }
     }

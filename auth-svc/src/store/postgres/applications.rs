@@ -1,4 +1,4 @@
-//! Tenants and applications in PostgreSQL.
+//! Applications in PostgreSQL.
 
 use svc_kit::clock::Timestamp;
 
@@ -86,19 +86,6 @@ impl Columns {
 }
 
 impl ApplicationStore for PostgresStore {
-    async fn ensure_tenant(&self, id: &str, name: &str) -> Result<(), StoreError> {
-        sqlx::query!("INSERT INTO tenant (id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING", id, name)
-            .execute(&self.pool)
-            .await
-            .map_err(failed)?;
-        Ok(())
-    }
-
-    async fn has_tenant(&self, id: &str) -> Result<bool, StoreError> {
-        let found = sqlx::query!("SELECT id FROM tenant WHERE id = $1", id).fetch_optional(&self.pool).await;
-        Ok(found.map_err(failed)?.is_some())
-    }
-
     async fn add_application(&self, application: &Application, event: &Event) -> Result<bool, StoreError> {
         let columns = Columns::of(application)?;
         let mut transaction = self.pool.begin().await.map_err(failed)?;

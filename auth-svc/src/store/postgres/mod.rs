@@ -4,6 +4,7 @@ mod applications;
 mod consents;
 mod grants;
 mod revocations;
+mod tenants;
 mod users;
 
 use sqlx::{PgConnection, PgPool};

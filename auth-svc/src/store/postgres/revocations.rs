@@ -9,11 +9,12 @@ use crate::{
     store::REVOCATIONS_MAX,
 };
 
-const REASONS: [RevocationReason; 4] = [
+const REASONS: [RevocationReason; 5] = [
     RevocationReason::AccountDisabled,
     RevocationReason::CredentialChange,
     RevocationReason::ApplicationRemoved,
     RevocationReason::ConsentWithdrawn,
+    RevocationReason::TenantState,
 ];
 
 fn name(reason: RevocationReason) -> &'static str {
@@ -22,6 +23,7 @@ fn name(reason: RevocationReason) -> &'static str {
         RevocationReason::CredentialChange => "CREDENTIAL_CHANGE",
         RevocationReason::ApplicationRemoved => "APPLICATION_REMOVED",
         RevocationReason::ConsentWithdrawn => "CONSENT_WITHDRAWN",
+        RevocationReason::TenantState => "TENANT_STATE",
     }
 }
 

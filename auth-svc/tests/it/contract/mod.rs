@@ -3,6 +3,7 @@
 mod applications;
 mod consents;
 mod grants;
+mod tenants;
 mod users;
 
 /// Makes of each function a test in memory and a test in PostgreSQL.

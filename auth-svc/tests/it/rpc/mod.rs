@@ -2,6 +2,7 @@
 
 mod applications;
 mod defence;
+mod tenants;
 pub mod users;
 
 /// Makes of each function a test in memory and a test in PostgreSQL.

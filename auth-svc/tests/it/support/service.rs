@@ -10,7 +10,7 @@ use auth_svc::{
 use proto::{
     auth::v1::{
         application_service_client::ApplicationServiceClient, auth_service_client::AuthServiceClient,
-        user_service_client::UserServiceClient,
+        tenant_service_client::TenantServiceClient, user_service_client::UserServiceClient,
     },
     event::v1::Event,
 };
@@ -101,6 +101,10 @@ impl Service {
 
     pub fn applications(&self, credential: &str) -> ApplicationServiceClient<Line> {
         ApplicationServiceClient::new(self.line(credential))
+    }
+
+    pub fn tenants(&self, credential: &str) -> TenantServiceClient<Line> {
+        TenantServiceClient::new(self.line(credential))
     }
 
     pub fn auth(&self, credential: &str) -> AuthServiceClient<Line> {

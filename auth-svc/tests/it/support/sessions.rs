@@ -3,7 +3,7 @@
 //! It speaks gRPC by hand, by the names of the calls, so that calls added to the contract do not concern it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -32,6 +32,8 @@ struct State {
     ended: Mutex<Vec<Ended>>,
     is_away: AtomicBool,
     refuses_users: Mutex<Vec<String>>,
+    /// Tenants that are closed.
+    closed: Mutex<BTreeSet<String>>,
 }
 
 /// A running session-svc.
@@ -72,6 +74,11 @@ impl FakeSessions {
     /// The orders that it carried out.
     pub fn ended(&self) -> Vec<Ended> {
         self.state.ended.lock().unwrap().clone()
+    }
+
+    /// Says whether a tenant is closed.
+    pub fn is_closed(&self, tenant: &str) -> bool {
+        self.state.closed.lock().unwrap().contains(tenant)
     }
 
     /// Says whether a session lives.
@@ -120,11 +127,13 @@ fn read<M: Message + Default>(message: Bytes) -> M {
 
 fn call(state: &State, path: &Uri, message: Bytes) -> Result<Vec<u8>, Status> {
     match path.path().rsplit('/').next().unwrap_or_default() {
-        "CreateSession" => Ok(create(state, read(message)).encode_to_vec()),
+        "CreateSession" => create(state, read(message)).map(|answer| answer.encode_to_vec()),
         "ValidateSession" => Ok(validate(state, read(message)).encode_to_vec()),
         "RefreshSession" => refresh(state, read(message)).map(|answer| answer.encode_to_vec()),
         "RevokeSession" => revoke(state, read(message)).map(|answer| answer.encode_to_vec()),
         "RevokeSessions" => revoke_all(state, read(message)).map(|answer| answer.encode_to_vec()),
+        "CloseScope" => Ok(close(state, read(message)).encode_to_vec()),
+        "OpenScope" => Ok(open(state, read(message)).encode_to_vec()),
         other => Err(Status::new(Code::Unimplemented, other)),
     }
 }
@@ -133,7 +142,10 @@ fn token_of(id: &str) -> String {
     format!("lkr_{id}")
 }
 
-fn create(state: &State, request: pb::CreateSessionRequest) -> pb::CreateSessionResponse {
+fn create(state: &State, request: pb::CreateSessionRequest) -> Result<pb::CreateSessionResponse, Status> {
+    if state.closed.lock().unwrap().contains(&request.tenant_id) {
+        return Err(svc_kit::error::to_status(&Refused("SCOPE_CLOSED")));
+    }
     let session = pb::Session {
         id: FakeSessionId::generate(&OsEntropy).to_string(),
         tenant_id: request.tenant_id,
@@ -150,7 +162,21 @@ fn create(state: &State, request: pb::CreateSessionRequest) -> pb::CreateSession
     };
     state.sessions.lock().unwrap().insert(session.id.clone(), session.clone());
     let token = token_of(&session.id);
-    pb::CreateSessionResponse { session: Some(session), token }
+    Ok(pb::CreateSessionResponse { session: Some(session), token })
+}
+
+fn close(state: &State, request: pb::CloseScopeRequest) -> pb::CloseScopeResponse {
+    let tenant = request.scope.unwrap_or_default().tenant_id;
+    for session in state.sessions.lock().unwrap().values_mut().filter(|session| session.tenant_id == tenant) {
+        session.state = SessionState::Revoked.into();
+    }
+    let already_closed = !state.closed.lock().unwrap().insert(tenant);
+    pb::CloseScopeResponse { already_closed, ..pb::CloseScopeResponse::default() }
+}
+
+fn open(state: &State, request: pb::OpenScopeRequest) -> pb::OpenScopeResponse {
+    let tenant = request.scope.unwrap_or_default().tenant_id;
+    pb::OpenScopeResponse { was_closed: state.closed.lock().unwrap().remove(&tenant) }
 }
 
 fn validate(state: &State, request: pb::ValidateSessionRequest) -> pb::ValidateSessionResponse {
@@ -198,6 +224,9 @@ fn revoke_all(state: &State, request: pb::RevokeSessionsRequest) -> Result<pb::R
     }
     if state.refuses_users.lock().unwrap().contains(&filter.user_id) {
         return Err(Status::invalid_argument("refused"));
+    }
+    if filter.user_id.is_empty() && !request.all_users {
+        return Err(Status::invalid_argument("all_users: must be set"));
     }
     let is_meant = |session: &pb::Session| {
         session.tenant_id == filter.tenant_id
