@@ -2,11 +2,13 @@
 
 use std::{
     fs::{self, File},
-    net::{SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
+
+use svc_kit::testing::free_port;
 
 use crate::failure::Failure;
 
@@ -107,12 +109,9 @@ pub fn directory() -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// An address of this machine that is free at this moment.
-///
-/// # Errors
-/// [`Failure::System`].
-pub fn free_address() -> Result<SocketAddr, Failure> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+/// An address of this machine that is free.
+pub fn free_address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, free_port()).into()
 }
 
 /// This program in another role.

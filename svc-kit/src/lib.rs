@@ -6,6 +6,7 @@
 //! | [`id`], [`secret`], [`seal`], [`page`] | identifiers, secrets in memory and at rest, page tokens |
 //! | [`error`] | failures as callers see them |
 //! | [`lifecycle`] | tasks, two-stage shutdown |
+//! | [`testing`] | what tests of several crates need |
 
 pub mod access;
 pub mod boot;
@@ -26,3 +27,4 @@ pub mod secret;
 pub mod server;
 pub mod sql;
 pub mod telemetry;
+pub mod testing;

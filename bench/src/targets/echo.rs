@@ -100,7 +100,7 @@ impl EchoTarget {
     /// # Errors
     /// [`Failure`] when it does not come up.
     pub async fn start() -> Result<Self, Failure> {
-        let address = process::free_address()?;
+        let address = process::free_address();
         let mut command = process::myself()?;
         let mut server = process::Server::start("echo", command.args(["echo", &address.to_string()]))?;
         let endpoint = Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true);

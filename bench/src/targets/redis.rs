@@ -27,7 +27,7 @@ impl Redis {
     /// # Errors
     /// [`Failure`] when it does not come up.
     pub async fn start() -> Result<Self, Failure> {
-        let address = process::free_address()?;
+        let address = process::free_address();
         let directory = process::directory()?.join(format!("redis-{}", address.port()));
         std::fs::create_dir_all(&directory)?;
         let mut command = Command::new("redis-server");

@@ -76,7 +76,7 @@ impl SessionSvc {
     /// # Errors
     /// [`Failure`] when it does not come up.
     pub async fn start(redis: &Redis) -> Result<Self, Failure> {
-        let (grpc, ops) = (process::free_address()?, process::free_address()?);
+        let (grpc, ops) = (process::free_address(), process::free_address());
         let mut command = process::myself()?;
         command.arg("session-svc");
         for (name, value) in [

@@ -109,7 +109,7 @@ async fn the_tour_works_as_printed() {
     let stack = Stack::start().await;
     let steps = steps(README);
     assert!(steps.len() >= 6 && steps.iter().filter(|step| !step.answer.is_empty()).count() >= 3);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = svc_kit::testing::free_port();
     let here = |commands: &str| {
         let commands = commands.replace("http://localhost:9011", &stack.server.addresses.issuer);
         commands.replace("9050", &port.to_string())

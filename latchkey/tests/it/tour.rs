@@ -19,7 +19,7 @@ async fn login(stack: &Stack, print: &str) -> String {
 async fn a_user_signs_in_is_seen_and_signed_out_and_a_webhook_tells_it() {
     let stack = Stack::start().await;
     // Somebody wants to be told: a receiver on a free port, known after an endpoint has its secret.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = svc_kit::testing::free_port();
     let url = format!("http://localhost:{port}/");
     let create = ["endpoints", "create", "--url", &url, "--event", "session.revoked", "--json"];
     let secret = stack.run(&create).await.json()["secret"].as_str().unwrap().to_owned();

@@ -1,7 +1,6 @@
 //! The three services as processes, on a real Redis, RabbitMQ and PostgreSQL, with databases and names of their own.
 
 use std::{
-    net::TcpListener,
     panic::{AssertUnwindSafe, resume_unwind},
     process::Stdio,
 };
@@ -12,7 +11,10 @@ use lapin::{
     options::{ExchangeDeleteOptions, QueueDeleteOptions},
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use svc_kit::bus::{DEAD_QUEUE, EXCHANGE, IN_QUEUE, PARTITIONS, UNROUTED_QUEUE};
+use svc_kit::{
+    bus::{DEAD_QUEUE, EXCHANGE, IN_QUEUE, PARTITIONS, UNROUTED_QUEUE},
+    testing::free_port,
+};
 use tempfile::NamedTempFile;
 use tokio::process::{Child, Command};
 
@@ -102,10 +104,7 @@ pub async fn with_servers(servers: Servers, test: impl AsyncFnOnce(&mut Real)) {
 impl Real {
     async fn create(servers: Servers) -> Self {
         let name = unique("e2e").replace('-', "_");
-        // Held until every one is chosen, so that no two are the same.
-        let held: Vec<TcpListener> = (0..9).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let port = |index: usize| held[index].local_addr().unwrap().port();
-        let ports = [0, 1, 2].map(|service| [0, 1, 2].map(|use_of| port(service * 3 + use_of)));
+        let ports = [(); 3].map(|()| [(); 3].map(|()| free_port()));
         let seed = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
         std::fs::write(seed.path(), SEED).unwrap();
         for database in ["auth", "webhook"] {

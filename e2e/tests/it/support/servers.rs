@@ -1,7 +1,6 @@
 //! Servers of one test's own, to be killed and started again on the same port and the same data.
 
 use std::{
-    net::TcpListener,
     path::Path,
     process::{Command as StdCommand, Stdio},
     time::Duration,
@@ -9,6 +8,7 @@ use std::{
 
 use lapin::{Connection, ConnectionProperties};
 use sqlx::{Connection as _, PgConnection};
+use svc_kit::testing::free_port;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -16,10 +16,6 @@ use super::within;
 
 /// A broker takes its time on a busy machine.
 const STARTS_WITHIN: Duration = Duration::from_secs(120);
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// Sends a signal to a process group.
 fn signal(signal: &str, child: &Child) {

@@ -1,9 +1,10 @@
 //! session-svc as a process of its own, to be killed.
 
-use std::{net::TcpListener, process::Stdio};
+use std::process::Stdio;
 
 use proto::session::v1::session_service_client::SessionServiceClient;
 use secrecy::SecretString;
+use svc_kit::testing::free_port;
 use tokio::process::{Child, Command};
 
 use super::{
@@ -19,7 +20,7 @@ pub struct Process {
 impl Process {
     /// Starts the program and waits until it serves.
     pub async fn start(settings: &[Setting<'_>]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let child = Command::new(env!("CARGO_BIN_EXE_session-svc"))
             .env("LATCHKEY_GRPC__LISTEN", format!("127.0.0.1:{port}"))
             .env("LATCHKEY_OPS__LISTEN", "127.0.0.1:0")

@@ -1,7 +1,8 @@
 //! A Redis of one test's own, to be killed, paused and started again.
 
-use std::{net::TcpListener, process::Stdio};
+use std::process::Stdio;
 
+use svc_kit::testing::free_port;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -21,7 +22,7 @@ impl RedisServer {
     }
 
     pub async fn start_with(arguments: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let data = tempfile::tempdir().unwrap();
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
         let child = spawn(port, &data, &arguments);
