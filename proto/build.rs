@@ -2,7 +2,7 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 13] = [
     "latchkey/access/v1/access.proto",
     "latchkey/auth/v1/auth_service.proto",
     "latchkey/auth/v1/consent_service.proto",
@@ -10,6 +10,8 @@ const FILES: [&str; 11] = [
     "latchkey/auth/v1/logout_token_service.proto",
     "latchkey/auth/v1/tenant_service.proto",
     "latchkey/event/v1/event.proto",
+    "latchkey/session/v1/policy.proto",
+    "latchkey/session/v1/policy_service.proto",
     "latchkey/session/v1/session.proto",
     "latchkey/session/v1/session_service.proto",
     "latchkey/webhook/v1/webhook.proto",

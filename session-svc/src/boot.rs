@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use proto::session::v1::session_service_server::SessionServiceServer;
+use proto::session::v1::{policy_service_server::PolicyServiceServer, session_service_server::SessionServiceServer};
 use secrecy::ExposeSecret as _;
 use svc_kit::{
     access::{AccessLayer, AccessRules, Authenticator},
@@ -21,8 +21,8 @@ use crate::{
     bus,
     config::{Config, DEFAULTS, StoreKind},
     domain::token::ServerKeys,
-    grpc::SessionGrpc,
-    ports::{Chores, Outbox},
+    grpc::{PolicyGrpc, SessionGrpc},
+    ports::{Chores, Outbox, PolicyStore},
     store::{memory::MemoryStore, redis::RedisStore},
 };
 
@@ -76,7 +76,11 @@ async fn check(store: &RedisStore, config: &Config) -> Result<(), BootError> {
     Ok(())
 }
 
-async fn start_with<S: Chores + Outbox>(store: S, config: Config, parts: Parts) -> Result<Running, BootError> {
+async fn start_with<S: Chores + Outbox + PolicyStore>(
+    store: S,
+    config: Config,
+    parts: Parts,
+) -> Result<Running, BootError> {
     metrics::install(None, "session-svc").map_err(BootError::because("metrics cannot be set up"))?;
     let keys = ServerKeys::parse(&config.session.server_keys);
     let sessions = Arc::new(Sessions {
@@ -95,7 +99,8 @@ async fn start_with<S: Chores + Outbox>(store: S, config: Config, parts: Parts) 
     bus::spawn(sessions.clone(), publisher, replica, readiness.clone(), &parts.lifecycle);
     let grpc_addr = GrpcServer::new(&config.grpc, access)
         .on_threads(threads(config.serving.threads))
-        .add_service(SessionServiceServer::new(SessionGrpc::new(sessions)))
+        .add_service(SessionServiceServer::new(SessionGrpc::new(sessions.clone())))
+        .add_service(PolicyServiceServer::new(PolicyGrpc::new(sessions)))
         .describe(proto::descriptor::FILE_DESCRIPTOR_SET)
         .serve(&readiness, &parts.lifecycle)
         .await

@@ -11,10 +11,7 @@ use svc_kit::{
     server::threads::THREADS_MAX,
 };
 
-use crate::{
-    app::Policies,
-    domain::{refresh::RefreshPolicy, times::Times, token::ServerKeys},
-};
+use crate::domain::{policy::Deployment, refresh::RefreshPolicy, times::Times, token::ServerKeys};
 
 /// The embedded defaults, which are the schema as well.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
@@ -113,13 +110,13 @@ pub struct PolicyConfig {
 }
 
 impl PolicyConfig {
-    /// Returns the policies for the use cases.
-    pub fn policies(&self) -> Policies {
+    /// Returns the limits for the use cases.
+    pub fn policies(&self) -> Deployment {
         let times = |idle: HumanDuration, absolute: HumanDuration| Times {
             idle_timeout: idle.0,
             absolute_lifetime: absolute.0,
         };
-        Policies {
+        Deployment {
             sso: times(self.sso_idle, self.sso_absolute),
             sso_kept: times(self.sso_kept_idle, self.sso_kept_absolute),
             application: times(self.application_idle, self.application_absolute),

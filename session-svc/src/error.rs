@@ -37,6 +37,15 @@ pub enum SessionError {
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     IdempotencyKeyReused,
+    /// No such policy.
+    #[error("there is no such policy")]
+    PolicyNotFound,
+    /// The policy is not in the version that the caller knows.
+    #[error("the policy has version {0}")]
+    PolicyVersionMismatch(u64),
+    /// There is no room for one policy more.
+    #[error("there are too many policies")]
+    TooManyPolicies,
     /// The session changed faster than we could decide.
     #[error("the session is changing too fast; try again")]
     Contention,
@@ -50,11 +59,13 @@ impl ServiceError for SessionError {
         match self {
             Self::Field(error) => error.kind(),
             Self::PageToken(error) => error.kind(),
-            Self::SessionNotFound | Self::ParentNotFound => Kind::NotFound,
-            Self::SessionEnded | Self::ParentEnded | Self::ScopeClosed(_) => Kind::FailedPrecondition,
+            Self::SessionNotFound | Self::ParentNotFound | Self::PolicyNotFound => Kind::NotFound,
+            Self::SessionEnded | Self::ParentEnded | Self::ScopeClosed(_) | Self::TooManyPolicies => {
+                Kind::FailedPrecondition
+            }
             Self::TokenRefused => Kind::Unauthenticated,
             Self::IdempotencyKeyReused => Kind::AlreadyExists,
-            Self::Contention => Kind::Aborted,
+            Self::Contention | Self::PolicyVersionMismatch(_) => Kind::Aborted,
             Self::Store(StoreError::Unavailable(_)) => Kind::Unavailable,
             Self::Store(StoreError::Full) => Kind::ResourceExhausted,
             Self::Store(StoreError::Unreadable(_)) => Kind::Internal,
@@ -72,6 +83,9 @@ impl ServiceError for SessionError {
             Self::ScopeClosed(_) => "SCOPE_CLOSED",
             Self::TokenRefused => "TOKEN_REFUSED",
             Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
+            Self::PolicyNotFound => "POLICY_NOT_FOUND",
+            Self::PolicyVersionMismatch(_) => "POLICY_VERSION_MISMATCH",
+            Self::TooManyPolicies => "TOO_MANY_POLICIES",
             Self::Contention => "CONTENTION",
             Self::Store(StoreError::Unavailable(_)) => "STORE_UNAVAILABLE",
             Self::Store(StoreError::Full) => "STORE_FULL",
@@ -84,6 +98,7 @@ impl ServiceError for SessionError {
             Self::Field(error) => error.metadata(),
             Self::PageToken(error) => error.metadata(),
             Self::ScopeClosed(scope) => vec![("scope", scope.kind().to_owned())],
+            Self::PolicyVersionMismatch(version) => vec![("version", version.to_string())],
             _ => Vec::new(),
         }
     }

@@ -11,6 +11,7 @@ use crate::domain::{
     end::End,
     event::Event,
     id::{ApplicationId, SessionId, Shard, TenantId, Whose},
+    policy::{PolicyScope, PolicySet, StoredPolicy},
     revision::Revision,
     session::Stored,
 };
@@ -259,4 +260,50 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Removes the events of a shard up to `last`.
     fn remove(&self, shard: Shard, last: Revision) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What became of a policy that was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is stored, as this version.
+    Stored(u64),
+    /// The one before it was not the one that was expected.
+    Conflict,
+    /// There are [`POLICIES_MAX`](crate::domain::policy::POLICIES_MAX) already.
+    TooMany,
+}
+
+/// Keeps policies. They are stored once for all shards, and then announced to each: from then on no commit there succeeds
+/// that was decided without them, and whoever reads sessions there has them.
+pub trait PolicyStore: SessionStore {
+    /// Loads all policies.
+    fn policies(&self) -> impl Future<Output = Result<Arc<PolicySet>, StoreError>> + Send;
+
+    /// Stores a policy, if the one before it has the version `before`; 0: there is none.
+    fn put_policy(&self, policy: &StoredPolicy, before: u64) -> impl Future<Output = Result<Put, StoreError>> + Send;
+
+    /// Puts a policy in force in a shard.
+    fn announce(
+        &self,
+        shard: Shard,
+        scope: &PolicyScope,
+        version: u64,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Policies that may not be announced to every shard.
+    fn unannounced(&self) -> impl Future<Output = Result<Vec<(PolicyScope, u64)>, StoreError>> + Send;
+
+    /// Notes that a version of a policy is announced to every shard.
+    fn announced(&self, scope: &PolicyScope, version: u64) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Policies for which the deadlines in a shard were not looked through yet.
+    fn unsettled(&self, shard: Shard) -> impl Future<Output = Result<Vec<(PolicyScope, u64)>, StoreError>> + Send;
+
+    /// Notes that the deadlines in a shard were looked through for a version of a policy.
+    fn settled(
+        &self,
+        shard: Shard,
+        scope: &PolicyScope,
+        version: u64,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

@@ -1,6 +1,6 @@
 //! Creates a session.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use secrecy::SecretString;
 use svc_kit::{access::Caller, clock::Timestamp, entropy};
@@ -12,6 +12,7 @@ use crate::{
         device::Device,
         event::{Event, What},
         id::{ApplicationId, Owner, SessionId, Shard},
+        policy::Caps,
         session::{Kind, Life, RefreshMode, Session, Stored, TokenState},
         times::Times,
     },
@@ -71,14 +72,15 @@ impl<S: SessionStore> Sessions<S> {
     pub async fn create(&self, caller: &Caller, command: CreateSession) -> Result<Created, SessionError> {
         let shard = command.owner.shard(self.store.shards());
         // One id for every round, so that a commit whose answer was lost is found again instead of repeated.
-        let session = self.new_session(SessionId::generate(shard, &*self.entropy), &command);
+        let mut session = self.new_session(SessionId::generate(shard, &*self.entropy), &command);
         for _ in 0..DECISIONS_MAX {
             if let Some(answer) = self.answered(shard, command.idempotency.as_ref()).await? {
                 return self.created_before(caller, &answer.sessions).await;
             }
-            let (parent, version) = self.may_begin(caller, &command, shard).await?;
+            let (parent, cutoffs) = self.may_begin(caller, &command, shard).await?;
+            session.times = self.granted(&session, &cutoffs);
             let mut commit = Commit::new(shard);
-            commit.cutoffs = Some(version);
+            commit.cutoffs = Some(cutoffs.version);
             let stored = Stored { session: session.clone(), created: Default::default(), sequence: 1, births: 0 };
             let what = What::Created(Box::new(session.clone()));
             commit.events.push(Event { at: session.created_at, sequence: 1, actor: caller.subject.clone(), what });
@@ -99,7 +101,6 @@ impl<S: SessionStore> Sessions<S> {
 
     fn new_session(&self, id: SessionId, command: &CreateSession) -> Session {
         let now = self.clock.now();
-        let times = self.policies.times(command.kind, command.keep_signed_in).shortened_to(command.times);
         let token = TokenState {
             mode: command.refresh_mode,
             generation: 1,
@@ -119,7 +120,10 @@ impl<S: SessionStore> Sessions<S> {
             created_at: now,
             authenticated_at: command.authenticated_at.unwrap_or(now),
             last_active_at: now,
-            times,
+            times: Times::default(),
+            limits_since: now,
+            wish: command.times,
+            caps: Caps::default(),
             amr: command.amr.clone(),
             acr: command.acr.clone(),
             scopes: command.scopes.clone(),
@@ -130,7 +134,7 @@ impl<S: SessionStore> Sessions<S> {
         }
     }
 
-    /// The parent, which must be alive, and the cutoffs' version that this holds for; no scope around may be closed. The
+    /// The parent, which must be alive, and the cutoffs that this holds with; no scope around may be closed. The
     /// commit is guarded by both and counts the child in the parent's record: of a birth and the parent's end, or the
     /// closing of a scope, one comes first, and the other sees it.
     async fn may_begin(
@@ -138,17 +142,17 @@ impl<S: SessionStore> Sessions<S> {
         caller: &Caller,
         command: &CreateSession,
         shard: Shard,
-    ) -> Result<(Option<Read>, u64), SessionError> {
+    ) -> Result<(Option<Read>, Arc<Cutoffs>), SessionError> {
         let Some(id) = command.parent else {
             let cutoffs = self.store.cutoffs(shard).await?;
-            return is_open(&cutoffs, command).map(|()| (None, cutoffs.version));
+            return is_open(&cutoffs, command).map(|()| (None, cutoffs));
         };
         let (parent, loaded) = self.find(caller, id).await?;
         is_open(&loaded.cutoffs, command)?;
         let is_fit = |read: &Read| read.stored.session.kind == Kind::Sso && read.stored.session.owner == command.owner;
         let parent = parent.filter(is_fit).ok_or(SessionError::ParentNotFound)?;
         match parent.stored.life(self.clock.now(), &loaded.cutoffs) {
-            Life::Alive => Ok((Some(parent), loaded.cutoffs.version)),
+            Life::Alive => Ok((Some(parent), loaded.cutoffs)),
             Life::Ended(_) | Life::Lapsed(_) => Err(SessionError::ParentEnded),
         }
     }

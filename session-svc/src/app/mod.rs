@@ -2,14 +2,18 @@
 
 pub mod count;
 pub mod create;
+pub mod explain;
 pub mod get;
 pub mod list;
+pub mod policies;
 pub mod reauthenticate;
 pub mod refresh;
 pub mod relay;
 pub mod revoke;
 pub mod revoke_many;
+mod rules;
 pub mod scope;
+pub mod settle;
 pub mod sweep;
 pub mod touch;
 pub mod update;
@@ -22,10 +26,8 @@ use svc_kit::{access::Caller, clock::Clock, entropy::Entropy, secret};
 use crate::{
     domain::{
         id::{SessionId, Shard},
-        refresh::RefreshPolicy,
+        policy::Deployment,
         revision::Revision,
-        session::Kind,
-        times::Times,
         token::ServerKeys,
     },
     error::SessionError,
@@ -35,37 +37,14 @@ use crate::{
 /// How often a use case decides again before it gives up. Each round somebody else made progress.
 pub const DECISIONS_MAX: usize = 64;
 
-/// Limits of each kind of session.
-#[derive(Clone, Copy, Debug)]
-pub struct Policies {
-    /// SSO, browser lifetime.
-    pub sso: Times,
-    /// SSO, kept signed in.
-    pub sso_kept: Times,
-    /// Application and participant.
-    pub application: Times,
-    /// Refreshing.
-    pub refresh: RefreshPolicy,
-}
-
-impl Policies {
-    fn times(&self, kind: Kind, keep_signed_in: bool) -> Times {
-        match (kind, keep_signed_in) {
-            (Kind::Sso, false) => self.sso,
-            (Kind::Sso, true) => self.sso_kept,
-            (Kind::Application | Kind::Participant, _) => self.application,
-        }
-    }
-}
-
 /// The use cases over a store.
 pub struct Sessions<S> {
     /// Where sessions are kept.
     pub store: Arc<S>,
     /// What tokens are computed with.
     pub keys: ServerKeys,
-    /// How long sessions live.
-    pub policies: Policies,
+    /// How long sessions live where no policy says it.
+    pub policies: Deployment,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -79,7 +58,7 @@ impl<S: SessionStore> Sessions<S> {
         if id.shard() >= Shard(self.store.shards()) {
             return Ok((None, Loaded { read: None, cutoffs: Arc::default() }));
         }
-        let loaded = self.store.load(id).await?;
+        let loaded = self.load(id).await?;
         let visible = loaded.read.clone().filter(|read| caller.may_see(read.stored.session.owner.tenant.as_str()));
         Ok((visible, loaded))
     }

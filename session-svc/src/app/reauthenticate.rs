@@ -8,7 +8,7 @@ use crate::{
     domain::{
         id::UserId,
         reauthentication::Proof,
-        session::{Kind, Life, Stored},
+        session::{Kind, Life, Session, Stored},
         token::PresentedToken,
     },
     error::SessionError,
@@ -44,8 +44,10 @@ impl<S: SessionStore> Sessions<S> {
             if read.stored.life(now, &loaded.cutoffs) != Life::Alive {
                 return Err(SessionError::TokenRefused);
             }
-            let times = self.policies.times(read.stored.session.kind, command.proof.keep_signed_in);
-            let (next, event) = read.stored.reauthenticated(now, command.proof.clone(), times, salt);
+            let keep_signed_in = command.proof.keep_signed_in;
+            let as_asked = Session { keep_signed_in, ..read.stored.session.clone() };
+            let granted = self.granted(&as_asked, &loaded.cutoffs);
+            let (next, event) = read.stored.reauthenticated(now, command.proof.clone(), granted, salt);
             let mut commit = Commit::new(command.token.session.shard());
             commit.cutoffs = Some(loaded.cutoffs.version);
             commit.events.push(event);

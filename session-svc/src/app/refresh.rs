@@ -49,7 +49,8 @@ impl<S: SessionStore> Sessions<S> {
             if read.stored.life(now, &loaded.cutoffs) != Life::Alive {
                 return Err(SessionError::TokenRefused);
             }
-            let decision = read.stored.refresh(now, self.policies.refresh, command.token.generation, &command.origin);
+            let terms = self.refresh_terms(&read.stored.session, &loaded.cutoffs);
+            let decision = read.stored.refresh(now, terms, command.token.generation, &command.origin);
             let mut commit = Commit::new(command.token.session.shard());
             commit.cutoffs = Some(loaded.cutoffs.version);
             let (next, outcome) = match decision {

@@ -2,7 +2,7 @@
 
 use svc_kit::access::Caller;
 
-use super::{DECISIONS_MAX, RequestHash, Sessions, validate::Presented};
+use super::{DECISIONS_MAX, RequestHash, Sessions, rules::rule, validate::Presented};
 use crate::{
     domain::{
         end::{End, EndReason},
@@ -128,11 +128,13 @@ impl<S: SessionStore> Sessions<S> {
             after = chunk.last().map(|read| (read.stored.session.created_at, read.stored.session.id));
             // Children are younger than their parent.
             let is_past = after.is_some_and(|(created_at, _)| created_at < parent.session.created_at);
-            children.extend(chunk.into_iter().filter(|read| {
+            children.extend(chunk.into_iter().filter_map(|mut read| {
+                rule(&mut read, &loaded.cutoffs);
                 let session = &read.stored.session;
-                session.parent == Some(parent.session.id)
+                let ends = session.parent == Some(parent.session.id)
                     && !session.survives_parent
-                    && read.stored.life(now, &loaded.cutoffs) == Life::Alive
+                    && read.stored.life(now, &loaded.cutoffs) == Life::Alive;
+                ends.then_some(read)
             }));
             if is_last || is_past {
                 return Ok(children);
@@ -148,7 +150,7 @@ impl<S: SessionStore> Sessions<S> {
         asked: Option<&End>,
         except: Option<SessionId>,
     ) -> Result<Option<Stored>, SessionError> {
-        let loaded = self.store.load(id).await?;
+        let loaded = self.load(id).await?;
         let Some(read) = loaded.read.clone() else { return Ok(None) };
         let end = match (read.stored.life(self.clock.now(), &loaded.cutoffs), asked) {
             (Life::Lapsed(end), _) => end,

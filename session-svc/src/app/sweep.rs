@@ -1,8 +1,6 @@
 //! What happens by itself: sessions whose time is over are recorded as expired, cutoffs are cleaned up, old records are
 //! forgotten. Everything goes through the same decisions and commits as a call does, so two sweepers at once are harmless.
 
-use std::time::Duration;
-
 use futures::{StreamExt as _, stream};
 use svc_kit::clock::Timestamp;
 
@@ -44,14 +42,12 @@ impl<S: Chores> Sessions<S> {
     /// # Errors
     /// Failures of the store.
     pub async fn forget_cutoffs(&self, shard: Shard) -> Result<(), SessionError> {
-        let policies = [self.policies.sso, self.policies.sso_kept, self.policies.application];
-        let longest = policies.map(|times| times.absolute_lifetime).into_iter().max().unwrap_or(Duration::MAX);
-        let before = self.clock.now().saturating_sub(longest + TOMBSTONE);
+        let before = self.clock.now().saturating_sub(self.policies.longest_life() + TOMBSTONE);
         Ok(self.store.forget_cutoffs(shard, before).await?)
     }
 
     async fn look_at(&self, id: SessionId, now: Timestamp) -> Result<(), SessionError> {
-        let loaded = self.store.load(id).await?;
+        let loaded = self.load(id).await?;
         let Some(read) = loaded.read.clone() else {
             return Ok(self.store.look_again(id, None).await?);
         };

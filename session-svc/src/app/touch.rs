@@ -45,7 +45,8 @@ impl<S: SessionStore> Sessions<S> {
                 return Err(SessionError::SessionEnded);
             }
             let mut after = read.stored.clone();
-            let is_touched = after.session.touch(now, &command.ip_address);
+            let granted = self.granted(&after.session, &loaded.cutoffs);
+            let is_touched = after.session.touch(now, granted, &command.ip_address);
             let is_confirmed = token.is_some_and(|token| after.confirm(token.generation));
             if !is_touched && !is_confirmed {
                 return Ok(after);

@@ -5,6 +5,7 @@ use svc_kit::access::Caller;
 use super::Sessions;
 use crate::{
     domain::{
+        cutoff::Cutoffs,
         end::EndReason,
         id::SessionId,
         session::{Kind, Life, Session},
@@ -79,7 +80,7 @@ impl<S: SessionStore> Sessions<S> {
         if token.is_some_and(|token| token.generation != stored.session.token.generation) {
             return Ok(Verdict::TokenSpent(Box::new(stored.session.clone()), version));
         }
-        let session = self.note_use(&read, loaded.cutoffs.version, token, command).await?;
+        let session = self.note_use(&read, &loaded.cutoffs, token, command).await?;
         Ok(Verdict::Active(Box::new(session), version))
     }
 
@@ -88,16 +89,17 @@ impl<S: SessionStore> Sessions<S> {
     async fn note_use(
         &self,
         read: &Read,
-        cutoffs: u64,
+        cutoffs: &Cutoffs,
         token: Option<&PresentedToken>,
         command: &ValidateSession,
     ) -> Result<Session, SessionError> {
         let mut after = read.stored.clone();
-        let is_touched = command.is_interactive && after.session.touch(self.clock.now(), &command.ip_address);
+        let granted = self.granted(&after.session, cutoffs);
+        let is_touched = command.is_interactive && after.session.touch(self.clock.now(), granted, &command.ip_address);
         let is_confirmed = token.is_some_and(|token| after.confirm(token.generation));
         if is_touched || is_confirmed {
             let mut commit = Commit::new(after.session.id.shard());
-            commit.cutoffs = Some(cutoffs);
+            commit.cutoffs = Some(cutoffs.version);
             let before = Some(read.snapshot.clone());
             commit.writes.push(Write { before, after: after.clone(), is_forgotten: false });
             self.store.commit(commit).await?;

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     app::{Sessions, relay},
     domain::id::Shard,
-    ports::{Chores, Outbox},
+    ports::{Chores, Outbox, PolicyStore},
 };
 
 /// How long a lease lasts without being kept; after this another replica takes over.
@@ -30,7 +30,7 @@ pub fn spawn<S, P>(
     readiness: Readiness,
     lifecycle: &Lifecycle,
 ) where
-    S: Chores + Outbox,
+    S: Chores + Outbox + PolicyStore,
     P: Publisher,
 {
     let (held, shards) = watch::channel(Vec::new());
@@ -108,7 +108,7 @@ async fn relay_events<O: Outbox, P: Publisher>(
     }
 }
 
-async fn sweep<S: Chores>(
+async fn sweep<S: Chores + PolicyStore>(
     sessions: Arc<Sessions<S>>,
     shards: watch::Receiver<Vec<Shard>>,
     has_cutoff: Arc<Notify>,
@@ -116,7 +116,14 @@ async fn sweep<S: Chores>(
     let mut round: u32 = 0;
     loop {
         let mine = shards.borrow().clone();
+        // Whoever has the first shard does what there is once for all of them.
+        if mine.first() == Some(&Shard(0))
+            && let Err(error) = sessions.announce_rest().await
+        {
+            tracing::warn!(error = chain(&error), "policies cannot be announced now");
+        }
         for shard in mine {
+            let settled = sessions.settle(shard).await;
             let swept = loop {
                 match sessions.sweep(shard).await {
                     Ok(true) => {}
@@ -125,7 +132,7 @@ async fn sweep<S: Chores>(
             };
             let forgotten =
                 if round.is_multiple_of(FORGET_EVERY) { sessions.forget_cutoffs(shard).await } else { Ok(()) };
-            if let Err(error) = swept.map(drop).and(forgotten) {
+            if let Err(error) = settled.and(swept.map(drop)).and(forgotten) {
                 tracing::warn!(error = chain(&error), shard = shard.0, "the shard cannot be swept now");
                 break;
             }

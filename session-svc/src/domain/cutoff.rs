@@ -1,10 +1,11 @@
 //! Mass revocation: everything of a scope that was created up to a revision is over.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     end::End,
     id::{ApplicationId, Owner, TenantId, UserId, Whose},
+    policy::PolicySet,
     revision::Revision,
     session::Stored,
 };
@@ -63,13 +64,15 @@ pub struct Cutoff {
     pub is_closed: bool,
 }
 
-/// The cutoffs of a shard.
+/// The cutoffs of a shard, and the policies that are in force with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cutoffs {
-    /// Changes with every cutoff.
+    /// Changes with every cutoff, and with every policy.
     pub version: u64,
     /// The latest of each scope.
     pub scopes: HashMap<Scope, Cutoff>,
+    /// The policies: those that were acknowledged before the cutoffs were read are among them.
+    pub policies: Arc<PolicySet>,
 }
 
 impl Cutoffs {

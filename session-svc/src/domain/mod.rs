@@ -6,6 +6,7 @@ pub mod end;
 pub mod event;
 pub mod filter;
 pub mod id;
+pub mod policy;
 pub mod reauthentication;
 pub mod refresh;
 pub mod revision;

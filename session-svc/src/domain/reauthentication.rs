@@ -28,21 +28,19 @@ pub struct Proof {
 
 impl Stored {
     /// Returns the session, which is alive, after the user proved again who they are, with the event that tells of it.
-    /// `times` are the limits of such a session that is created now.
-    pub fn reauthenticated(&self, now: Timestamp, proof: Proof, times: Times, salt: [u8; 16]) -> (Self, Event) {
+    /// `granted` are the limits that a use grants now.
+    pub fn reauthenticated(&self, now: Timestamp, proof: Proof, granted: Times, salt: [u8; 16]) -> (Self, Event) {
         let mut next = self.clone();
         next.sequence += 1;
         let session = &mut next.session;
         session.authenticated_at = session.authenticated_at.max(now);
-        session.last_active_at = session.last_active_at.max(now);
+        session.used(now, granted);
         session.amr = proof.amr;
         session.acr = proof.acr;
         session.device.seen(&proof.origin.ip_address, &proof.origin.user_agent);
         if session.kind == Kind::Sso {
             session.keep_signed_in = proof.keep_signed_in;
-            // Lifetimes count from the creation.
-            let age = now.duration_since(session.created_at);
-            session.times = Times { absolute_lifetime: age.saturating_add(times.absolute_lifetime), ..times };
+            session.limits_since = now;
         }
         let token = &mut session.token;
         token.generation = token.generation.saturating_add(1);

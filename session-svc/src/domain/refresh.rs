@@ -16,6 +16,7 @@ use super::{
     end::{End, EndReason},
     event::{Event, What},
     session::{RefreshMode, Session, Stored},
+    times::Times,
 };
 
 /// How often one step may be repeated within the rotation grace.
@@ -30,6 +31,15 @@ pub struct RefreshPolicy {
     pub rotation_grace: Duration,
     /// How long a refresh may be repeated while its successor was never presented.
     pub loss_recovery: Duration,
+}
+
+/// What a refresh is decided by, besides the session.
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshTerms {
+    /// How tolerant it is.
+    pub policy: RefreshPolicy,
+    /// Limits that a use grants.
+    pub granted: Times,
 }
 
 /// What a refresh comes to.
@@ -71,15 +81,15 @@ pub struct Origin {
 
 impl Stored {
     /// Decides what presenting the genuine token of generation `presented` does to this session, which is alive.
-    pub fn refresh(&self, now: Timestamp, policy: RefreshPolicy, presented: u32, origin: &Origin) -> Decision {
+    pub fn refresh(&self, now: Timestamp, terms: RefreshTerms, presented: u32, origin: &Origin) -> Decision {
         let current = self.session.token.generation;
         if presented == current || presented == current.saturating_add(1) {
-            return self.advance(now, presented, origin);
+            return self.advance(now, terms.granted, presented, origin);
         }
         if presented > current {
             return Decision::Impossible;
         }
-        if current - presented == 1 && may_replay(&self.session, now, policy) {
+        if current - presented == 1 && may_replay(&self.session, now, terms.policy) {
             let mut next = self.clone();
             next.session.token.replays += 1;
             return Decision::Replay { next };
@@ -87,11 +97,11 @@ impl Stored {
         self.reuse(now, presented, origin)
     }
 
-    fn advance(&self, now: Timestamp, presented: u32, origin: &Origin) -> Decision {
+    fn advance(&self, now: Timestamp, granted: Times, presented: u32, origin: &Origin) -> Decision {
         let mut next = self.clone();
         next.sequence += 1;
         let session = &mut next.session;
-        session.last_active_at = session.last_active_at.max(now);
+        session.used(now, granted);
         session.device.seen(&origin.ip_address, &origin.user_agent);
         match session.token.mode {
             RefreshMode::Rotate => {

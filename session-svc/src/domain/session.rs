@@ -10,6 +10,7 @@ use super::{
     end::{End, EndReason},
     event::{Event, What},
     id::{ApplicationId, Owner, SessionId},
+    policy::Caps,
     revision::Revision,
     times::{self, Times},
 };
@@ -77,8 +78,14 @@ pub struct Session {
     pub authenticated_at: Timestamp,
     /// When it was last used, to the touch grain.
     pub last_active_at: Timestamp,
-    /// Its limits.
+    /// Its limits, as its last use granted them.
     pub times: Times,
+    /// What its lifetime counts from: its creation, or the moment that its user proved again who they are.
+    pub limits_since: Timestamp,
+    /// Limits that whoever created it asked for; zero: none. No use grants more.
+    pub wish: Times,
+    /// When policies end it whatever it was granted. Not recorded: found when it is read.
+    pub caps: Caps,
     /// Authentication methods (RFC 8176).
     pub amr: Vec<String>,
     /// Authentication context class.
@@ -123,17 +130,22 @@ pub enum Life {
 impl Session {
     /// When it ends unless it is used before.
     pub fn idle_deadline(&self) -> Timestamp {
-        self.last_active_at.saturating_add(self.times.idle_timeout)
+        earlier(self.last_active_at.saturating_add(self.times.idle_timeout), self.caps.idle)
     }
 
     /// When it ends whatever happens.
     pub fn absolute_deadline(&self) -> Timestamp {
-        self.created_at.saturating_add(self.times.absolute_lifetime)
+        earlier(self.limits_since.saturating_add(self.times.absolute_lifetime), self.caps.absolute)
     }
 
     /// The nearer of the two.
     pub fn deadline(&self) -> Timestamp {
         self.idle_deadline().min(self.absolute_deadline())
+    }
+
+    /// Which of the two that is.
+    pub fn deadline_reason(&self) -> EndReason {
+        if self.idle_deadline() <= self.absolute_deadline() { EndReason::Idle } else { EndReason::Absolute }
     }
 
     /// When the store may forget it.
@@ -147,20 +159,30 @@ impl Session {
         if now < self.deadline() {
             return None;
         }
-        let is_idle = self.idle_deadline() <= self.absolute_deadline();
-        let reason = if is_idle { EndReason::Idle } else { EndReason::Absolute };
-        Some(End::found(self.deadline(), reason))
+        Some(End::found(self.deadline(), self.deadline_reason()))
     }
 
     /// Records a use, if the last record is older than the grain. Says whether anything changed.
-    pub fn touch(&mut self, now: Timestamp, ip_address: &str) -> bool {
-        if now.duration_since(self.last_active_at) < times::touch_grain(self.times.idle_timeout) {
+    pub fn touch(&mut self, now: Timestamp, granted: Times, ip_address: &str) -> bool {
+        let idle_timeout = self.idle_deadline().duration_since(self.last_active_at);
+        if now.duration_since(self.last_active_at) < times::touch_grain(idle_timeout) {
             return false;
         }
-        self.last_active_at = now;
+        self.used(now, granted);
         self.device.seen(ip_address, "");
         true
     }
+
+    /// Notes a use, which grants limits under the policies in force; so they cap nothing any more.
+    pub fn used(&mut self, now: Timestamp, granted: Times) {
+        self.last_active_at = self.last_active_at.max(now);
+        self.times = granted;
+        self.caps = Caps::default();
+    }
+}
+
+fn earlier(granted: Timestamp, cap: Option<Timestamp>) -> Timestamp {
+    cap.map_or(granted, |cap| granted.min(cap))
 }
 
 impl Stored {

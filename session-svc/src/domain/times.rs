@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The two limits that every session has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
     /// Longest pause between two uses.
     pub idle_timeout: Duration,

@@ -1,6 +1,7 @@
 //! Calls → use cases: parse, run, answer. Nothing is decided here.
 
 mod parse;
+mod policies;
 
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ use crate::{
 /// Sessions on a page when the request does not say, and at most.
 const PAGE_DEFAULT: usize = 50;
 const PAGE_MAX: usize = 500;
+
+pub use self::policies::PolicyGrpc;
 
 /// The gRPC face of the use cases.
 pub struct SessionGrpc<S> {

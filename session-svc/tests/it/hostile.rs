@@ -39,6 +39,7 @@ async fn hostile_values_are_refused_with_a_reason(service: &Service) {
                     Code::Unauthenticated,
                     Code::FailedPrecondition,
                     Code::AlreadyExists,
+                    Code::Aborted,
                 ];
                 assert!(is_ours.contains(&status.code()), "{} {what}: {status:?}", method.name());
                 assert!(reason_of(&status).is_some(), "{} {what}: no reason", method.name());
@@ -132,7 +133,7 @@ fn plausible(input: &MessageDescriptor, session: &str) -> DynamicMessage {
             ("kind", _) => Value::EnumNumber(1),
             // Not the real one: what is spoilt must not reach it.
             ("session_id", _) => Value::String(format!("{}a", &session[..session.len() - 1])),
-            ("filter" | "scope", Kind::Message(inner)) => Value::Message(plausible(&inner, session)),
+            ("filter" | "scope" | "policy", Kind::Message(inner)) => Value::Message(plausible(&inner, session)),
             _ => continue,
         };
         message.set_field(&field, value);

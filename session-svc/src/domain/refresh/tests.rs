@@ -10,14 +10,18 @@ use crate::domain::{
     cutoff::Cutoffs,
     device::Device,
     id::{Owner, SessionId, Shard, TenantId, UserId},
+    policy::Caps,
     revision::Revision,
     session::{Kind, Life, TokenState},
     times::Times,
 };
 
 const T0: Timestamp = Timestamp::from_ms(1_000_000_000);
-const GRACE: RefreshPolicy =
-    RefreshPolicy { rotation_grace: Duration::from_secs(10), loss_recovery: Duration::from_secs(60) };
+const TIMES: Times = Times { idle_timeout: Duration::from_secs(3600), absolute_lifetime: Duration::from_secs(36_000) };
+const GRACE: RefreshTerms = RefreshTerms {
+    policy: RefreshPolicy { rotation_grace: Duration::from_secs(10), loss_recovery: Duration::from_secs(60) },
+    granted: TIMES,
+};
 
 fn at(ms: u64) -> Timestamp {
     T0.saturating_add(Duration::from_millis(ms))
@@ -25,7 +29,6 @@ fn at(ms: u64) -> Timestamp {
 
 fn stored(mode: RefreshMode, generation: u32) -> Stored {
     let owner = Owner { tenant: TenantId::parse("t").unwrap(), user: UserId::parse("u").unwrap() };
-    let times = Times { idle_timeout: Duration::from_secs(3600), absolute_lifetime: Duration::from_secs(36_000) };
     let token = TokenState { mode, generation, salt: [7; 16], rotated_at: T0, confirmed: false, replays: 0 };
     let session = Session {
         id: SessionId::generate(Shard(1), &SeededEntropy::new(1)),
@@ -38,7 +41,10 @@ fn stored(mode: RefreshMode, generation: u32) -> Stored {
         created_at: T0,
         authenticated_at: T0,
         last_active_at: T0,
-        times,
+        times: TIMES,
+        limits_since: T0,
+        wish: Times::default(),
+        caps: Caps::default(),
         amr: vec![],
         acr: String::new(),
         scopes: vec![],
@@ -137,9 +143,9 @@ fn limits_are_exact_to_the_millisecond() {
 #[test]
 fn a_touch_is_recorded_once_a_grain() {
     let mut session = stored(RefreshMode::Rotate, 1).session;
-    assert!(!session.touch(at(59_999), "") && session.touch(at(60_000), "10.0.0.1"));
+    assert!(!session.touch(at(59_999), TIMES, "") && session.touch(at(60_000), TIMES, "10.0.0.1"));
     assert_eq!((session.last_active_at, session.device.last_ip_address.as_str()), (at(60_000), "10.0.0.1"));
-    assert!(!session.touch(T0, ""), "a clock that steps back changes nothing");
+    assert!(!session.touch(T0, TIMES, ""), "a clock that steps back changes nothing");
 }
 
 proptest! {

@@ -1,5 +1,7 @@
 //! Sessions in memory: for development, for tests, and the reference for what the port means.
 
+mod policies;
+
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -51,6 +53,7 @@ struct State {
     outbox: HashMap<Shard, VecDeque<(Revision, Message)>>,
     last: Revision,
     writes: u64,
+    policies: policies::Policies,
 }
 
 impl MemoryStore {
@@ -125,10 +128,9 @@ impl State {
         if let Some((before, _)) = self.sessions.get(&id) {
             after.created = before.created;
         }
-        // A look that is armed already comes first; the sweeper arms the next one.
-        if after.session.end.is_some() || !self.looks.contains_key(&id) {
-            self.looks.insert(id, look);
-        }
+        // An earlier look that is armed already stays; the sweeper arms the next one.
+        let armed = self.looks.entry(id).or_insert(look);
+        *armed = if after.session.end.is_some() { look } else { look.min(*armed) };
         self.by_tenant.entry((id.shard(), owner.tenant.clone())).or_default().insert(member);
         self.by_owner.entry(owner).or_default().insert(member);
         self.writes += 1;

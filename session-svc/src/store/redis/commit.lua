@@ -5,7 +5,7 @@
 -- ARGV  1 expected cutoff version, '' for any   2 answer, '' for none   3 its time to live in ms
 --       4 number of writes  5 number of events  6 number of cutoffs  7 number of counts
 --       then for each write: exact record before ('' for none), 'put' or 'forget', sequence (4 bytes), record,
---            ttl in ms, session id, created ms, next look in ms, 'set' or 'nx'
+--            ttl in ms, session id, created ms, next look in ms, 'set' or 'lt'
 --       then for each event: body, type, traceparent, tracestate
 --       then for each cutoff: scope, cutoff, 'here' or 'before'; for each count: name, change
 -- Returns {1, position of each event ...}, or {0}: a guard failed and nothing is stored.
@@ -55,7 +55,7 @@ for i = 0, writes - 1 do
     if ARGV[a + 9] == 'set' then
       redis.call('ZADD', KEYS[4], ARGV[a + 8], sid)
     else
-      redis.call('ZADD', KEYS[4], 'NX', ARGV[a + 8], sid)
+      redis.call('ZADD', KEYS[4], 'LT', ARGV[a + 8], sid)
     end
   end
 end

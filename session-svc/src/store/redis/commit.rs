@@ -100,8 +100,8 @@ fn add_write(call: &mut redis::ScriptInvocation<'_>, write: &Write) {
     let session = &write.after.session;
     let (look, mode) = match &session.end {
         Some(_) => (session.forgotten_at(), "set"),
-        // An earlier look is armed already; the sweeper arms the next one when it comes to that.
-        None => (session.deadline(), "nx"),
+        // An earlier look that is armed already stays; the sweeper arms the next one when it comes to that.
+        None => (session.deadline(), "lt"),
     };
     call.arg(write.before.as_ref().map_or(&[][..], |before| &before.0[..]));
     call.arg(if write.is_forgotten { "forget" } else { "put" });

@@ -8,11 +8,15 @@
 //! | `n1:{hhhh}` | hash | `<tenant>` and `<tenant>.<application>` → sessions whose end is not recorded |
 //! | `x1:{hhhh}` | zset | session id → next time to look |
 //! | `e1:{hhhh}` | hash | scope → revision (12) ‖ protobuf cutoff |
-//! | `v1:{hhhh}` | string | version of `e1` |
+//! | `v1:{hhhh}` | string | version: changes of `e1`, and 2³² × policies announced |
 //! | `d1:{hhhh}` | set | scopes whose clean-up is not finished |
 //! | `o1:{hhhh}` | stream | outbox |
 //! | `l1:{hhhh}` | string | lease of the shard's chores |
+//! | `y1:{hhhh}` | hash | policy scopes whose sessions' deadlines are to be looked through → version of the policy |
 //! | `i1:{hhhh}:<key>` | string | answer for an idempotency key |
+//! | `p1:{policies}` | hash | policy scope → version (8) ‖ protobuf policy |
+//! | `q1:{policies}` | zset | policy scope → version |
+//! | `r1:{policies}` | hash | policy scopes that may not be announced to every shard → version |
 //! | `layout` | string | layout and number of shards, checked at boot |
 
 use crate::domain::id::{Owner, SessionId, Shard, TenantId};
@@ -87,6 +91,26 @@ impl Keys {
     /// The answer for an idempotency key.
     pub fn answer(&self, shard: Shard, key: &str) -> String {
         format!("{}:{key}", self.key("i1", shard))
+    }
+
+    /// The policies whose sessions' deadlines are to be looked through.
+    pub fn unsettled(&self, shard: Shard) -> String {
+        self.key("y1", shard)
+    }
+
+    /// The policies.
+    pub fn policies(&self) -> String {
+        format!("{}p1:{{policies}}", self.prefix)
+    }
+
+    /// The policies in the order of their last change.
+    pub fn policy_versions(&self) -> String {
+        format!("{}q1:{{policies}}", self.prefix)
+    }
+
+    /// The policies that may not be announced to every shard.
+    pub fn unannounced(&self) -> String {
+        format!("{}r1:{{policies}}", self.prefix)
     }
 
     /// What the store was made with.

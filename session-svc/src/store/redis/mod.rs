@@ -6,6 +6,7 @@ mod commit;
 mod keys;
 mod link;
 mod outbox;
+mod policies;
 mod record;
 
 use std::{
@@ -21,7 +22,9 @@ use crate::{
         cutoff::Cutoffs,
         id::{ApplicationId, SessionId, Shard, TenantId, Whose},
     },
-    ports::{Answer, Commit, Committed, IdempotencyKey, ListQuery, Loaded, Read, SessionStore, StoreError},
+    ports::{
+        Answer, Commit, Committed, IdempotencyKey, ListQuery, Loaded, PolicyStore as _, Read, SessionStore, StoreError,
+    },
 };
 use keys::Keys;
 use link::Link;
@@ -35,6 +38,7 @@ pub struct RedisStore {
     scripts: commit::Scripts,
     finish: redis::Script,
     cutoffs: RwLock<HashMap<Shard, Arc<Cutoffs>>>,
+    policies: policies::Policies,
     outbox: tokio::sync::Mutex<Option<redis::aio::MultiplexedConnection>>,
 }
 
@@ -52,6 +56,7 @@ impl RedisStore {
             scripts: commit::Scripts::new(),
             finish: redis::Script::new(include_str!("finish.lua")),
             cutoffs: RwLock::default(),
+            policies: policies::Policies::new(),
             outbox: tokio::sync::Mutex::new(None),
         })
     }
@@ -62,6 +67,11 @@ impl RedisStore {
         }
         let known = self.cutoffs.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.get(&shard).filter(|cutoffs| cutoffs.version == version).cloned()
+    }
+
+    fn has_new_policies(&self, shard: Shard, version: u64) -> bool {
+        let known = self.cutoffs.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        policies::is_announced_between(known.get(&shard).map_or(0, |cutoffs| cutoffs.version), version)
     }
 
     async fn cutoffs_of(&self, shard: Shard, version: u64) -> Result<Arc<Cutoffs>, StoreError> {
@@ -76,7 +86,13 @@ impl RedisStore {
             .into_iter()
             .map(|(field, value)| Ok((record::decode_scope(&field)?, record::decode_cutoff(&value)?)))
             .collect::<Result<_, StoreError>>()?;
-        let cutoffs = Arc::new(Cutoffs { version: version.unwrap_or(0), scopes });
+        let version = version.unwrap_or(0);
+        // After the version: what was announced before it was read is among them.
+        let policies = match self.has_new_policies(shard, version) {
+            true => self.policies().await?,
+            false => self.policies.known(),
+        };
+        let cutoffs = Arc::new(Cutoffs { version, scopes, policies });
         let mut known = self.cutoffs.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.insert(shard, cutoffs.clone());
         Ok(cutoffs)

@@ -16,6 +16,7 @@ use crate::{
         device::Device,
         end::End,
         id::{ApplicationId, Owner, SessionId, TenantId, UserId},
+        policy::Caps,
         revision::Revision,
         session::{RefreshMode, Session, Stored, TokenState},
         times::Times,
@@ -78,6 +79,12 @@ struct Record {
     end: Option<EndRecord>,
     #[prost(uint32, tag = "25")]
     births: u32,
+    #[prost(sint64, tag = "26")]
+    limits_after: i64,
+    #[prost(uint64, tag = "27")]
+    wish_idle_timeout_ms: u64,
+    #[prost(uint64, tag = "28")]
+    wish_absolute_lifetime_ms: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -171,6 +178,9 @@ pub(super) fn encode(stored: &Stored) -> Vec<u8> {
         replays: session.token.replays,
         end: session.end.as_ref().map(end_record),
         births: stored.births,
+        limits_after: after(session.limits_since),
+        wish_idle_timeout_ms: ms(session.wish.idle_timeout),
+        wish_absolute_lifetime_ms: ms(session.wish.absolute_lifetime),
     };
     record.encode_to_vec()
 }
@@ -203,10 +213,10 @@ fn session_of(id: SessionId, record: Record) -> Option<Session> {
         created_at: after(0),
         authenticated_at: after(record.authenticated_after),
         last_active_at: after(record.last_active_after),
-        times: Times {
-            idle_timeout: Duration::from_millis(record.idle_timeout_ms),
-            absolute_lifetime: Duration::from_millis(record.absolute_lifetime_ms),
-        },
+        times: times(record.idle_timeout_ms, record.absolute_lifetime_ms),
+        limits_since: after(record.limits_after),
+        wish: times(record.wish_idle_timeout_ms, record.wish_absolute_lifetime_ms),
+        caps: Caps::default(),
         amr: record.amr,
         acr: record.acr,
         scopes: record.scopes,
@@ -232,6 +242,13 @@ fn session_of(id: SessionId, record: Record) -> Option<Session> {
             None => None,
         },
     })
+}
+
+fn times(idle_timeout_ms: u64, absolute_lifetime_ms: u64) -> Times {
+    Times {
+        idle_timeout: Duration::from_millis(idle_timeout_ms),
+        absolute_lifetime: Duration::from_millis(absolute_lifetime_ms),
+    }
 }
 
 fn end_record(end: &End) -> EndRecord {

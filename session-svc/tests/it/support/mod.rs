@@ -4,6 +4,7 @@ pub mod broker;
 pub mod commands;
 pub mod events;
 pub mod issuer;
+pub mod policies;
 pub mod process;
 pub mod proxy;
 pub mod redis_server;
@@ -12,8 +13,9 @@ pub mod service;
 pub mod wait;
 
 pub use events::Events;
+pub use policies::*;
 pub use requests::*;
-pub use service::{Client, Service, Store};
+pub use service::{Client, Policies, Service, Store};
 pub use wait::eventually;
 
 use svc_kit::error::reason_of;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use proto::session::v1::session_service_client::SessionServiceClient;
+use proto::session::v1::{policy_service_client::PolicyServiceClient, session_service_client::SessionServiceClient};
 use secrecy::SecretString;
 use session_svc::{
     boot::{self, Running},
@@ -25,6 +25,7 @@ use super::{
 };
 
 pub type Client = SessionServiceClient<InterceptedService<Channel, Outgoing>>;
+pub type Policies = PolicyServiceClient<InterceptedService<Channel, Outgoing>>;
 
 /// Monday, 2026-01-05, noon UTC.
 pub const START: Timestamp = Timestamp::from_ms(1_767_614_400_000);
@@ -120,6 +121,12 @@ impl Service {
     /// A caller that may do everything in every tenant.
     pub fn operator(&self) -> Client {
         self.connect(OPERATOR_KEY.to_owned())
+    }
+
+    /// The operator, as the keeper of policies.
+    pub fn policies(&self) -> Policies {
+        let channel = channel(&format!("http://{}", self.running.grpc_addr), CALL_DEADLINE).unwrap();
+        PolicyServiceClient::with_interceptor(channel, Outgoing::new(&SecretString::from(OPERATOR_KEY)))
     }
 
     /// A caller of one tenant, with every scope.

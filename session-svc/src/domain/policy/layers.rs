@@ -1,0 +1,117 @@
+//! The policies that concern a session, one over the other, and what they come to.
+
+use std::time::Duration;
+
+use svc_kit::clock::Timestamp;
+
+use super::{Deployment, Limits, Policy, StoredPolicy};
+use crate::domain::{refresh::RefreshPolicy, session::Session, times::Times};
+
+/// Where a value is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The deployment's configuration.
+    Deployment,
+    /// The tenant's policy.
+    Tenant,
+    /// The application's policy.
+    Application,
+    /// Whoever created the session asked for less.
+    Session,
+    /// It was granted at the last use, and would not be granted now.
+    LastUse,
+}
+
+/// A value, and where it is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sourced<T> {
+    /// The value.
+    pub value: T,
+    /// Where it is from.
+    pub source: Source,
+}
+
+/// When policies end a session that was granted more; `None`: they do not speak of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// By idleness.
+    pub idle: Option<Timestamp>,
+    /// At latest.
+    pub absolute: Option<Timestamp>,
+}
+
+/// The policies that concern a session.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Layers<'p> {
+    /// The application's.
+    pub application: Option<&'p StoredPolicy>,
+    /// The tenant's.
+    pub tenant: Option<&'p StoredPolicy>,
+}
+
+impl<'p> Layers<'p> {
+    /// Returns what the nearest policy that speaks of it says.
+    pub fn first<T>(&self, read: impl Fn(&'p Policy) -> Option<T>) -> Option<Sourced<T>> {
+        let layers = [(self.application, Source::Application), (self.tenant, Source::Tenant)];
+        layers.into_iter().find_map(|(layer, source)| Some(Sourced { value: read(&layer?.policy)?, source }))
+    }
+
+    fn limit(&self, session: &Session, read: impl Fn(&Limits) -> Option<Duration>) -> Option<Sourced<Duration>> {
+        self.first(|policy| read(policy.limits(session.kind, session.keep_signed_in)))
+    }
+
+    /// Returns the idle timeout that policies say.
+    pub fn idle_timeout(&self, session: &Session) -> Option<Sourced<Duration>> {
+        self.limit(session, |limits| limits.idle_timeout)
+    }
+
+    /// Returns the absolute lifetime that policies say.
+    pub fn absolute_lifetime(&self, session: &Session) -> Option<Sourced<Duration>> {
+        self.limit(session, |limits| limits.absolute_lifetime)
+    }
+
+    /// Returns when the policies end a session, whatever it was granted.
+    pub fn caps(&self, session: &Session) -> Caps {
+        if self.application.is_none() && self.tenant.is_none() {
+            return Caps::default();
+        }
+        Caps {
+            idle: self.idle_timeout(session).map(|limit| session.last_active_at.saturating_add(limit.value)),
+            absolute: self.absolute_lifetime(session).map(|limit| session.limits_since.saturating_add(limit.value)),
+        }
+    }
+
+    /// Returns what a use of a session grants.
+    pub fn granted(&self, deployment: &Deployment, session: &Session) -> Times {
+        let [idle, absolute] = self.offered(deployment, session);
+        Times { idle_timeout: idle.value, absolute_lifetime: absolute.value }.shortened_to(session.wish)
+    }
+
+    /// Returns the idle timeout and the absolute lifetime that are there for a session, whatever it asked for.
+    pub fn offered(&self, deployment: &Deployment, session: &Session) -> [Sourced<Duration>; 2] {
+        let times = deployment.times(session.kind, session.keep_signed_in);
+        [
+            self.idle_timeout(session).unwrap_or(of_deployment(times.idle_timeout)),
+            self.absolute_lifetime(session).unwrap_or(of_deployment(times.absolute_lifetime)),
+        ]
+    }
+
+    /// Returns how tolerant refreshing is.
+    pub fn refresh(&self, deployment: &Deployment) -> RefreshPolicy {
+        let [rotation_grace, loss_recovery] = self.tolerances(deployment).map(|sourced| sourced.value);
+        RefreshPolicy { rotation_grace, loss_recovery }
+    }
+
+    /// Returns rotation grace and loss recovery.
+    pub fn tolerances(&self, deployment: &Deployment) -> [Sourced<Duration>; 2] {
+        let RefreshPolicy { rotation_grace, loss_recovery } = deployment.refresh;
+        [
+            self.first(|policy| policy.rotation_grace).unwrap_or(of_deployment(rotation_grace)),
+            self.first(|policy| policy.loss_recovery).unwrap_or(of_deployment(loss_recovery)),
+        ]
+    }
+}
+
+fn of_deployment<T>(value: T) -> Sourced<T> {
+    Sourced { value, source: Source::Deployment }
+}
