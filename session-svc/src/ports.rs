@@ -93,6 +93,8 @@ pub struct Cut {
     pub is_closed: bool,
     /// Where it happens.
     pub place: CutPlace,
+    /// The scope's mass revocations before it.
+    pub earlier: Vec<(Revision, End)>,
 }
 
 /// Where a cutoff happens.
@@ -159,6 +161,9 @@ pub struct Answer {
     /// Whether it may have left some.
     #[serde(default)]
     pub is_incomplete: bool,
+    /// Salt of the token that a creation was answered with: the session may have another one by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<[u8; 16]>,
     /// Position of the commit that it was stored with; the store knows it.
     #[serde(skip)]
     pub position: Revision,

@@ -17,7 +17,7 @@ use crate::{
         times::Times,
     },
     error::SessionError,
-    ports::{Commit, Committed, IdempotencyKey, Read, SessionStore, Write},
+    ports::{Answer, Commit, Committed, IdempotencyKey, Read, SessionStore, Write},
 };
 
 /// What to create.
@@ -75,7 +75,7 @@ impl<S: SessionStore> Sessions<S> {
         let mut session = self.new_session(SessionId::generate(shard, &*self.entropy), &command);
         for _ in 0..DECISIONS_MAX {
             if let Some(answer) = self.answered(shard, command.idempotency.as_ref()).await? {
-                return self.created_before(caller, &answer.sessions).await;
+                return self.created_before(caller, &answer).await;
             }
             let (parent, cutoffs) = self.may_begin(caller, &command, shard).await?;
             session.times = self.granted(&session, &cutoffs);
@@ -89,11 +89,12 @@ impl<S: SessionStore> Sessions<S> {
             commit.answer = command.idempotency.as_ref().map(|(key, request)| {
                 let mut answer = request.answer();
                 answer.sessions.push(session.id.to_string());
+                answer.salt = Some(session.token.salt);
                 (key.clone(), answer)
             });
             if let Committed::Done(revisions) = self.store.commit(commit).await? {
                 let created = revisions.first().copied().unwrap_or_default();
-                return Ok(self.with_token(Stored { created, ..stored }));
+                return Ok(self.with_token(Stored { created, ..stored }, session.token.salt));
             }
         }
         Err(SessionError::Contention)
@@ -157,19 +158,23 @@ impl<S: SessionStore> Sessions<S> {
         }
     }
 
-    async fn created_before(&self, caller: &Caller, sessions: &[String]) -> Result<Created, SessionError> {
-        let id = sessions.first().and_then(|id| SessionId::parse(id).ok()).ok_or(SessionError::SessionNotFound)?;
-        let (read, loaded) = self.find(caller, id).await?;
+    async fn created_before(&self, caller: &Caller, answer: &Answer) -> Result<Created, SessionError> {
+        let id = answer.sessions.first().and_then(|id| SessionId::parse(id).ok());
+        let (read, loaded) = self.find(caller, id.ok_or(SessionError::SessionNotFound)?).await?;
         let mut stored = read.ok_or(SessionError::SessionNotFound)?.stored;
         stored.session = stored.as_of(self.clock.now(), &loaded.cutoffs);
-        Ok(self.with_token(stored))
+        // What the first answer said, even if it is worth nothing any more. Made with a new salt it would be worse than
+        // nothing: a token that was never handed out, and whose use looks like theft.
+        let salt = answer.salt.unwrap_or(stored.session.token.salt);
+        Ok(self.with_token(stored, salt))
     }
 
-    fn with_token(&self, stored: Stored) -> Created {
-        let has_token = stored.session.kind != Kind::Participant;
-        // The first generation: what the first answer said.
-        let token = has_token.then(|| self.keys.token(&stored.session, 1));
-        Created { stored, token }
+    /// With the token of the first generation under `salt`.
+    fn with_token(&self, stored: Stored, salt: [u8; 16]) -> Created {
+        let mut first = stored.session.clone();
+        first.token.salt = salt;
+        let has_token = first.kind != Kind::Participant;
+        Created { stored, token: has_token.then(|| self.keys.token(&first, 1)) }
     }
 }
 

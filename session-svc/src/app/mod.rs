@@ -97,6 +97,7 @@ impl RequestHash {
             count: 0,
             already_ended: false,
             is_incomplete: false,
+            salt: None,
             position: Revision::default(),
         }
     }

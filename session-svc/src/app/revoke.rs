@@ -64,6 +64,7 @@ impl<S: SessionStore> Sessions<S> {
                 Life::Lapsed(end) => self.ending(&read, &loaded, end, None).await?.with(true),
                 Life::Alive => self.ending(&read, &loaded, asked, None).await?.with(false),
             };
+            commit.is_ending = true;
             commit.answer = command.idempotency.as_ref().map(|(key, request)| {
                 let mut answer = request.answer();
                 answer.sessions.push(id.to_string());

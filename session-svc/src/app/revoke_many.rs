@@ -113,6 +113,7 @@ impl<S: SessionStore> Sessions<S> {
         let result = RevokedMany { is_incomplete, ..named(ended, String::new()) };
         if let Some((key, request)) = &command.idempotency {
             let mut commit = Commit::new(filter.whose().home(self.store.shards()));
+            commit.is_ending = true;
             commit.answer = Some((key.clone(), to_answer(request.answer(), &result)));
             self.store.commit(commit).await?;
         }

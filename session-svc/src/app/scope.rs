@@ -163,7 +163,11 @@ impl<S: SessionStore> Sessions<S> {
                 Change::Close { end } => ((*end).clone(), true, CutPlace::Here),
                 Change::Open => (before.filter(|cutoff| cutoff.is_closed)?.end.clone(), false, CutPlace::Before),
             };
-            Some(Cut { scope: scope.clone(), end, is_closed, place })
+            let earlier = before.map(|before| match place {
+                CutPlace::Here => before.remembered(),
+                CutPlace::Before => before.earlier.clone(),
+            });
+            Some(Cut { scope: scope.clone(), end, is_closed, place, earlier: earlier.unwrap_or_default() })
         }));
         Ok((commit, scopes.first().is_some_and(|scope| cutoffs.is_closed(scope))))
     }

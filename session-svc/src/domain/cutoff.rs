@@ -53,7 +53,10 @@ impl Scope {
     }
 }
 
-/// One mass revocation.
+/// Most mass revocations of a scope that are remembered behind the latest.
+const EARLIER_MAX: usize = 4;
+
+/// The latest mass revocation of a scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cutoff {
     /// Sessions created at or before this are over.
@@ -62,6 +65,23 @@ pub struct Cutoff {
     pub end: End,
     /// Whether the scope is closed: then no session is created in it.
     pub is_closed: bool,
+    /// Those before it, oldest first: what one of them ended goes on saying so, also while its end is not recorded yet.
+    pub earlier: Vec<(Revision, End)>,
+}
+
+impl Cutoff {
+    /// What the next mass revocation of the scope has to remember.
+    pub fn remembered(&self) -> Vec<(Revision, End)> {
+        let forgotten = (self.earlier.len() + 1).saturating_sub(EARLIER_MAX);
+        let latest = (self.revision, self.end.clone());
+        self.earlier.iter().cloned().chain([latest]).skip(forgotten).collect()
+    }
+
+    /// The first mass revocation of the scope after `created`, and where it was.
+    fn after(&self, created: Revision) -> Option<(Revision, &End)> {
+        let all = self.earlier.iter().map(|(revision, end)| (*revision, end)).chain([(self.revision, &self.end)]);
+        all.into_iter().find(|(revision, _)| created <= *revision)
+    }
 }
 
 /// The cutoffs of a shard, and the policies that are in force with them.
@@ -89,15 +109,15 @@ impl Cutoffs {
         Scope::around(owner, application).find(|scope| self.is_closed(scope))
     }
 
-    /// Returns the cutoff that ended `stored`, the earliest if there are two.
-    pub fn covering(&self, stored: &Stored) -> Option<&Cutoff> {
+    /// Returns how a mass revocation ended `stored`, the earliest if there are several.
+    pub fn covering(&self, stored: &Stored) -> Option<&End> {
         // Nearly every shard has none: then this must cost nothing.
         if self.scopes.is_empty() {
             return None;
         }
         Scope::around(&stored.session.owner, stored.session.application.as_ref())
-            .filter_map(|scope| self.scopes.get(&scope))
-            .filter(|cutoff| stored.created <= cutoff.revision)
-            .min_by_key(|cutoff| cutoff.revision)
+            .filter_map(|scope| self.scopes.get(&scope)?.after(stored.created))
+            .min_by_key(|(revision, _)| *revision)
+            .map(|(_, end)| end)
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use svc_kit::clock::Timestamp;
 
 use super::{
-    cutoff::{Cutoff, Cutoffs},
+    cutoff::Cutoffs,
     device::Device,
     end::{End, EndReason},
     event::{Event, What},
@@ -193,9 +193,9 @@ impl Stored {
         }
         let expiry = self.session.expiry(now);
         match (cutoffs.covering(self), expiry) {
-            // Whichever came first is what ended it.
-            (Some(Cutoff { end, .. }), Some(expiry)) if expiry.at < end.at => Life::Lapsed(expiry),
-            (Some(Cutoff { end, .. }), _) => Life::Lapsed(end.clone()),
+            // Whichever came first is what ended it; at its deadline it was over already.
+            (Some(end), Some(expiry)) if expiry.at <= end.at => Life::Lapsed(expiry),
+            (Some(end), _) => Life::Lapsed(end.clone()),
             (None, Some(expiry)) => Life::Lapsed(expiry),
             (None, None) => Life::Alive,
         }

@@ -9,20 +9,17 @@ use session_svc::{
         refresh::RefreshSession,
         validate::{Presented, ValidateSession, Verdict},
     },
-    config::{Config, DEFAULTS},
-    domain::{
-        refresh::Origin,
-        token::{PresentedToken, ServerKeys},
-    },
+    domain::{refresh::Origin, token::PresentedToken},
     store::redis::RedisStore,
 };
-use svc_kit::{
-    access::{Caller, Scopes},
-    clock::ManualClock,
-    entropy::OsEntropy,
-};
+use svc_kit::{access::Caller, clock::ManualClock};
 
-use crate::support::{proxy::Proxy, redis_server::RedisServer, service::START};
+use crate::support::{
+    proxy::Proxy,
+    redis_server::RedisServer,
+    service::START,
+    use_cases::{caller, use_cases},
+};
 
 struct Bench {
     sessions: Sessions<RedisStore>,
@@ -35,16 +32,9 @@ impl Bench {
     async fn start() -> Self {
         let redis = RedisServer::start_with(&[]).await;
         let proxy = Proxy::start(redis.port()).await;
-        let config: Config = svc_kit::config::load(DEFAULTS, None, []).unwrap();
         let store = RedisStore::new(&format!("redis://{}/0", proxy.address), "", "test", 4, 1).unwrap();
-        let sessions = Sessions {
-            store: Arc::new(store),
-            keys: ServerKeys::parse(&config.session.server_keys).unwrap(),
-            policies: config.policy.policies(),
-            clock: Arc::new(ManualClock::new(START)),
-            entropy: Arc::new(OsEntropy),
-        };
-        let caller = Caller { subject: "test".to_owned(), tenant: None, scopes: Scopes::All };
+        let sessions = use_cases(Arc::new(store), Arc::new(ManualClock::new(START)), &[]);
+        let caller = caller(None);
         Self { sessions, proxy, redis, caller }
     }
 

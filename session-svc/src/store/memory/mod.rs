@@ -201,12 +201,12 @@ impl SessionStore for MemoryStore {
             let created = if write.before.is_none() { first } else { write.after.created };
             state.write(Stored { created, ..write.after }, write.is_forgotten);
         }
-        for Cut { scope, end, is_closed, place } in commit.cuts {
+        for Cut { scope, end, is_closed, place, earlier } in commit.cuts {
             let mut cutoffs = (*state.cutoffs(commit.shard)).clone();
             cutoffs.version += 1;
             let before = cutoffs.scopes.get(&scope).map(|cutoff| cutoff.revision).unwrap_or_default();
             let revision = if place == CutPlace::Here { first } else { before };
-            cutoffs.scopes.insert(scope.clone(), Cutoff { revision, end, is_closed });
+            cutoffs.scopes.insert(scope.clone(), Cutoff { revision, end, is_closed, earlier });
             state.cutoffs.insert(commit.shard, Arc::new(cutoffs));
             if place == CutPlace::Here {
                 state.unfinished.entry(commit.shard).or_default().push(scope);

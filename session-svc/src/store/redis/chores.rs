@@ -14,6 +14,9 @@ use crate::{
     ports::{Chores, StoreError},
 };
 
+/// Most cutoffs that are forgotten at a time: a script takes some thousand arguments.
+const FORGOTTEN_MAX: usize = 1_000;
+
 impl Chores for RedisStore {
     async fn lease(&self, owner: &str, length: Duration) -> Result<Vec<Shard>, StoreError> {
         let ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
@@ -77,14 +80,16 @@ impl Chores for RedisStore {
             .iter()
             .filter(|(_, cutoff)| !cutoff.is_closed && cutoff.end.at < before)
             .map(|(scope, _)| record::encode_scope(scope))
+            .take(FORGOTTEN_MAX)
             .collect();
         if old.is_empty() {
             return Ok(());
         }
-        let mut pipeline = redis::pipe();
-        pipeline.atomic();
-        pipeline.cmd("HDEL").arg(self.keys.cutoffs(shard)).arg(&old).ignore();
-        pipeline.cmd("INCR").arg(self.keys.version(shard)).ignore();
-        self.link.pipeline(&pipeline).await
+        let mut call = self.forget.prepare_invoke();
+        call.key(self.keys.cutoffs(shard)).key(self.keys.version(shard)).arg(cutoffs.version);
+        for scope in &old {
+            call.arg(scope);
+        }
+        call.invoke_async(&mut self.link.connection()?).await.map_err(failed)
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     ports::{PolicyStore, Put, StoreError},
 };
 
-/// Where the count of announced policies begins in a shard's version; below are the changes of its cutoffs.
+/// Where the count of announced policies begins in a shard's version; below is what marks the change of its cutoffs.
 const ANNOUNCEMENT: u64 = 1 << 32;
 /// Policies fetched at a time.
 const PAGE: usize = 500;

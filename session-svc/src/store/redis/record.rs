@@ -128,6 +128,17 @@ struct CutoffRecord {
     by: String,
     #[prost(bool, tag = "5")]
     is_closed: bool,
+    #[prost(message, repeated, tag = "6")]
+    earlier: Vec<EarlierRecord>,
+}
+
+/// A cutoff that a later one replaced.
+#[derive(Clone, PartialEq, Message)]
+struct EarlierRecord {
+    #[prost(bytes = "vec", tag = "1")]
+    revision: Vec<u8>,
+    #[prost(message, optional, tag = "2")]
+    end: Option<EndRecord>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -272,7 +283,11 @@ fn ms(duration: Duration) -> u64 {
 /// Encodes a cutoff, without its revision, which the commit script writes.
 pub(super) fn encode_cutoff(cut: &Cut) -> Vec<u8> {
     let EndRecord { at, reason, comment, by } = end_record(&cut.end);
-    CutoffRecord { at, reason, comment, by, is_closed: cut.is_closed }.encode_to_vec()
+    let earlier = cut
+        .earlier
+        .iter()
+        .map(|(revision, end)| EarlierRecord { revision: revision.to_bytes().to_vec(), end: Some(end_record(end)) });
+    CutoffRecord { at, reason, comment, by, is_closed: cut.is_closed, earlier: earlier.collect() }.encode_to_vec()
 }
 
 /// Decodes a cutoff.
@@ -280,9 +295,14 @@ pub(super) fn decode_cutoff(value: &[u8]) -> Result<Cutoff, StoreError> {
     let unreadable = || StoreError::Unreadable("a cutoff");
     let (revision, record) = value.split_at_checked(Revision::BYTES).ok_or_else(unreadable)?;
     let revision = Revision::from_bytes(revision).ok_or_else(unreadable)?;
-    let CutoffRecord { at, reason, comment, by, is_closed } = CutoffRecord::decode(record).map_err(|_| unreadable())?;
+    let record = CutoffRecord::decode(record).map_err(|_| unreadable())?;
+    let CutoffRecord { at, reason, comment, by, is_closed, earlier } = record;
     let end = end_of(EndRecord { at, reason, comment, by }).ok_or_else(unreadable)?;
-    Ok(Cutoff { revision, end, is_closed })
+    let earlier = earlier
+        .into_iter()
+        .map(|EarlierRecord { revision, end }| Some((Revision::from_bytes(&revision)?, end_of(end?)?)));
+    let earlier = earlier.collect::<Option<_>>().ok_or_else(unreadable)?;
+    Ok(Cutoff { revision, end, is_closed, earlier })
 }
 
 /// Decodes the answer of an idempotency key, as the commit script writes it: position and JSON.

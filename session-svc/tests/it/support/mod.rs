@@ -4,12 +4,14 @@ pub mod broker;
 pub mod commands;
 pub mod events;
 pub mod issuer;
+pub mod mutant;
 pub mod policies;
 pub mod process;
 pub mod proxy;
 pub mod redis_server;
 pub mod requests;
 pub mod service;
+pub mod use_cases;
 pub mod wait;
 
 pub use events::Events;

@@ -1,6 +1,6 @@
 //! A Redis of one test's own, to be killed, paused and started again.
 
-use std::process::Stdio;
+use std::{process::Stdio, time::Duration};
 
 use svc_kit::testing::free_port;
 use tempfile::TempDir;
@@ -58,7 +58,9 @@ impl RedisServer {
     }
 
     pub async fn connection(&self) -> redis::aio::MultiplexedConnection {
-        redis::Client::open(self.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
+        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(20)));
+        let client = redis::Client::open(self.url()).unwrap();
+        client.get_multiplexed_async_connection_with_config(&patient).await.unwrap()
     }
 
     async fn answers(&self) {

@@ -1,0 +1,179 @@
+//! The race that bites session stores: somebody reads, somebody refreshes, and somebody logs out, all at once. A refresh that
+//! stores what it read before the logout brings the session back to life. Rounds are run at two replicas on one Redis.
+//!
+//! `LATCHKEY_RACE_ROUNDS` sets their number (2,000 unless set).
+
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use session_svc::{
+    app::{
+        Sessions,
+        refresh::RefreshSession,
+        revoke::RevokeSession,
+        revoke_many::RevokeSessions,
+        validate::{Presented, ValidateSession, Verdict},
+    },
+    domain::{
+        end::EndReason, filter::Filter, id::SessionId, refresh::Origin, session::RefreshMode, token::PresentedToken,
+    },
+    error::SessionError,
+    ports::SessionStore,
+    store::redis::RedisStore,
+};
+use svc_kit::clock::ManualClock;
+
+use crate::{
+    model::everything,
+    support::{
+        commands,
+        mutant::{Fault, Mutant},
+        service::{START, forget, random_name, redis_url},
+        use_cases::{caller, use_cases},
+    },
+};
+
+const ROUNDS: usize = 2_000;
+/// Rounds in which a broken store has to be found out.
+const MUTANT_ROUNDS: usize = 500;
+
+/// One session, and what is known of it.
+struct Round<'r, S> {
+    replicas: &'r [Sessions<S>; 2],
+    id: SessionId,
+    token: RefCell<SecretString>,
+    /// Whether the logout was acknowledged.
+    is_over: Cell<bool>,
+    has_come_back: Cell<bool>,
+}
+
+impl<S: SessionStore> Round<'_, S> {
+    /// Notes an answer that says "alive" to a question that was asked after the logout.
+    fn alive(&self, was_over: bool) {
+        self.has_come_back.set(self.has_come_back.get() || was_over);
+    }
+
+    async fn is_active(&self, replica: usize) -> bool {
+        let presented = Presented::Id(self.id);
+        let command = ValidateSession { presented, is_interactive: true, ip_address: String::new() };
+        matches!(self.replicas[replica].validate(&caller(None), &command).await.unwrap(), Verdict::Active(..))
+    }
+
+    async fn read(&self, replica: usize) {
+        loop {
+            let was_over = self.is_over.get();
+            if !self.is_active(replica).await {
+                return;
+            }
+            self.alive(was_over);
+            if was_over {
+                return;
+            }
+        }
+    }
+
+    async fn refresh(&self, replica: usize) {
+        loop {
+            let was_over = self.is_over.get();
+            let token = PresentedToken::parse(self.token.borrow().expose_secret()).unwrap();
+            let command = RefreshSession { token, application: None, origin: Origin::default() };
+            match self.replicas[replica].refresh(&caller(None), &command).await {
+                Ok(refreshed) => {
+                    self.alive(was_over);
+                    if was_over {
+                        return;
+                    }
+                    self.token.replace(refreshed.token);
+                }
+                Err(SessionError::Contention) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    async fn log_out(&self, replica: usize, is_mass: bool, after: usize) {
+        for _ in 0..after {
+            self.is_active(replica).await;
+        }
+        if is_mass {
+            let owner = commands::owner("acme", "ada");
+            let command = RevokeSessions {
+                filter: Filter { user: Some(owner.user), ..everything(&owner.tenant) },
+                is_dry_run: false,
+                reason: EndReason::Logout,
+                comment: String::new(),
+                idempotency: None,
+            };
+            self.replicas[replica].revoke_many(&caller(None), &command).await.unwrap();
+        } else {
+            let command = RevokeSession {
+                presented: Presented::Id(self.id),
+                reason: EndReason::Logout,
+                comment: String::new(),
+                idempotency: None,
+            };
+            self.replicas[replica].revoke(&caller(None), &command).await.unwrap();
+        }
+        self.is_over.set(true);
+    }
+}
+
+/// Runs rounds until a session is alive after its logout; returns the number of that round.
+async fn resurrection<S: SessionStore>(replicas: &[Sessions<S>; 2], rounds: usize) -> Option<usize> {
+    for number in 0..rounds {
+        let refresh_mode = if number % 2 == 0 { RefreshMode::Reusable } else { RefreshMode::Rotate };
+        let command = session_svc::app::create::CreateSession { refresh_mode, ..commands::create("acme", "ada") };
+        let created = replicas[0].create(&caller(None), command).await.unwrap();
+        let round = Round {
+            replicas,
+            id: created.stored.session.id,
+            token: RefCell::new(created.token.unwrap()),
+            is_over: Cell::new(false),
+            has_come_back: Cell::new(false),
+        };
+        tokio::join!(
+            round.read(0),
+            round.read(1),
+            round.refresh(0),
+            round.refresh(1),
+            round.log_out(number % 2, number % 4 < 2, number % 7),
+        );
+        // When everything is quiet it is still over.
+        for replica in 0..replicas.len() {
+            round.alive(round.is_active(replica).await);
+        }
+        if round.has_come_back.get() {
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// The round in which a session comes back to life at replicas whose stores have a fault.
+async fn race(fault: Fault, rounds: usize) -> Option<usize> {
+    let prefix = format!("{}:", random_name());
+    let replicas = [(), ()].map(|()| {
+        let inner = RedisStore::new(&redis_url(), &prefix, "test", 1, 1).unwrap();
+        use_cases(Arc::new(Mutant { inner, fault }), Arc::new(ManualClock::new(START)), &[])
+    });
+    let found = resurrection(&replicas, rounds).await;
+    forget(&prefix);
+    found
+}
+
+#[tokio::test]
+async fn no_session_comes_back_to_life() {
+    let rounds = std::env::var("LATCHKEY_RACE_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("a number"));
+    assert_eq!(race(Fault::None, rounds).await, None, "of {rounds} rounds");
+}
+
+/// Without the guard, and without a look at the cutoffs, sessions do come back: the race is one.
+#[tokio::test]
+async fn without_guards_sessions_come_back_to_life() {
+    for fault in [Fault::NoGuard, Fault::NoCutoffs] {
+        assert!(race(fault, MUTANT_ROUNDS).await.is_some(), "{fault:?}");
+    }
+}
