@@ -13,6 +13,9 @@ use crate::{
     ports::{Commit, Committed, IdempotencyKey, ListQuery, Loaded, Read, SessionStore, Write},
 };
 
+/// How often an ending decides again. Whoever refreshes a session without pause must not keep its end away: of two that
+/// store at the same time one loses, and an end must not be the one that gives up.
+const ENDINGS_MAX: usize = 8 * DECISIONS_MAX;
 /// How many of the user's sessions are read at a time to find the children.
 const CHILDREN_CHUNK: usize = 500;
 
@@ -48,7 +51,7 @@ impl<S: SessionStore> Sessions<S> {
             Presented::Id(id) => (*id, None),
             Presented::Token(token) => (token.session, Some(token)),
         };
-        for _ in 0..DECISIONS_MAX {
+        for _ in 0..ENDINGS_MAX {
             let (read, loaded) = self.find(caller, id).await?;
             let is_genuine = |read: &Read| token.is_none_or(|token| self.keys.is_genuine(token, &read.stored.session));
             let read = read.filter(is_genuine).ok_or(SessionError::SessionNotFound)?;
