@@ -1,9 +1,9 @@
-//! Objects that exist in the default tenant, and requests about them.
+//! Objects that exist, and requests about them.
 
 use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
 use proto::{
-    auth::v1::{Application, ClientType, CreateApplicationRequest, CreateUserRequest},
-    session::v1::{CreateSessionRequest, SessionKind},
+    auth::v1::{Application, ClientType, CreateApplicationRequest, CreateTenantRequest, CreateUserRequest, Tenant},
+    session::v1::{CreateSessionRequest, Policy, PutPolicyRequest, SessionKind},
     webhook::v1::{CreateEndpointRequest, PingEndpointRequest},
 };
 
@@ -14,6 +14,7 @@ const PASSWORD: &str = "a rather long password";
 /// One object of each sort.
 #[derive(Clone, Debug)]
 pub struct Objects {
+    pub tenant_id: String,
     pub session_id: String,
     pub token: String,
     pub user_id: String,
@@ -24,11 +25,23 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// Makes new ones.
+    /// Makes new ones in a new tenant.
+    pub async fn create_apart(stack: &Stack) -> Self {
+        let tenant_id = unique("tenant");
+        let tenant = Some(Tenant { id: tenant_id.clone(), ..Tenant::default() });
+        stack.tenants().create_tenant(CreateTenantRequest { tenant }).await.unwrap();
+        Self::create_in(stack, tenant_id).await
+    }
+
+    /// Makes new ones in the default tenant.
     pub async fn create(stack: &Stack) -> Self {
+        Self::create_in(stack, DEFAULT_TENANT.to_owned()).await
+    }
+
+    async fn create_in(stack: &Stack, tenant_id: String) -> Self {
         let login = format!("{}@example.com", unique("user"));
         let user = CreateUserRequest {
-            tenant_id: DEFAULT_TENANT.to_owned(),
+            tenant_id: tenant_id.clone(),
             login: login.clone(),
             name: String::new(),
             password: PASSWORD.to_owned(),
@@ -36,15 +49,19 @@ impl Objects {
         let user_id = stack.users().create_user(user).await.unwrap().into_inner().user.unwrap().id;
         let application = Application {
             id: unique("application"),
-            tenant_id: DEFAULT_TENANT.to_owned(),
+            tenant_id: tenant_id.clone(),
             client_type: ClientType::Confidential.into(),
             ..Application::default()
         };
         let application_id = application.id.clone();
         let application = CreateApplicationRequest { application: Some(application) };
         stack.applications().create_application(application).await.unwrap();
+        let policy =
+            Policy { tenant_id: tenant_id.clone(), application_id: application_id.clone(), ..Policy::default() };
+        let policy = PutPolicyRequest { policy: Some(policy), ..PutPolicyRequest::default() };
+        stack.policies().put_policy(policy).await.unwrap();
         let session = CreateSessionRequest {
-            tenant_id: DEFAULT_TENANT.to_owned(),
+            tenant_id: tenant_id.clone(),
             user_id: user_id.clone(),
             application_id: application_id.clone(),
             kind: SessionKind::Application.into(),
@@ -52,7 +69,7 @@ impl Objects {
         };
         let created = stack.sessions().create_session(session).await.unwrap().into_inner();
         let endpoint = CreateEndpointRequest {
-            tenant_id: DEFAULT_TENANT.to_owned(),
+            tenant_id: tenant_id.clone(),
             url: "http://127.0.0.1:1/".to_owned(),
             event_types: vec!["endpoint.pinged".to_owned()],
             ..CreateEndpointRequest::default()
@@ -61,7 +78,7 @@ impl Objects {
         let ping = PingEndpointRequest { endpoint_id: endpoint_id.clone() };
         let delivery_id = stack.endpoints().ping_endpoint(ping).await.unwrap().into_inner().delivery_id;
         let (session_id, token) = (created.session.unwrap().id, created.token);
-        Self { session_id, token, user_id, login, application_id, endpoint_id, delivery_id }
+        Self { tenant_id, session_id, token, user_id, login, application_id, endpoint_id, delivery_id }
     }
 
     /// The same sorts, well-formed, but none of them exists.
@@ -72,6 +89,7 @@ impl Objects {
             format!("{head}{}", if last == "a" { "i" } else { "a" })
         };
         Self {
+            tenant_id: self.tenant_id.clone(),
             session_id: other(&self.session_id),
             token: other(&self.token),
             user_id: other(&self.user_id),
@@ -111,7 +129,7 @@ impl Objects {
         };
         let string = |text: &str| Value::String(text.to_owned());
         match field {
-            "tenant_id" => text(DEFAULT_TENANT),
+            "tenant_id" => text(&self.tenant_id),
             "session_id" => text(&self.session_id),
             "token" | "refresh_token" => text(&self.token),
             "user_id" => text(&self.user_id),
@@ -123,18 +141,23 @@ impl Objects {
             "password" => text(PASSWORD),
             "url" => text("http://127.0.0.1:1/"),
             "kind" => Some(Value::EnumNumber(SessionKind::Application.into())),
-            "scope" | "filter" => inner(&[("tenant_id", string(DEFAULT_TENANT)), ("user_id", string(&self.user_id))]),
+            "scope" | "filter" => inner(&[("tenant_id", string(&self.tenant_id)), ("user_id", string(&self.user_id))]),
             "application" if method.name() == "UpdateApplication" => {
                 inner(&[("id", string(&self.application_id)), ("name", string("changed"))])
             }
             "application" => inner(&[
-                ("tenant_id", string(DEFAULT_TENANT)),
+                ("tenant_id", string(&self.tenant_id)),
                 ("id", string(&unique("application"))),
                 ("client_type", Value::EnumNumber(1)),
             ]),
+            "tenant" if method.name() == "CreateTenant" => inner(&[("id", string(&unique("tenant")))]),
+            "tenant" => inner(&[("id", string(&self.tenant_id)), ("name", string("changed"))]),
+            "policy" => {
+                inner(&[("tenant_id", string(&self.tenant_id)), ("application_id", string(&self.application_id))])
+            }
             "endpoint" => inner(&[("id", string(&self.endpoint_id)), ("description", string("changed"))]),
             "user" => inner(&[("id", string(&self.user_id)), ("name", string("changed"))]),
-            "update_mask" if ["UpdateApplication", "UpdateUser"].contains(&method.name()) => {
+            "update_mask" if ["UpdateApplication", "UpdateTenant", "UpdateUser"].contains(&method.name()) => {
                 inner(&[("paths", Value::List(vec![string("name")]))])
             }
             "device_name" => text("changed"),

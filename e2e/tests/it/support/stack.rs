@@ -7,9 +7,9 @@ use prost_reflect::MethodDescriptor;
 use proto::{
     auth::v1::{
         application_service_client::ApplicationServiceClient, auth_service_client::AuthServiceClient,
-        user_service_client::UserServiceClient,
+        tenant_service_client::TenantServiceClient, user_service_client::UserServiceClient,
     },
-    session::v1::session_service_client::SessionServiceClient,
+    session::v1::{policy_service_client::PolicyServiceClient, session_service_client::SessionServiceClient},
     webhook::v1::{endpoint_service_client::EndpointServiceClient, event_service_client::EventServiceClient},
 };
 use svc_kit::client::Outgoing;
@@ -91,6 +91,11 @@ impl Stack {
         SessionServiceClient::with_interceptor(channel, outgoing)
     }
 
+    pub fn policies(&self) -> PolicyServiceClient<Carrier> {
+        let (channel, outgoing) = carry(&self.session, OPERATOR_KEY);
+        PolicyServiceClient::with_interceptor(channel, outgoing)
+    }
+
     pub fn login(&self) -> AuthServiceClient<Carrier> {
         let (channel, outgoing) = carry(&self.auth, OPERATOR_KEY);
         AuthServiceClient::with_interceptor(channel, outgoing)
@@ -104,6 +109,11 @@ impl Stack {
     pub fn users(&self) -> UserServiceClient<Carrier> {
         let (channel, outgoing) = carry(&self.auth, OPERATOR_KEY);
         UserServiceClient::with_interceptor(channel, outgoing)
+    }
+
+    pub fn tenants(&self) -> TenantServiceClient<Carrier> {
+        let (channel, outgoing) = carry(&self.auth, OPERATOR_KEY);
+        TenantServiceClient::with_interceptor(channel, outgoing)
     }
 
     pub fn applications(&self) -> ApplicationServiceClient<Carrier> {
