@@ -26,7 +26,7 @@ use tokio::net::TcpListener;
 use crate::{
     app::{Adapters, Auth, Settings, seed::Seed, tenants::KnownTenants, throttle::Throttle},
     config::{Config, DEFAULTS, StoreKind},
-    crypto::{self, Argon2Passwords, KeyRing},
+    crypto::{self, Argon2Passwords, JwkSignatures, KeyRing},
     grpc::AuthGrpc,
     http::{self, HttpState},
     ports::{Store, StoredKey},
@@ -82,6 +82,7 @@ impl<S: Store> Adapters for Chosen<S> {
     type Sessions = GrpcSessions;
     type Passwords = Argon2Passwords;
     type Tokens = KeyRing;
+    type Signatures = JwkSignatures;
 }
 
 /// Starts the service as tasks of the parts' lifecycle. `seed` is added besides the configured file.
@@ -131,6 +132,7 @@ async fn start_with<S: Store>(
         sessions: GrpcSessions::new(&config.sessions.url, &config.sessions.key)?,
         passwords: passwords.map_err(BootError::because("passwords cannot be hashed"))?,
         tokens: ring,
+        signatures: JwkSignatures,
         throttle: Throttle::default(),
         tenants: KnownTenants::default(),
         seal,

@@ -30,6 +30,9 @@ pub enum AuthError {
     /// No such application for this caller.
     #[error("there is no such application")]
     ApplicationNotFound,
+    /// A code was given for this request already.
+    #[error("the request was answered already")]
+    RequestSpent,
     /// The user did not agree to anything with this application.
     #[error("there is no such consent")]
     ConsentNotFound,
@@ -85,7 +88,7 @@ impl ServiceError for AuthError {
             }
             Self::Sessions(SessionsError::NotFound) => Kind::NotFound,
             Self::Sessions(SessionsError::ParentEnded | SessionsError::Closed) => Kind::FailedPrecondition,
-            Self::NoSecret | Self::TenantSuspended | Self::TenantIsDefault => Kind::FailedPrecondition,
+            Self::NoSecret | Self::RequestSpent | Self::TenantSuspended | Self::TenantIsDefault => Kind::FailedPrecondition,
             Self::ChangedMeanwhile => Kind::Aborted,
             Self::LoginTaken | Self::ApplicationExists | Self::TenantExists => Kind::AlreadyExists,
             Self::Password(PasswordError::Overloaded) | Self::Throttled(_) => Kind::ResourceExhausted,
@@ -104,6 +107,7 @@ impl ServiceError for AuthError {
             Self::Field(error) => error.reason(),
             Self::PageToken(error) => error.reason(),
             Self::CredentialsRefused => "CREDENTIALS_REFUSED",
+            Self::RequestSpent => "REQUEST_SPENT",
             Self::Throttled(_) => "THROTTLED",
             Self::UserNotFound => "USER_NOT_FOUND",
             Self::ApplicationNotFound => "APPLICATION_NOT_FOUND",

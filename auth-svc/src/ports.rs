@@ -1,6 +1,9 @@
 //! What the use cases need from outside.
 
 mod consents;
+mod pushed;
+mod replays;
+mod signatures;
 mod tenants;
 
 use std::future::Future;
@@ -10,7 +13,9 @@ use secrecy::SecretString;
 use serde::Serialize;
 use svc_kit::clock::Timestamp;
 
-pub use self::{consents::ConsentStore, tenants::TenantStore};
+pub use self::{
+    consents::ConsentStore, pushed::PushedStore, replays::ReplayStore, signatures::Signatures, tenants::TenantStore,
+};
 use crate::domain::{
     application::Application,
     event::Event,
@@ -195,9 +200,15 @@ pub trait GrantStore: Send + Sync + 'static {
 }
 
 /// Everything that is kept.
-pub trait Store: TenantStore + ApplicationStore + UserStore + GrantStore + ConsentStore {}
+pub trait Store:
+    TenantStore + ApplicationStore + UserStore + GrantStore + ConsentStore + ReplayStore + PushedStore
+{
+}
 
-impl<S: TenantStore + ApplicationStore + UserStore + GrantStore + ConsentStore> Store for S {}
+impl<S: TenantStore + ApplicationStore + UserStore + GrantStore + ConsentStore + ReplayStore + PushedStore> Store
+    for S
+{
+}
 
 /// Why session-svc did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -17,7 +17,7 @@ use svc_kit::{clock::Clock, entropy::Entropy, seal::SealKeys};
 use self::{tenants::KnownTenants, throttle::Throttle};
 use crate::{
     domain::event::{Event, What},
-    ports::{Passwords, Sessions, Store, Tokens},
+    ports::{Passwords, Sessions, Signatures, Store, Tokens},
 };
 
 /// The adapters that the use cases work with.
@@ -30,6 +30,8 @@ pub trait Adapters: Send + Sync + 'static {
     type Passwords: Passwords;
     /// Tokens.
     type Tokens: Tokens;
+    /// Signatures of others.
+    type Signatures: Signatures;
 }
 
 /// The use cases.
@@ -42,6 +44,8 @@ pub struct Auth<A: Adapters> {
     pub passwords: A::Passwords,
     /// Tokens.
     pub tokens: A::Tokens,
+    /// Signatures of others.
+    pub signatures: A::Signatures,
     /// Who guesses passwords.
     pub throttle: Throttle,
     /// What tenants are set to.

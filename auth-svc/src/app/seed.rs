@@ -103,6 +103,12 @@ pub struct SeedApplication {
     /// Whether it must use PKCE although it has a secret.
     #[serde(default)]
     pub pkce_required: bool,
+    /// Its public keys, a JWK set as JSON. Without a secret, it authenticates itself by a JWT that it signs with one of them.
+    #[serde(default)]
+    pub jwks: String,
+    /// Whether its requests count only when it pushed them.
+    #[serde(default)]
+    pub pushed_requests_required: bool,
 }
 
 impl<A: Adapters> Auth<A> {
@@ -131,7 +137,8 @@ impl<A: Adapters> Auth<A> {
             if !self.store.has_tenant(&application.tenant).await? {
                 return Err(AuthError::TenantNotFound);
             }
-            let client = secret.map_or(Client::Public, Client::Confidential);
+            let keyed = if application.jwks.is_empty() { Client::Public } else { Client::PrivateKey };
+            let client = secret.map_or(keyed, Client::Confidential);
             let target = |uri| LogoutTarget { uri, session_required: true };
             let application = Application {
                 name: application.name,
@@ -146,6 +153,8 @@ impl<A: Adapters> Auth<A> {
                     logout_reach: application.logout_reach,
                     requires_consent: application.consent_required,
                     requires_pkce: application.pkce_required,
+                    requires_pushed_requests: application.pushed_requests_required,
+                    jwks: application.jwks,
                     ..ClientSettings::default()
                 },
                 ..Application::new(&application.id, &application.tenant, client)

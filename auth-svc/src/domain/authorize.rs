@@ -92,6 +92,8 @@ pub struct AuthorizationRequest {
     pub login_hint: String,
     /// An ID token of ours: only this user will do. Empty when anybody will.
     pub id_token_hint: String,
+    /// The hash of the reference that it came by; `None` when the browser brought it.
+    pub pushed: Option<[u8; 32]>,
 }
 
 /// An error that goes back to the application (RFC 6749 §4.1.2.1).
@@ -203,6 +205,7 @@ impl AuthorizationRequest {
             max_age_s,
             login_hint: login_hint.to_owned(),
             id_token_hint: id_token_hint.to_owned(),
+            pushed: None,
         })
     }
 

@@ -1,11 +1,13 @@
 //! Tenants, applications, users, and the rules of signing in. Pure and synchronous.
 
 pub mod application;
+pub mod assertion;
 pub mod authorize;
 pub mod consent;
 pub mod event;
 pub mod grant;
 pub mod pkce;
+pub mod pushed;
 pub mod redirect;
 pub mod settings;
 pub mod tenant;

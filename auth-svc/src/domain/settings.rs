@@ -19,6 +19,8 @@ pub struct ClientSettings {
     pub requires_consent: bool,
     /// Whether it must use PKCE although it is confidential.
     pub requires_pkce: bool,
+    /// Whether its requests count only when it pushed them (RFC 9126 §6).
+    pub requires_pushed_requests: bool,
     /// Origins whose scripts may call.
     pub cors_origins: Vec<String>,
     /// Resources that it may ask access tokens for.

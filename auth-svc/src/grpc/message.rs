@@ -99,6 +99,7 @@ pub(super) fn application(application: &Application) -> pb::Application {
         allowed_resources: settings.allowed_resources.clone(),
         logout_reach: logout_reach.into(),
         logout_application_ids,
+        pushed_requests_required: settings.requires_pushed_requests,
         old_secret_expires_at: application.old_secret.as_ref().map(|old| old.until.to_proto()),
     }
 }

@@ -30,6 +30,7 @@ use crate::{
     domain::{
         application::Application,
         authorize::{AuthorizationRequest, AuthorizeError, Parameters},
+        pushed::REFERENCE_PREFIX,
     },
     error::AuthError,
     ports::ApplicationStore as _,
@@ -94,7 +95,7 @@ async fn begin<A: Adapters>(
     let Some(application) = application.filter(|application| application.tenant == tenant) else {
         return Ok(bad_request("There is no such application."));
     };
-    let request = match AuthorizationRequest::parse(parameters, &application) {
+    let request = match request_of(state, &application, parameters).await? {
         Ok(request) => request,
         Err(AuthorizeError::Page(problem)) => return Ok(bad_request(problem)),
         Err(AuthorizeError::Redirect(error)) => return Ok(answer::error(state, tenant, &error)),
@@ -123,6 +124,24 @@ async fn begin<A: Adapters>(
     }
     let hint = request.login_hint.clone();
     show_form(state, &application, headers, &request, Form { login: &hint, ..Form::default() })
+}
+
+/// The request that the browser brings, or a reference to; then nothing counts but the reference (RFC 9126 §4).
+async fn request_of<A: Adapters>(
+    state: &HttpState<A>,
+    application: &Application,
+    parameters: &Parameters,
+) -> Result<Result<AuthorizationRequest, AuthorizeError>, AuthError> {
+    let reference = parameters.text("request_uri");
+    if reference.starts_with(REFERENCE_PREFIX) {
+        let pushed = state.auth.pushed(&application.id, reference).await?;
+        return Ok(pushed.ok_or(AuthorizeError::Page("The request_uri is unknown, too old, or was used.")));
+    }
+    let request = AuthorizationRequest::parse(parameters, application);
+    Ok(request.and_then(|request| match application.settings.requires_pushed_requests {
+        true => Err(AuthorizeError::Redirect(request.refused("invalid_request", "the request must be pushed"))),
+        false => Ok(request),
+    }))
 }
 
 /// What the form shows.

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use svc_kit::{id::encode_base32, secret};
 
 use super::{HttpState, tenant::Tenant};
-use crate::{app::Adapters, domain::grant::USER_SCOPES};
+use crate::{
+    app::Adapters,
+    domain::{assertion::FOREIGN_ALGORITHMS, grant::USER_SCOPES},
+};
 
 const PUBLIC: [(HeaderName, &str); 2] =
     [(header::CACHE_CONTROL, "public, max-age=300"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
@@ -49,6 +52,7 @@ fn document(issuer: &str) -> Value {
         "issuer": issuer,
         "authorization_endpoint": at("authorize"),
         "token_endpoint": at("token"),
+        "pushed_authorization_request_endpoint": at("par"),
         "userinfo_endpoint": at("userinfo"),
         "jwks_uri": at("jwks"),
         "introspection_endpoint": at("introspect"),
@@ -60,9 +64,14 @@ fn document(issuer: &str) -> Value {
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+        "token_endpoint_auth_signing_alg_values_supported": FOREIGN_ALGORITHMS,
+        "introspection_endpoint_auth_methods_supported":
+            ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        "introspection_endpoint_auth_signing_alg_values_supported": FOREIGN_ALGORITHMS,
+        "revocation_endpoint_auth_methods_supported":
+            ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+        "revocation_endpoint_auth_signing_alg_values_supported": FOREIGN_ALGORITHMS,
         "claims_supported": [
             "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "sid", "at_hash",
             "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
@@ -74,6 +83,7 @@ fn document(issuer: &str) -> Value {
         "frontchannel_logout_session_supported": true,
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,
+        "require_pushed_authorization_requests": false,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
     })

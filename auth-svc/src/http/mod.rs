@@ -3,6 +3,7 @@
 mod address;
 mod answer;
 mod authorize;
+mod client;
 mod consent;
 mod cookies;
 mod cors;
@@ -14,6 +15,7 @@ mod layers;
 mod logout;
 mod look;
 mod pages;
+mod pushed;
 mod same_site;
 mod signed_out;
 mod tenant;
@@ -64,6 +66,7 @@ pub fn router<A: Adapters>(state: HttpState<A>) -> Router {
             .route("/login", post(authorize::login::<A>).get(pages::post_only))
             .route("/consent", post(consent::decide::<A>).get(pages::post_only))
             .route("/token", post(token::token::<A>).options(cors::preflight))
+            .route("/par", post(pushed::push::<A>).options(cors::preflight))
             .route("/userinfo", get(userinfo::by_header::<A>).post(userinfo::by_form::<A>).options(cors::preflight))
             .route("/introspect", post(tokens_about::introspect::<A>))
             .route("/revoke", post(tokens_about::revoke::<A>).options(cors::preflight))

@@ -1,4 +1,4 @@
-//! The token endpoint (RFC 6749 §3.2), and client authentication for its neighbours.
+//! The token endpoint (RFC 6749 §3.2), and how its neighbours answer.
 
 use axum::{
     body::Bytes,
@@ -6,24 +6,23 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Json, Response},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use svc_kit::error::{Kind, ServiceError as _, chain};
 
-use super::{HttpState, cors, form, form::FormError, tenant::Tenant};
+use super::{
+    HttpState,
+    client::{Asked, client},
+    cors,
+    tenant::Tenant,
+};
 use crate::{
-    app::{
-        Adapters,
-        oidc::{client::ClientCredentials, exchange::ExchangeError},
-    },
+    app::{Adapters, oidc::exchange::ExchangeError},
     domain::{application::Application, authorize::Parameters},
     error::AuthError,
 };
 
-/// Longest code, token or secret that is looked at.
-const VALUE_BYTES_MAX: usize = 16 * 1024;
 /// For caches that know nothing newer (RFC 6749 §5.1); the newer header is on every answer.
-const NOT_CACHED: [(HeaderName, &str); 1] = [(header::PRAGMA, "no-cache")];
+pub(super) const NOT_CACHED: [(HeaderName, &str); 1] = [(header::PRAGMA, "no-cache")];
 
 pub(super) async fn token<A: Adapters>(
     State(state): State<HttpState<A>>,
@@ -31,7 +30,8 @@ pub(super) async fn token<A: Adapters>(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let (fields, application) = match client(&state, &tenant.0, &headers, &body).await {
+    let asked = Asked { tenant: &tenant.0, endpoint: "token" };
+    let (fields, application) = match client(&state, asked, &headers, &body).await {
         Ok(found) => found,
         Err(response) => return response,
     };
@@ -64,63 +64,6 @@ async fn grant<A: Adapters>(state: &HttpState<A>, application: &Application, fie
         Err(ExchangeError::UnauthorizedClient) => refuse("unauthorized_client", "the grant is not for this client"),
         Err(ExchangeError::Failed(error)) => failed(&error),
     }
-}
-
-/// Reads a form and finds out which application sends it.
-pub(super) async fn client<A: Adapters>(
-    state: &HttpState<A>,
-    tenant: &str,
-    headers: &HeaderMap,
-    body: &Bytes,
-) -> Result<(Parameters, Application), Response> {
-    let fields = form::form(headers, body).map_err(|error| match error {
-        FormError::NotAForm => {
-            let text = "the body must be application/x-www-form-urlencoded";
-            oauth_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request", text)
-        }
-        FormError::Invalid => refuse("invalid_request", "the form is malformed or names a parameter twice"),
-    })?;
-    let presented = credentials(headers, &fields)?;
-    match state.auth.client(tenant, &presented).await {
-        Ok(Some(application)) => Ok((fields, application)),
-        Ok(None) => Err(unknown_client()),
-        Err(error) => Err(failed(&error)),
-    }
-}
-
-fn credentials(headers: &HeaderMap, fields: &Parameters) -> Result<ClientCredentials, Response> {
-    let posted = fields.get("client_secret").map(|secret| secret.to_owned().into());
-    let Some(value) = headers.get(header::AUTHORIZATION) else {
-        return match fields.text("client_id") {
-            "" => Err(unknown_client()),
-            id => Ok(ClientCredentials { id: id.to_owned(), secret: posted }),
-        };
-    };
-    if posted.is_some() {
-        return Err(refuse("invalid_request", "the client authenticates in two ways at once"));
-    }
-    let basic = value.to_str().ok().filter(|text| text.len() <= VALUE_BYTES_MAX);
-    let basic = basic.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
-    let decoded = basic.and_then(|(_, encoded)| STANDARD.decode(encoded.trim()).ok());
-    let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-    let (id, secret) = decoded.as_deref().and_then(|text| text.split_once(':')).ok_or_else(unknown_client)?;
-    // Both are form-encoded before they are put together (RFC 6749 §2.3.1).
-    let (id, secret) = (form_decode(id), form_decode(secret));
-    if fields.get("client_id").is_some_and(|posted| posted != id) {
-        return Err(refuse("invalid_request", "client_id differs from the one that authenticates"));
-    }
-    Ok(ClientCredentials { id, secret: Some(secret.into()) })
-}
-
-fn form_decode(text: &str) -> String {
-    let pair = format!("v={text}");
-    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
-}
-
-fn unknown_client() -> Response {
-    let mut response = oauth_error(StatusCode::UNAUTHORIZED, "invalid_client", "the client is not authenticated");
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"latchkey\""));
-    response
 }
 
 pub(super) fn refuse(error: &'static str, description: &'static str) -> Response {

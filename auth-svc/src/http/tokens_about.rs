@@ -9,9 +9,11 @@ use axum::{
 use serde_json::json;
 
 use super::{
-    HttpState, cors,
+    HttpState,
+    client::{Asked, client},
+    cors,
     tenant::Tenant,
-    token::{client, failed, oauth_error, refuse},
+    token::{failed, oauth_error, refuse},
 };
 use crate::{
     app::{Adapters, login::Introspection},
@@ -29,7 +31,8 @@ pub(super) async fn introspect<A: Adapters>(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let (fields, application) = match client(&state, &tenant.0, &headers, &body).await {
+    let asked = Asked { tenant: &tenant.0, endpoint: "introspect" };
+    let (fields, application) = match client(&state, asked, &headers, &body).await {
         Ok(found) => found,
         Err(response) => return response,
     };
@@ -88,7 +91,8 @@ pub(super) async fn revoke<A: Adapters>(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let (fields, application) = match client(&state, &tenant.0, &headers, &body).await {
+    let asked = Asked { tenant: &tenant.0, endpoint: "revoke" };
+    let (fields, application) = match client(&state, asked, &headers, &body).await {
         Ok(found) => found,
         Err(response) => return response,
     };

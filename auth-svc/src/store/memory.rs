@@ -1,6 +1,7 @@
 //! The directory in memory: for development, for tests, and the reference for what the ports mean.
 
 mod consents;
+mod once;
 mod tenants;
 
 use std::{
@@ -42,6 +43,7 @@ struct Tables {
     consents: BTreeMap<(UserId, String), Consent>,
     keys: Vec<StoredKey>,
     codes: HashMap<[u8; 32], Code>,
+    once: once::Once,
     /// With the time when each is due.
     revocations: Vec<(Timestamp, Revocation)>,
     last_revocation: i64,

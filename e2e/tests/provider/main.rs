@@ -4,9 +4,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod assertions;
 mod authorization;
 mod basic;
 mod config;
+mod pushed;
 mod substitution;
 mod support;
 mod tokens;

@@ -9,7 +9,7 @@ const BACKEND: Client = Client { id: "demo-backend", secret: "demo-backend-secre
 #[tokio::test]
 async fn endpoints_take_forms_by_post_and_nothing_else() {
     let provider = Provider::start().await;
-    for endpoint in ["token", "introspect", "revoke"] {
+    for endpoint in ["token", "introspect", "revoke", "par"] {
         let address = format!("{}/{endpoint}", provider.issuer);
         for method in [reqwest::Method::GET, reqwest::Method::PUT, reqwest::Method::DELETE] {
             let response = provider.http.request(method, &address).send().await.unwrap();
@@ -219,7 +219,7 @@ async fn an_application_that_keeps_its_own_sessions_gets_no_refresh_token() {
 async fn other_sites_read_answers_only_where_they_may() {
     let provider = Provider::start().await;
     let page = "http://localhost:8081";
-    for endpoint in ["token", "revoke", "userinfo"] {
+    for endpoint in ["token", "revoke", "userinfo", "par"] {
         let address = format!("{}/{endpoint}", provider.issuer);
         let preflight = provider.http.request(reqwest::Method::OPTIONS, &address).header("origin", page);
         let answer = preflight.header("access-control-request-method", "POST").send().await.unwrap();

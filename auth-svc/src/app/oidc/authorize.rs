@@ -157,6 +157,7 @@ impl<A: Adapters> Auth<A> {
             authenticated_at: authenticated_at(sso),
             epoch,
         };
+        self.spend(request).await?;
         let hash = secret::sha256(code.as_bytes());
         self.store.add_code(hash, &grant, now, now.saturating_add(CODE_LIFETIME)).await?;
         Ok(code)

@@ -1,12 +1,16 @@
-//! Who asks at the token endpoint: client authentication (RFC 6749 §2.3).
+//! Who asks at the token endpoint and its neighbours: client authentication (RFC 6749 §2.3, RFC 7523).
 
 use secrecy::{ExposeSecret as _, SecretString};
+use svc_kit::secret;
 
 use crate::{
     app::{Adapters, Auth},
-    domain::application::{Application, Client},
+    domain::{
+        application::{Application, Client},
+        assertion::Assertion,
+    },
     error::AuthError,
-    ports::ApplicationStore as _,
+    ports::{ApplicationStore as _, ReplayStore as _, Signatures as _},
 };
 
 /// What a client presents.
@@ -14,22 +18,66 @@ use crate::{
 pub struct ClientCredentials {
     /// `client_id`.
     pub id: String,
-    /// `client_secret`, if any.
-    pub secret: Option<SecretString>,
+    /// By what it shows that it is this client.
+    pub evidence: Evidence,
+}
+
+/// By what a client shows who it is.
+#[derive(Debug)]
+pub enum Evidence {
+    /// Nothing: it only says so.
+    None,
+    /// `client_secret`.
+    Secret(SecretString),
+    /// `client_assertion`, a JWT that it signed.
+    Assertion(SecretString),
 }
 
 impl<A: Adapters> Auth<A> {
-    /// Returns the application that presents good credentials; `None` for anything else.
+    /// Returns the application that presents good credentials at an endpoint of its tenant; `None` for anything else.
     ///
     /// # Errors
     /// A failure of the store.
-    pub async fn client(&self, tenant: &str, presented: &ClientCredentials) -> Result<Option<Application>, AuthError> {
+    pub async fn client(
+        &self,
+        tenant: &str,
+        endpoint: &str,
+        presented: &ClientCredentials,
+    ) -> Result<Option<Application>, AuthError> {
         let application = self.store.application(&presented.id).await?.filter(|found| found.tenant == tenant);
-        let now = self.clock.now();
-        Ok(application.filter(|application| match (&application.client, &presented.secret) {
-            (Client::Public, None) => true,
-            (Client::Confidential(_), Some(secret)) => application.has_secret(secret.expose_secret(), now),
+        let Some(application) = application else { return Ok(None) };
+        let is_proven = match (&application.client, &presented.evidence) {
+            (Client::Public, Evidence::None) => true,
+            (Client::Confidential(_), Evidence::Secret(secret)) => {
+                application.has_secret(secret.expose_secret(), self.clock.now())
+            }
+            (Client::PrivateKey, Evidence::Assertion(assertion)) => {
+                self.is_asserted(&application, endpoint, assertion.expose_secret()).await?
+            }
             _ => false,
-        }))
+        };
+        Ok(is_proven.then_some(application))
+    }
+
+    /// Says whether an assertion is the application's, meant for us, and presented for the first time.
+    async fn is_asserted(&self, application: &Application, endpoint: &str, jwt: &str) -> Result<bool, AuthError> {
+        let Some(claims) = self.signatures.signed_by(&application.settings.jwks, jwt) else { return Ok(false) };
+        let now = self.clock.now();
+        let assertion = match Assertion::read(&claims, &application.id, &self.names(application, endpoint), now) {
+            Ok(assertion) => assertion,
+            Err(problem) => {
+                tracing::info!(application.id = application.id, problem, "a client assertion is refused");
+                return Ok(false);
+            }
+        };
+        let hash = secret::sha256(format!("assertion\n{}\n{}", application.id, assertion.jti).as_bytes());
+        Ok(self.store.is_first(hash, now, assertion.expires_at).await?)
+    }
+
+    /// What an assertion may call us: by our issuer, or by the token endpoint or the one that is asked, as clients do that
+    /// were written before the issuer was preferred (RFC 7523 §3, RFC 9126 §2).
+    fn names(&self, application: &Application, endpoint: &str) -> [String; 3] {
+        let issuer = self.settings.issuer(&application.tenant);
+        [format!("{issuer}/token"), format!("{issuer}/{endpoint}"), issuer]
     }
 }

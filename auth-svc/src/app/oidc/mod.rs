@@ -7,4 +7,5 @@ pub mod end_session;
 pub mod exchange;
 pub mod logout_token;
 pub mod participants;
+pub mod pushed;
 pub mod sso;

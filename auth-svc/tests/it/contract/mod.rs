@@ -3,6 +3,7 @@
 mod applications;
 mod consents;
 mod grants;
+mod once;
 mod tenants;
 mod users;
 

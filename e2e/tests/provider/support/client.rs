@@ -28,6 +28,8 @@ pub const SECOND: Client = client("second-web", "a:b+c%d e", "https://second.exa
 pub const SPA: Client = client("demo-spa", "", "http://localhost:8081/cb");
 pub const MANAGED: Client = client("demo-managed", "demo-managed-secret", "http://localhost:8082/cb");
 pub const NATIVE: Client = client("native", "", "http://127.0.0.1/cb");
+/// It has a key instead of a secret.
+pub const KEYED_CLIENT: Client = client("keyed", "", "https://keyed.example/cb");
 pub const OTHER: Client =
     Client { tenant: "other", id: "other-web", secret: "other-web-secret", redirect_uri: "https://other.example/cb" };
 
@@ -61,6 +63,16 @@ pub fn claims(jwt: &str) -> Value {
 /// Header of a JWT.
 pub fn header(jwt: &str) -> Value {
     part(jwt, 0)
+}
+
+/// A part of a JWT.
+pub fn encoded(part: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(part.to_string())
+}
+
+/// Bytes as a JWT has them.
+pub fn encoded_bytes(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 fn part(jwt: &str, index: usize) -> Value {

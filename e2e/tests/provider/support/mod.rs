@@ -2,8 +2,13 @@
 
 mod browser;
 mod client;
+mod keys;
 mod provider;
 
 pub use browser::{Browser, Page};
-pub use client::{CHALLENGE, Client, MANAGED, NATIVE, OTHER, SECOND, SPA, Tokens, VERIFIER, WEB, claims, header};
+pub use client::{
+    CHALLENGE, Client, KEYED_CLIENT, MANAGED, NATIVE, OTHER, SECOND, SPA, Tokens, VERIFIER, WEB, claims, encoded,
+    encoded_bytes, header,
+};
+pub use keys::{KEYED, Key, STRANGE};
 pub use provider::Provider;

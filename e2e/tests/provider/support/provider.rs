@@ -58,6 +58,14 @@ impl Provider {
         (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or(Value::Null))
     }
 
+    /// Posts a form, and nothing else.
+    pub async fn post_as_it_is(&self, tenant: &str, endpoint: &str, fields: &[(&str, &str)]) -> (u16, Value) {
+        let base = if tenant == "default" { self.issuer.clone() } else { format!("{}/t/{tenant}", self.issuer) };
+        let response = self.http.post(format!("{base}/{endpoint}")).form(fields).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or(Value::Null))
+    }
+
     /// Asks UserInfo.
     pub async fn userinfo(&self, token: &str) -> (u16, Value) {
         let request = self.http.get(format!("{}/userinfo", self.issuer)).bearer_auth(token);

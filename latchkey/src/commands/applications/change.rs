@@ -8,7 +8,7 @@ use proto::auth::v1::{
     PkceRequirement, RotateClientSecretRequest, RotateClientSecretResponse, SessionMode, UpdateApplicationRequest,
 };
 
-use super::{FIELDS, client_type};
+use super::{FIELDS, client_type, protocol::ProtocolArgs};
 use crate::{
     Answer,
     connect::{Connection, Service},
@@ -88,6 +88,8 @@ struct SettingsArgs {
     /// Resource that it may ask access tokens for; may be repeated.
     #[arg(long = "resource", value_name = "URI")]
     allowed_resources: Option<Vec<String>>,
+    #[command(flatten)]
+    protocol: ProtocolArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -185,6 +187,7 @@ impl SettingsArgs {
             };
             paths.push("pkce".to_owned());
         }
+        self.protocol.put(application, &mut paths);
         Ok(paths)
     }
 }

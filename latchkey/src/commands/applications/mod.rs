@@ -1,6 +1,7 @@
 //! `latchkey applications`: what users sign in to.
 
 mod change;
+mod protocol;
 
 use clap::{Args, Subcommand};
 use proto::auth::v1::{Application, DeleteApplicationRequest, GetApplicationRequest, ListApplicationsRequest};
@@ -62,6 +63,7 @@ const FIELDS: &[Column<Application>] = &[
     ("authentication", |application, _| authentication(application)),
     ("old secret until", |application, now| moment(application.old_secret_expires_at.as_ref(), now)),
     ("pkce", |application, _| word(application.pkce().as_str_name(), "PKCE_REQUIREMENT_")),
+    ("pushed requests", |application, _| required(application.pushed_requests_required)),
     ("consent", |application, _| if application.consent_required { "asked" } else { "not asked" }.to_owned()),
     ("logout reach", |application, _| logout_reach(application)),
     ("front-channel logout", |application, _| application.frontchannel_logout_uri.clone()),
@@ -69,6 +71,10 @@ const FIELDS: &[Column<Application>] = &[
     ("cors origins", |application, _| application.cors_origins.join(" ")),
     ("resources", |application, _| application.allowed_resources.join(" ")),
 ];
+
+fn required(is_required: bool) -> String {
+    if is_required { "required" } else { "optional" }.to_owned()
+}
 
 fn client_type(application: &Application) -> String {
     word(application.client_type().as_str_name(), "CLIENT_TYPE_")

@@ -1,0 +1,18 @@
+//! What may be presented once only, as the use cases need it remembered.
+
+use std::future::Future;
+
+use svc_kit::clock::Timestamp;
+
+use super::StoreError;
+
+/// Remembers what was presented.
+pub trait ReplayStore: Send + Sync + 'static {
+    /// Says whether nobody presented this before, and remembers it until it ends; forgets what is over.
+    fn is_first(
+        &self,
+        hash: [u8; 32],
+        now: Timestamp,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+}

@@ -1,0 +1,9 @@
+//! What others signed, as the use cases need it checked.
+
+use serde_json::Value;
+
+/// Checks signatures of others.
+pub trait Signatures: Send + Sync + 'static {
+    /// Returns the claims of a JWT that one of these public keys signed: a JWK set as JSON, of a client that we know.
+    fn signed_by(&self, jwks: &str, token: &str) -> Option<Value>;
+}

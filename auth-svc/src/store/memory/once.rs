@@ -1,0 +1,53 @@
+//! What is good once, in memory: identifiers of proofs, and pushed requests.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use svc_kit::clock::Timestamp;
+
+use super::MemoryStore;
+use crate::{
+    domain::pushed::Pushed,
+    ports::{PushedStore, ReplayStore, StoreError},
+    store::CODE_KEPT,
+};
+
+/// What was presented or pushed.
+#[derive(Default)]
+pub(super) struct Once {
+    presented: HashMap<[u8; 32], Timestamp>,
+    pushed: HashMap<[u8; 32], Pushed>,
+}
+
+impl ReplayStore for MemoryStore {
+    async fn is_first(&self, hash: [u8; 32], now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
+        let presented = &mut self.lock().once.presented;
+        presented.retain(|_, until| now < *until);
+        Ok(match presented.entry(hash) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(free) => {
+                free.insert(until);
+                true
+            }
+        })
+    }
+}
+
+impl PushedStore for MemoryStore {
+    async fn add_pushed(&self, hash: [u8; 32], pushed: &Pushed, now: Timestamp) -> Result<(), StoreError> {
+        let kept = &mut self.lock().once.pushed;
+        let long_over = now.saturating_sub(CODE_KEPT);
+        kept.retain(|_, pushed| pushed.expires_at >= long_over);
+        kept.insert(hash, pushed.clone());
+        Ok(())
+    }
+
+    async fn pushed(&self, hash: [u8; 32]) -> Result<Option<Pushed>, StoreError> {
+        Ok(self.lock().once.pushed.get(&hash).cloned())
+    }
+
+    async fn spend_pushed(&self, hash: [u8; 32]) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        let Some(pushed) = tables.once.pushed.get_mut(&hash) else { return Ok(false) };
+        Ok(!std::mem::replace(&mut pushed.is_spent, true))
+    }
+}

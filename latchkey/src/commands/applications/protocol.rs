@@ -1,0 +1,22 @@
+//! What an application is held to in the protocol, beyond its addresses.
+
+use clap::Args;
+use proto::auth::v1::Application;
+
+/// Settings of the protocol.
+#[derive(Args, Debug)]
+pub struct ProtocolArgs {
+    /// Whether its authorization requests count only when it pushed them (RFC 9126).
+    #[arg(long, value_name = "BOOL")]
+    pushed_requests: Option<bool>,
+}
+
+impl ProtocolArgs {
+    /// Puts what is given into `application`, and adds the names of those fields.
+    pub(super) fn put(self, application: &mut Application, paths: &mut Vec<String>) {
+        if let Some(required) = self.pushed_requests {
+            application.pushed_requests_required = required;
+            paths.push("pushed_requests_required".to_owned());
+        }
+    }
+}
