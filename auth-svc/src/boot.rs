@@ -141,6 +141,7 @@ async fn start_with<S: Store>(
             default_tenant: config.seed.default_tenant.clone(),
             access_token_lifetime: config.tokens.access_token_lifetime.0,
             audience: config.access.audience.clone(),
+            dpop_nonces: config.tokens.dpop_nonces,
             client_address_header: config.http.client_address_header.clone(),
         },
         clock: parts.clock.clone(),

@@ -95,6 +95,8 @@ pub struct SessionsConfig {
 pub struct TokensConfig {
     /// How long access tokens are good.
     pub access_token_lifetime: HumanDuration,
+    /// Whether proofs of possession must carry a nonce of ours.
+    pub dpop_nonces: bool,
 }
 
 /// `[passwords]`.

@@ -33,6 +33,9 @@ pub enum AuthError {
     /// A code was given for this request already.
     #[error("the request was answered already")]
     RequestSpent,
+    /// The application's tokens must be bound to a key, which this call cannot show.
+    #[error("the application gets tokens only with a proof of possession, at the token endpoint")]
+    ProofRequired,
     /// The user did not agree to anything with this application.
     #[error("there is no such consent")]
     ConsentNotFound,
@@ -88,7 +91,8 @@ impl ServiceError for AuthError {
             }
             Self::Sessions(SessionsError::NotFound) => Kind::NotFound,
             Self::Sessions(SessionsError::ParentEnded | SessionsError::Closed) => Kind::FailedPrecondition,
-            Self::NoSecret | Self::RequestSpent | Self::TenantSuspended | Self::TenantIsDefault => Kind::FailedPrecondition,
+            Self::NoSecret | Self::TenantSuspended | Self::TenantIsDefault => Kind::FailedPrecondition,
+            Self::RequestSpent | Self::ProofRequired => Kind::FailedPrecondition,
             Self::ChangedMeanwhile => Kind::Aborted,
             Self::LoginTaken | Self::ApplicationExists | Self::TenantExists => Kind::AlreadyExists,
             Self::Password(PasswordError::Overloaded) | Self::Throttled(_) => Kind::ResourceExhausted,
@@ -108,6 +112,7 @@ impl ServiceError for AuthError {
             Self::PageToken(error) => error.reason(),
             Self::CredentialsRefused => "CREDENTIALS_REFUSED",
             Self::RequestSpent => "REQUEST_SPENT",
+            Self::ProofRequired => "PROOF_REQUIRED",
             Self::Throttled(_) => "THROTTLED",
             Self::UserNotFound => "USER_NOT_FOUND",
             Self::ApplicationNotFound => "APPLICATION_NOT_FOUND",

@@ -4,7 +4,12 @@ use proto::session::v1 as pb;
 use secrecy::{ExposeSecret as _, SecretString};
 use svc_kit::access::Caller;
 
-use super::{Adapters, Auth, throttle::Attempt, tokens::TokenSet};
+use super::{
+    Adapters, Auth,
+    oidc::possession,
+    throttle::Attempt,
+    tokens::{Terms, TokenSet},
+};
 use crate::{
     domain::{
         application::Application,
@@ -59,6 +64,8 @@ pub struct Introspection {
     pub jti: String,
     /// When the user proved who they are.
     pub auth_time: Option<i64>,
+    /// Thumbprint of the key that whoever presents it must show; empty when anybody may.
+    pub key: String,
 }
 
 impl<A: Adapters> Auth<A> {
@@ -113,12 +120,15 @@ impl<A: Adapters> Auth<A> {
     /// Signs a user in to an application.
     ///
     /// # Errors
-    /// [`AuthError::ApplicationNotFound`], [`AuthError::CredentialsRefused`], or a failure.
+    /// [`AuthError::ApplicationNotFound`], [`AuthError::ProofRequired`], [`AuthError::CredentialsRefused`], or a failure.
     pub async fn login(&self, command: LoginCommand) -> Result<(TokenSet, pb::Session), AuthError> {
         self.open_tenant(&command.tenant).await?;
         let application = self.store.application(&command.application).await?;
         let application = application.filter(|application| application.tenant == command.tenant);
         let application = application.ok_or(AuthError::ApplicationNotFound)?;
+        if application.settings.requires_dpop {
+            return Err(AuthError::ProofRequired);
+        }
         let address = command.device.as_ref().map(|device| device.ip_address.as_str()).unwrap_or_default();
         let (tenant, login) = (&command.tenant, &command.login);
         let user = self.authenticate(tenant, &application.id, login, command.password, address).await?;
@@ -136,7 +146,7 @@ impl<A: Adapters> Auth<A> {
             session: session.id.clone(),
         };
         self.store.tell(&self.event(&user.tenant, "", what)).await?;
-        let tokens = self.tokens_for(&application, &session, token.expose_secret().to_owned(), "")?;
+        let tokens = self.tokens_for(&application, &session, token.expose_secret().to_owned(), &Terms::default())?;
         Ok((tokens, session))
     }
 
@@ -163,7 +173,7 @@ impl<A: Adapters> Auth<A> {
         Err(AuthError::CredentialsRefused)
     }
 
-    /// Exchanges a refresh token.
+    /// Exchanges a refresh token that is bound to no key, or to the one that `terms` name.
     ///
     /// # Errors
     /// [`SessionsError::TokenRefused`] whatever the cause, or a failure.
@@ -172,15 +182,17 @@ impl<A: Adapters> Auth<A> {
         may_see: impl Fn(&str) -> bool,
         application: &Application,
         token: &str,
+        terms: &Terms<'_>,
     ) -> Result<(TokenSet, pb::Session), AuthError> {
         if !may_see(&application.tenant) {
             return Err(SessionsError::TokenRefused.into());
         }
-        let (session, token) = self.refresh_session(application, token).await?;
-        Ok((self.tokens_for(application, &session, token.expose_secret().to_owned(), "")?, session))
+        let (session, token) = self.refresh_session(application, token, terms.key).await?;
+        Ok((self.tokens_for(application, &session, token.expose_secret().to_owned(), terms)?, session))
     }
 
-    /// Exchanges the token of a session that is this application's, and whose user may still sign in.
+    /// Exchanges the token of a session that is this application's, and whose user may still sign in; with the key that it
+    /// is bound to, if it is bound to one.
     ///
     /// # Errors
     /// [`SessionsError::TokenRefused`] whatever the cause, or a failure.
@@ -188,8 +200,19 @@ impl<A: Adapters> Auth<A> {
         &self,
         application: &Application,
         token: &str,
+        key: Option<&str>,
     ) -> Result<(pb::Session, SecretString), AuthError> {
         let refused = || AuthError::Sessions(SessionsError::TokenRefused);
+        // Looked at before anything is spent: a thief without the key must not even use the token up. Only tokens of public
+        // clients are bound, and a binding never changes.
+        if application.is_public() {
+            let found = self.sessions.look(SessionRef::Token(token)).await?;
+            if !found.is_some_and(|session| possession::is_enough(application, &session, key)) {
+                return Err(refused());
+            }
+        } else if application.settings.requires_dpop && key.is_none() {
+            return Err(refused());
+        }
         let (session, token) = self.sessions.refresh(token, &application.id).await?;
         let is_theirs = session.tenant_id == application.tenant && session.application_id == application.id;
         let user = UserId::parse(&session.user_id).map_err(|_| refused())?;
@@ -247,12 +270,14 @@ impl<A: Adapters> Auth<A> {
                 aud: claims.aud,
                 jti: claims.jti,
                 auth_time: claims.auth_time,
+                key: claims.cnf.map(|confirmation| confirmation.jkt).unwrap_or_default(),
             }));
         }
         let session = self.sessions.validate(SessionRef::Token(token), false).await?;
         // The value of an SSO cookie is nobody's refresh token.
         let session = session.filter(|session| session.kind == i32::from(pb::SessionKind::Application));
         Ok(session.map(|session| Introspection {
+            key: possession::key_of(&session).to_owned(),
             sub: session.user_id,
             aud: session.application_id.clone(),
             client_id: session.application_id,

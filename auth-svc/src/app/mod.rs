@@ -71,6 +71,8 @@ pub struct Settings {
     pub access_token_lifetime: Duration,
     /// The `aud` of tokens for our own services.
     pub audience: String,
+    /// Whether proofs of possession must carry a nonce of ours.
+    pub dpop_nonces: bool,
     /// The header in which a proxy of ours says where a request comes from; empty when there is none.
     pub client_address_header: String,
 }

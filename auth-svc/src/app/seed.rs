@@ -109,6 +109,9 @@ pub struct SeedApplication {
     /// Whether its requests count only when it pushed them.
     #[serde(default)]
     pub pushed_requests_required: bool,
+    /// Whether its tokens must be bound to a key that it shows.
+    #[serde(default)]
+    pub dpop_required: bool,
 }
 
 impl<A: Adapters> Auth<A> {
@@ -154,6 +157,7 @@ impl<A: Adapters> Auth<A> {
                     requires_consent: application.consent_required,
                     requires_pkce: application.pkce_required,
                     requires_pushed_requests: application.pushed_requests_required,
+                    requires_dpop: application.dpop_required,
                     jwks: application.jwks,
                     ..ClientSettings::default()
                 },

@@ -40,6 +40,25 @@ pub struct AccessClaims {
     /// When the user proved who they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
+    /// What whoever presents it must show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+}
+
+/// What whoever presents a token must show (RFC 7800).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The key with this thumbprint (RFC 9449 §6.1).
+    pub jkt: String,
+}
+
+/// What the tokens of one answer are made for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms<'a> {
+    /// The nonce of the authorization request; empty for none.
+    pub nonce: &'a str,
+    /// Thumbprint of the key that the access token is bound to.
+    pub key: Option<&'a str>,
 }
 
 /// Claims of an ID token (OpenID Connect Core 1.0 §2).
@@ -74,7 +93,7 @@ pub struct IdClaims {
 pub struct TokenSet {
     /// Access token.
     pub access_token: String,
-    /// Always `Bearer`.
+    /// `Bearer`, or `DPoP` when it is bound to a key.
     pub token_type: &'static str,
     /// Seconds until it ends.
     pub expires_in: u64,
@@ -88,6 +107,10 @@ pub struct TokenSet {
     pub scope: String,
 }
 
+fn token_type(key: Option<&str>) -> &'static str {
+    if key.is_some() { "DPoP" } else { "Bearer" }
+}
+
 impl<A: Adapters> Auth<A> {
     /// Makes the tokens that go with a session.
     ///
@@ -98,7 +121,7 @@ impl<A: Adapters> Auth<A> {
         application: &Application,
         session: &Session,
         refresh_token: String,
-        nonce: &str,
+        terms: &Terms<'_>,
     ) -> Result<TokenSet, AuthError> {
         let now = self.clock.now();
         let authenticated_at = session.authenticated_at.as_ref().and_then(|at| Timestamp::from_proto(at).ok());
@@ -106,7 +129,7 @@ impl<A: Adapters> Auth<A> {
         let access = AccessClaims {
             sid: session.id.clone(),
             auth_time: Some(auth_time),
-            ..self.access_claims(application, &session.user_id, session.scopes.join(" "), now)
+            ..self.access_claims(application, &session.user_id, session.scopes.join(" "), terms.key)
         };
         let access_token = self.tokens.sign(ACCESS, &access)?;
         let id_token = if session.scopes.iter().any(|scope| scope == "openid") {
@@ -119,7 +142,7 @@ impl<A: Adapters> Auth<A> {
                 auth_time,
                 sid: session.id.clone(),
                 amr: session.amr.clone(),
-                nonce: nonce.to_owned(),
+                nonce: terms.nonce.to_owned(),
                 at_hash: URL_SAFE_NO_PAD.encode(&secret::sha256(access_token.as_bytes())[..16]),
             };
             self.tokens.sign(ID, &claims)?
@@ -128,21 +151,35 @@ impl<A: Adapters> Auth<A> {
         };
         let expires_in = self.settings.access_token_lifetime.as_secs();
         let scope = access.scope;
-        Ok(TokenSet { access_token, token_type: "Bearer", expires_in, refresh_token, id_token, scope })
+        let token_type = token_type(terms.key);
+        Ok(TokenSet { access_token, token_type, expires_in, refresh_token, id_token, scope })
     }
 
-    /// Makes the access token that an application gets for itself.
+    /// Makes the access token that an application gets for itself, bound to a key if it shows one.
     ///
     /// # Errors
     /// Signing fails.
-    pub fn own_token(&self, application: &Application, scope: String) -> Result<TokenSet, AuthError> {
-        let claims = self.access_claims(application, &application.id, scope, self.clock.now());
+    pub fn own_token(
+        &self,
+        application: &Application,
+        scope: String,
+        key: Option<&str>,
+    ) -> Result<TokenSet, AuthError> {
+        let claims = self.access_claims(application, &application.id, scope, key);
         let access_token = self.tokens.sign(ACCESS, &claims)?;
         let expires_in = self.settings.access_token_lifetime.as_secs();
-        Ok(TokenSet { access_token, token_type: "Bearer", expires_in, scope: claims.scope, ..TokenSet::default() })
+        let (token_type, scope) = (token_type(key), claims.scope);
+        Ok(TokenSet { access_token, token_type, expires_in, scope, ..TokenSet::default() })
     }
 
-    fn access_claims(&self, application: &Application, subject: &str, scope: String, now: Timestamp) -> AccessClaims {
+    fn access_claims(
+        &self,
+        application: &Application,
+        subject: &str,
+        scope: String,
+        key: Option<&str>,
+    ) -> AccessClaims {
+        let now = self.clock.now();
         AccessClaims {
             iss: self.settings.issuer(&application.tenant),
             sub: subject.to_owned(),
@@ -155,6 +192,7 @@ impl<A: Adapters> Auth<A> {
             scope,
             sid: String::new(),
             auth_time: None,
+            cnf: key.map(|jkt| Confirmation { jkt: jkt.to_owned() }),
         }
     }
 

@@ -1,18 +1,27 @@
-//! Signatures that others made, under keys that we know them by.
+//! Signatures that others made: under keys that we know them by, or under keys that they show with them.
 
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
     Algorithm, DecodingKey, Validation, decode,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse},
 };
 use serde_json::Value;
+use svc_kit::secret;
 
 use super::jws;
-use crate::ports::Signatures;
+use crate::{domain::dpop::Proof, ports::Signatures};
 
 /// Most keys of a set that are tried.
 const KEYS_MAX: usize = 16;
 /// Shortest modulus of an RSA key, in characters of base64url: 2048 bits.
 const RSA_MODULUS_CHARS_MIN: usize = 342;
+
+/// `typ` of proofs (RFC 9449 §4.2).
+const PROOF_TYPE: &str = "dpop+jwt";
+/// Members that only a private or a symmetric key has (RFC 7518 §6).
+const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// Checks signatures by the keys of JWK sets.
 pub struct JwkSignatures;
@@ -29,6 +38,27 @@ impl Signatures for JwkSignatures {
         };
         keys.filter(is_meant).find_map(|key| verified(token, algorithm, &usable(key, algorithm)?))
     }
+
+    fn proof(&self, token: &str) -> Option<Proof> {
+        let header = jws::header(token)?;
+        let algorithm = algorithm(&header).filter(|_| header["typ"] == PROOF_TYPE)?;
+        let key = header.get("jwk").filter(|key| SECRET_MEMBERS.iter().all(|member| key.get(member).is_none()))?;
+        let claims = verified(token, algorithm, &usable(key, algorithm)?)?;
+        Some(Proof { thumbprint: thumbprint(key)?, claims })
+    }
+}
+
+/// The thumbprint of a public key (RFC 7638).
+fn thumbprint(key: &Value) -> Option<String> {
+    let required: &[&str] = match key.get("kty")?.as_str()? {
+        "EC" => &["crv", "kty", "x", "y"],
+        "OKP" => &["crv", "kty", "x"],
+        "RSA" => &["e", "kty", "n"],
+        _ => return None,
+    };
+    let member = |name: &&'static str| Some((*name, key.get(*name)?.as_str()?));
+    let members: BTreeMap<&str, &str> = required.iter().map(member).collect::<Option<_>>()?;
+    Some(URL_SAFE_NO_PAD.encode(secret::sha256(serde_json::to_string(&members).ok()?.as_bytes())))
 }
 
 /// The algorithm of a header, if it is one that we accept from others.
@@ -62,4 +92,39 @@ fn verified(token: &str, algorithm: Algorithm, key: &DecodingKey) -> Option<Valu
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
     decode::<Value>(token, key, &validation).ok().map(|data| data.claims)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn thumbprints_are_those_of_the_rfcs() {
+        // RFC 7638 §3.1.
+        let rsa = json!({
+            "kty": "RSA", "e": "AQAB", "alg": "RS256", "kid": "2011-04-29",
+            "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+        });
+        assert_eq!(thumbprint(&rsa).as_deref(), Some("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"));
+        // RFC 9449 §4.1 and §6.1.
+        let ec = json!({
+            "kty": "EC", "crv": "P-256",
+            "x": "l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs", "y": "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"
+        });
+        assert_eq!(thumbprint(&ec).as_deref(), Some("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"));
+        assert_eq!(thumbprint(&json!({ "kty": "oct", "k": "x" })), None);
+    }
+
+    #[test]
+    fn weak_keys_and_keys_for_something_else_are_not_used() {
+        let rsa = |chars: usize| json!({ "kty": "RSA", "e": "AQAB", "n": "v".repeat(chars) });
+        assert!(usable(&rsa(342), Algorithm::RS256).is_some());
+        assert!(usable(&rsa(171), Algorithm::RS256).is_none());
+        assert!(usable(&rsa(342), Algorithm::ES256).is_none());
+        let mut encrypts = rsa(342);
+        encrypts["use"] = "enc".into();
+        assert!(usable(&encrypts, Algorithm::RS256).is_none());
+    }
 }

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 use svc_kit::clock::Timestamp;
 
-use super::{application::Application, grant::user_scopes, pkce, redirect};
+use super::{application::Application, dpop, grant::user_scopes, pkce, redirect};
 
 /// Longest values, in bytes.
 const STATE_BYTES_MAX: usize = 1024;
@@ -92,6 +92,9 @@ pub struct AuthorizationRequest {
     pub login_hint: String,
     /// An ID token of ours: only this user will do. Empty when anybody will.
     pub id_token_hint: String,
+    /// Thumbprint of the key that the code is bound to (RFC 9449 §10); empty when it is bound to none.
+    #[serde(default)]
+    pub dpop_jkt: String,
     /// The hash of the reference that it came by; `None` when the browser brought it.
     pub pushed: Option<[u8; 32]>,
 }
@@ -190,6 +193,10 @@ impl AuthorizationRequest {
         if login_hint.len() > HINT_BYTES_MAX || id_token_hint.len() > JWT_BYTES_MAX {
             return refuse("invalid_request", "login_hint or id_token_hint is too long");
         }
+        let dpop_jkt = parameters.text("dpop_jkt");
+        if !dpop_jkt.is_empty() && !dpop::is_thumbprint(dpop_jkt) {
+            return refuse("invalid_request", "dpop_jkt is malformed");
+        }
         let must_sign_in = prompts.iter().any(|prompt| ["login", "select_account"].contains(prompt));
         Ok(Self {
             client_id: application.id.clone(),
@@ -205,6 +212,7 @@ impl AuthorizationRequest {
             max_age_s,
             login_hint: login_hint.to_owned(),
             id_token_hint: id_token_hint.to_owned(),
+            dpop_jkt: dpop_jkt.to_owned(),
             pushed: None,
         })
     }

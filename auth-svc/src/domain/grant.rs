@@ -27,6 +27,9 @@ pub struct Grant {
     pub nonce: String,
     /// PKCE challenge; empty when there was none.
     pub challenge: String,
+    /// Thumbprint of the key that the code is bound to; empty when it is bound to none.
+    #[serde(default)]
+    pub dpop_jkt: String,
     /// The SSO session.
     pub sso_session: String,
     /// When the user proved who they are.

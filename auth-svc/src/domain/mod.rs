@@ -4,6 +4,7 @@ pub mod application;
 pub mod assertion;
 pub mod authorize;
 pub mod consent;
+pub mod dpop;
 pub mod event;
 pub mod grant;
 pub mod pkce;

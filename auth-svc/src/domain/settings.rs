@@ -21,6 +21,8 @@ pub struct ClientSettings {
     pub requires_pkce: bool,
     /// Whether its requests count only when it pushed them (RFC 9126 §6).
     pub requires_pushed_requests: bool,
+    /// Whether its tokens must be bound to a key that it shows (RFC 9449).
+    pub requires_dpop: bool,
     /// Origins whose scripts may call.
     pub cors_origins: Vec<String>,
     /// Resources that it may ask access tokens for.

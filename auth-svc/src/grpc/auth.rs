@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 
 use super::{AuthGrpc, caller, message, parse, status};
 use crate::{
-    app::Adapters,
+    app::{Adapters, tokens::Terms},
     error::AuthError,
     ports::{ApplicationStore as _, SessionRef, SessionsError},
 };
@@ -25,7 +25,7 @@ impl<A: Adapters> pb::auth_service_server::AuthService for AuthGrpc<A> {
         // An application that is not there is one more cause that is not told.
         let application = application.ok_or_else(|| status(AuthError::Sessions(SessionsError::TokenRefused)))?;
         let may_see = |tenant: &str| caller.may_see(tenant);
-        let refreshed = self.auth.refresh(may_see, &application, &request.refresh_token).await;
+        let refreshed = self.auth.refresh(may_see, &application, &request.refresh_token, &Terms::default()).await;
         let (tokens, session) = refreshed.map_err(status)?;
         Ok(Response::new(pb::RefreshResponse { tokens: Some(message::tokens(tokens)), session: Some(session) }))
     }

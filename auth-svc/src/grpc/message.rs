@@ -31,6 +31,7 @@ pub(super) fn introspection(found: Introspection) -> pb::IntrospectTokenResponse
         sid: found.sid,
         token_use: found.token_use.to_owned(),
         exp: found.exp,
+        dpop_jkt: found.key,
     }
 }
 
@@ -100,6 +101,7 @@ pub(super) fn application(application: &Application) -> pb::Application {
         logout_reach: logout_reach.into(),
         logout_application_ids,
         pushed_requests_required: settings.requires_pushed_requests,
+        dpop_required: settings.requires_dpop,
         old_secret_expires_at: application.old_secret.as_ref().map(|old| old.until.to_proto()),
     }
 }

@@ -24,13 +24,14 @@ pub(super) async fn preflight(headers: HeaderMap) -> Response {
     (StatusCode::NO_CONTENT, allowed).into_response()
 }
 
-/// Lets the page that asks read the answer if it is at one of the application's redirect addresses.
+/// Lets the page that asks read the answer if it is of one of the application's origins, or at one of its redirect addresses.
 pub(super) fn allow(response: &mut Response, headers: &HeaderMap, application: &Application) {
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = headers.get(header::ORIGIN) else { return };
     let is_theirs =
         |uri: &String| Url::parse(uri).is_ok_and(|url| origin == url.origin().ascii_serialization().as_str());
-    if application.redirect_uris.iter().any(is_theirs) {
+    let is_named = application.settings.cors_origins.iter().any(|named| origin == named.as_str());
+    if is_named || application.redirect_uris.iter().any(is_theirs) {
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         response.headers_mut().insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     HttpState,
     client::{Asked, client},
-    cors,
+    cors, possession,
     tenant::Tenant,
     token::{NOT_CACHED, failed, refuse},
 };
@@ -31,7 +31,14 @@ pub(super) async fn push<A: Adapters>(
         Ok(found) => found,
         Err(response) => return response,
     };
-    let mut response = match state.auth.push(&application, &fields).await {
+    let key = match possession::of_client(&state, asked, &headers).await {
+        Ok(key) => key,
+        Err(mut response) => {
+            cors::allow(&mut response, &headers, &application);
+            return response;
+        }
+    };
+    let mut response = match state.auth.push(&application, &fields, key).await {
         Ok(reference) => {
             let answer = json!({ "request_uri": reference, "expires_in": PUSHED_LIFETIME.as_secs() });
             (StatusCode::CREATED, NOT_CACHED, Json(answer)).into_response()

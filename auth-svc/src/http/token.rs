@@ -12,11 +12,14 @@ use svc_kit::error::{Kind, ServiceError as _, chain};
 use super::{
     HttpState,
     client::{Asked, client},
-    cors,
+    cors, possession,
     tenant::Tenant,
 };
 use crate::{
-    app::{Adapters, oidc::exchange::ExchangeError},
+    app::{
+        Adapters,
+        oidc::exchange::{ExchangeError, PresentedCode},
+    },
     domain::{application::Application, authorize::Parameters},
     error::AuthError,
 };
@@ -35,25 +38,35 @@ pub(super) async fn token<A: Adapters>(
         Ok(found) => found,
         Err(response) => return response,
     };
-    let mut response = grant(&state, &application, &fields).await;
+    let mut response = match possession::of_client(&state, asked, &headers).await {
+        Ok(None) if application.settings.requires_dpop => refuse("invalid_dpop_proof", "a proof is required"),
+        Ok(key) => grant(&state, &application, &fields, key.as_deref()).await,
+        Err(response) => response,
+    };
     cors::allow(&mut response, &headers, &application);
     response
 }
 
-async fn grant<A: Adapters>(state: &HttpState<A>, application: &Application, fields: &Parameters) -> Response {
+async fn grant<A: Adapters>(
+    state: &HttpState<A>,
+    application: &Application,
+    fields: &Parameters,
+    key: Option<&str>,
+) -> Response {
     let tokens = match fields.text("grant_type") {
         "authorization_code" => {
             let (code, redirect_uri) = (fields.text("code"), fields.text("redirect_uri"));
             if code.is_empty() || redirect_uri.is_empty() {
                 return refuse("invalid_request", "code and redirect_uri are required");
             }
-            state.auth.exchange_code(application, code, redirect_uri, fields.get("code_verifier")).await
+            let presented = PresentedCode { code, redirect_uri, verifier: fields.get("code_verifier"), key };
+            state.auth.exchange_code(application, &presented).await
         }
         "refresh_token" => match fields.text("refresh_token") {
             "" => return refuse("invalid_request", "refresh_token is required"),
-            token => state.auth.exchange_refresh_token(application, token, fields.text("scope")).await,
+            token => state.auth.exchange_refresh_token(application, token, fields.text("scope"), key).await,
         },
-        "client_credentials" => state.auth.exchange_client_credentials(application, fields.text("scope")),
+        "client_credentials" => state.auth.exchange_client_credentials(application, fields.text("scope"), key),
         "" => return refuse("invalid_request", "grant_type is required"),
         _ => return refuse("unsupported_grant_type", "grant_type is not supported"),
     };

@@ -71,13 +71,20 @@ fn describe<A: Adapters>(state: &HttpState<A>, token: &Introspection) -> serde_j
         "exp": token.exp,
         "iat": token.iat,
         "nbf": token.iat,
-        "token_type": if token.token_use == "access_token" { "Bearer" } else { "refresh_token" },
+        "token_type": match (token.token_use, token.key.as_str()) {
+            ("access_token", "") => "Bearer",
+            ("access_token", _) => "DPoP",
+            _ => "refresh_token",
+        },
         "tenant_id": token.tenant,
     });
     for (name, value) in [("sid", &token.sid), ("jti", &token.jti)] {
         if !value.is_empty() {
             answer[name] = value.clone().into();
         }
+    }
+    if !token.key.is_empty() {
+        answer["cnf"] = json!({ "jkt": token.key });
     }
     if let Some(auth_time) = token.auth_time {
         answer["auth_time"] = auth_time.into();

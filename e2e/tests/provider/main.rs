@@ -8,6 +8,7 @@ mod assertions;
 mod authorization;
 mod basic;
 mod config;
+mod dpop;
 mod pushed;
 mod substitution;
 mod support;

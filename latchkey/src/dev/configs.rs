@@ -11,14 +11,15 @@ use svc_kit::{
     secret::ExposeSecret as _,
 };
 
-use super::{Addresses, DevError, Ports, Seed, ports::local};
+use super::{Addresses, DevError, DevOptions, Ports, ports::local};
 
 /// Starts session-svc, auth-svc and webhook-svc, in the order in which they need one another.
 pub(super) async fn start_services(
     ports: Ports,
-    seed: &Seed,
+    options: &DevOptions,
     parts: Parts,
 ) -> Result<(Addresses, ShutdownConfig), DevError> {
+    let seed = &options.seed;
     // What auth-svc calls session-svc with: made anew at every start, and told to nobody else.
     let internal = OperatorKey {
         name: "auth-svc".to_owned(),
@@ -31,12 +32,13 @@ pub(super) async fn start_services(
         shared.load("session-svc", session_svc::config::DEFAULTS, (ports.session_grpc, ports.session_ops), &[])?;
     let shutdown = session.shutdown.clone();
     let session = session_svc::boot::start(session, parts.clone()).await.map_err(boot("session-svc"))?;
-    let own = [
+    let mut own = vec![
         ("LATCHKEY_HTTP__LISTEN", local(ports.auth_http).to_string()),
         ("LATCHKEY_HTTP__BASE_URL", shared.issuer.clone()),
         ("LATCHKEY_SESSIONS__URL", format!("http://{}", session.grpc_addr)),
         ("LATCHKEY_SESSIONS__KEY", token(&internal).to_owned()),
     ];
+    own.extend(options.auth_settings.iter().cloned());
     let auth: auth_svc::config::Config =
         shared.load("auth-svc", auth_svc::config::DEFAULTS, (ports.auth_grpc, ports.auth_ops), &own)?;
     let auth = auth_svc::boot::start(auth, Some(seed.directory.clone()), parts.clone()).await;

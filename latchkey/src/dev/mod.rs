@@ -35,12 +35,14 @@ pub struct DevOptions {
     pub seed: Seed,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Settings of auth-svc that differ from what the development server usually has, by the names of their variables.
+    pub auth_settings: Vec<(&'static str, String)>,
 }
 
 impl DevOptions {
     /// The machine's clock, and what `seed` says, on `ports`.
     pub fn new(ports: Ports, seed: Seed) -> Self {
-        Self { ports, seed, clock: Arc::new(SystemClock) }
+        Self { ports, seed, clock: Arc::new(SystemClock), auth_settings: Vec::new() }
     }
 }
 
@@ -142,7 +144,7 @@ pub async fn start(options: DevOptions) -> Result<DevServer, DevError> {
         };
         let lifecycle = parts.lifecycle.clone();
         tries -= 1;
-        match configs::start_services(ports, &options.seed, parts).await {
+        match configs::start_services(ports, &options, parts).await {
             Ok((addresses, shutdown)) => return Ok(DevServer { addresses, seed: options.seed, lifecycle, shutdown }),
             Err(error) => {
                 lifecycle.shutdown();

@@ -7,6 +7,7 @@ use svc_kit::access::Caller;
 use super::{DECISIONS_MAX, RequestHash, Sessions};
 use crate::{
     domain::{
+        attributes,
         id::SessionId,
         session::{Life, Stored},
     },
@@ -50,7 +51,7 @@ impl<S: SessionStore> Sessions<S> {
                 name.clone_into(&mut after.session.device.name);
             }
             if let Some(attributes) = &command.attributes {
-                attributes.clone_into(&mut after.session.attributes);
+                after.session.attributes = attributes::replaced(&after.session.attributes, attributes);
             }
             let mut commit = Commit::new(command.id.shard());
             commit.cutoffs = Some(loaded.cutoffs.version);

@@ -1,5 +1,6 @@
 //! What a session is and how it changes. Pure and synchronous: no I/O, no clock of its own, no generated types.
 
+pub mod attributes;
 pub mod cutoff;
 pub mod device;
 pub mod end;

@@ -9,6 +9,7 @@ use crate::support::*;
 
 on_each_store!(
     only_what_the_mask_names_changes,
+    what_a_session_was_created_with_for_good_stays,
     a_repeated_key_has_one_effect,
     no_change_undoes_another,
     what_is_over_unknown_or_foreign_is_refused,
@@ -51,6 +52,23 @@ async fn only_what_the_mask_names_changes(service: &Service) {
     assert_eq!(cleared, pb::Session { attributes: HashMap::new(), ..session.clone() });
     assert_eq!(get(&mut client, &session.id).await.unwrap(), cleared);
     service.events.are(&session.id, &["session.created"]).await;
+}
+
+async fn what_a_session_was_created_with_for_good_stays(service: &Service) {
+    let mut client = service.operator();
+    let map = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<HashMap<_, _>>()
+    };
+    let request = pb::CreateSessionRequest { attributes: map(&[("latchkey.x", "1"), ("cart", "1")]), ..sso(USER) };
+    let (session, _) = created(&mut client, request).await;
+    for (given, expected) in [
+        (map(&[]), map(&[("latchkey.x", "1")])),
+        (map(&[("latchkey.x", "2"), ("latchkey.y", "2"), ("cart", "2")]), map(&[("latchkey.x", "1"), ("cart", "2")])),
+    ] {
+        let request = pb::UpdateSessionRequest { attributes: given, ..change(&session, &["attributes"]) };
+        assert_eq!(update(&mut client, request).await.unwrap().attributes, expected);
+        assert_eq!(get(&mut client, &session.id).await.unwrap().attributes, expected);
+    }
 }
 
 async fn a_repeated_key_has_one_effect(service: &Service) {

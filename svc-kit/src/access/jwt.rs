@@ -142,6 +142,8 @@ struct Claims {
     tenant_id: String,
     #[serde(default)]
     scope: String,
+    #[serde(default)]
+    cnf: Option<serde::de::IgnoredAny>,
 }
 
 impl JwtVerifier {
@@ -163,7 +165,9 @@ impl JwtVerifier {
             .claims;
         // Checked here, because the library reads the machine's clock and not ours.
         let ends = Timestamp::from_ms(claims.exp.saturating_mul(1000));
-        let is_complete = !claims.client_id.is_empty() && !claims.tenant_id.is_empty();
+        // Bound to a key that a call does not show: whoever presents it may have stolen it (RFC 9449 §7.1).
+        let is_bound = claims.cnf.is_some();
+        let is_complete = !claims.client_id.is_empty() && !claims.tenant_id.is_empty() && !is_bound;
         if !is_complete || !self.is_issuer(&claims) || now >= ends.saturating_add(Duration::from_secs(LEEWAY_SECS)) {
             return Err(AccessError::CredentialInvalid);
         }

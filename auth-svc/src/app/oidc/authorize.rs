@@ -153,6 +153,7 @@ impl<A: Adapters> Auth<A> {
             scopes: request.scopes.clone(),
             nonce: request.nonce.clone(),
             challenge: request.challenge.clone(),
+            dpop_jkt: request.dpop_jkt.clone(),
             sso_session: sso.id.clone(),
             authenticated_at: authenticated_at(sso),
             epoch,

@@ -1,11 +1,18 @@
 //! The token endpoint: codes, refresh tokens and client credentials become tokens.
 
+use std::collections::HashMap;
+
 use proto::session::v1 as pb;
 use secrecy::ExposeSecret as _;
 use svc_kit::secret;
 
 use crate::{
-    app::{Adapters, Auth, login::session_request, tokens::TokenSet},
+    app::{
+        Adapters, Auth,
+        login::session_request,
+        oidc::possession::KEY_ATTRIBUTE,
+        tokens::{Terms, TokenSet},
+    },
     domain::{application::Application, grant::Grant, pkce, user::UserId},
     error::AuthError,
     ports::{GrantStore as _, SessionRef, Sessions as _, SessionsError, TakenCode},
@@ -26,6 +33,19 @@ pub enum ExchangeError {
     /// Something failed.
     #[error(transparent)]
     Failed(#[from] AuthError),
+}
+
+/// A code, and what must fit it.
+#[derive(Clone, Copy, Debug)]
+pub struct PresentedCode<'a> {
+    /// The code.
+    pub code: &'a str,
+    /// Where it was sent.
+    pub redirect_uri: &'a str,
+    /// `code_verifier`, if any.
+    pub verifier: Option<&'a str>,
+    /// Thumbprint of the key that the client shows, if it shows one.
+    pub key: Option<&'a str>,
 }
 
 impl From<SessionsError> for ExchangeError {
@@ -54,11 +74,9 @@ impl<A: Adapters> Auth<A> {
     pub async fn exchange_code(
         &self,
         application: &Application,
-        code: &str,
-        redirect_uri: &str,
-        verifier: Option<&str>,
+        presented: &PresentedCode<'_>,
     ) -> Result<TokenSet, ExchangeError> {
-        let hash = secret::sha256(code.as_bytes());
+        let hash = secret::sha256(presented.code.as_bytes());
         let grant = match self.store.take_code(hash, self.clock.now()).await? {
             TakenCode::Good(grant) => grant,
             TakenCode::Unknown => return Err(ExchangeError::InvalidGrant("the code is unknown or too old")),
@@ -67,7 +85,7 @@ impl<A: Adapters> Auth<A> {
                 return Err(ExchangeError::InvalidGrant("the code was used before"));
             }
         };
-        if let Some(problem) = problem_with(&grant, application, redirect_uri, verifier) {
+        if let Some(problem) = problem_with(&grant, application, presented) {
             return Err(ExchangeError::InvalidGrant(problem));
         }
         let user = UserId::parse(&grant.user_id).map_err(|_| ExchangeError::InvalidGrant("the user is unknown"))?;
@@ -81,6 +99,7 @@ impl<A: Adapters> Auth<A> {
             parent_id: grant.sso_session.clone(),
             scopes: grant.scopes.clone(),
             authenticated_at: Some(grant.authenticated_at.to_proto()),
+            attributes: attributes(application, presented),
             ..session_request(application, &grant.user_id)
         };
         let (session, token) = match self.open_session(&user, grant.epoch, request).await {
@@ -99,7 +118,8 @@ impl<A: Adapters> Auth<A> {
             pb::SessionKind::Participant => pb::Session { id: grant.sso_session.clone(), ..session },
             _ => session,
         };
-        Ok(self.tokens_for(application, &session, token.expose_secret().to_owned(), &grant.nonce)?)
+        let terms = Terms { nonce: &grant.nonce, key: presented.key };
+        Ok(self.tokens_for(application, &session, token.expose_secret().to_owned(), &terms)?)
     }
 
     async fn end_session_of_code(&self, session: &str) -> Result<(), ExchangeError> {
@@ -121,12 +141,14 @@ impl<A: Adapters> Auth<A> {
         application: &Application,
         token: &str,
         scope: &str,
+        key: Option<&str>,
     ) -> Result<TokenSet, ExchangeError> {
+        let terms = Terms { key, ..Terms::default() };
         let asked: Vec<&str> = scope.split(' ').filter(|scope| !scope.is_empty()).collect();
         if !asked.is_empty() {
-            return self.exchange_for_less(application, token, &asked).await;
+            return self.exchange_for_less(application, token, &asked, &terms).await;
         }
-        match self.refresh(|tenant| tenant == application.tenant, application, token).await {
+        match self.refresh(|tenant| tenant == application.tenant, application, token, &terms).await {
             Ok((tokens, _)) => Ok(tokens),
             Err(AuthError::Sessions(error)) => Err(error.into()),
             Err(error) => Err(error.into()),
@@ -139,6 +161,7 @@ impl<A: Adapters> Auth<A> {
         application: &Application,
         token: &str,
         asked: &[&str],
+        terms: &Terms<'_>,
     ) -> Result<TokenSet, ExchangeError> {
         let refused = ExchangeError::from(SessionsError::TokenRefused);
         let Some(granted) = self.sessions.look(SessionRef::Token(token)).await? else { return Err(refused) };
@@ -148,14 +171,14 @@ impl<A: Adapters> Auth<A> {
         if !asked.iter().all(|scope| granted.scopes.iter().any(|known| known == scope)) {
             return Err(ExchangeError::InvalidScope);
         }
-        let (session, token) = match self.refresh_session(application, token).await {
+        let (session, token) = match self.refresh_session(application, token, terms.key).await {
             Ok(refreshed) => refreshed,
             Err(AuthError::Sessions(error)) => return Err(error.into()),
             Err(error) => return Err(error.into()),
         };
         let scopes = asked.iter().map(|scope| (*scope).to_owned()).collect();
         let narrowed = pb::Session { scopes, ..session };
-        Ok(self.tokens_for(application, &narrowed, token.expose_secret().to_owned(), "")?)
+        Ok(self.tokens_for(application, &narrowed, token.expose_secret().to_owned(), terms)?)
     }
 
     /// Gives an application a token of its own (RFC 6749 §4.4).
@@ -166,6 +189,7 @@ impl<A: Adapters> Auth<A> {
         &self,
         application: &Application,
         scope: &str,
+        key: Option<&str>,
     ) -> Result<TokenSet, ExchangeError> {
         if application.is_public() || application.service_scopes.is_empty() {
             return Err(ExchangeError::UnauthorizedClient);
@@ -176,23 +200,27 @@ impl<A: Adapters> Auth<A> {
             return Err(ExchangeError::InvalidScope);
         }
         let granted = if asked.is_empty() { application.service_scopes.join(" ") } else { asked.join(" ") };
-        Ok(self.own_token(application, granted)?)
+        Ok(self.own_token(application, granted, key)?)
     }
 }
 
-fn problem_with(
-    grant: &Grant,
-    application: &Application,
-    redirect_uri: &str,
-    verifier: Option<&str>,
-) -> Option<&'static str> {
+/// What a session keeps of the exchange. A confidential client proves itself when it refreshes, so its key may change.
+fn attributes(application: &Application, presented: &PresentedCode<'_>) -> HashMap<String, String> {
+    let key = presented.key.filter(|_| application.is_public());
+    key.map(|key| (KEY_ATTRIBUTE.to_owned(), key.to_owned())).into_iter().collect()
+}
+
+fn problem_with(grant: &Grant, application: &Application, presented: &PresentedCode<'_>) -> Option<&'static str> {
     if grant.client_id != application.id || grant.tenant != application.tenant {
         return Some("the code was given to another application");
     }
-    if grant.redirect_uri != redirect_uri {
+    if grant.redirect_uri != presented.redirect_uri {
         return Some("redirect_uri is another one than in the request");
     }
-    match (grant.challenge.as_str(), verifier) {
+    if !grant.dpop_jkt.is_empty() && presented.key != Some(&grant.dpop_jkt) {
+        return Some("the code is bound to another key");
+    }
+    match (grant.challenge.as_str(), presented.verifier) {
         ("", None) => None,
         ("", Some(_)) => Some("there was no code_challenge"),
         (_, None) => Some("code_verifier is missing"),

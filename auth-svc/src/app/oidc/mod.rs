@@ -7,5 +7,6 @@ pub mod end_session;
 pub mod exchange;
 pub mod logout_token;
 pub mod participants;
+pub mod possession;
 pub mod pushed;
 pub mod sso;

@@ -30,18 +30,33 @@ pub enum PushError {
 }
 
 impl<A: Adapters> Auth<A> {
-    /// Keeps the request of an application and returns the reference to it.
+    /// Keeps the request of an application and returns the reference to it. The code is bound to the key that the
+    /// application shows already now, if it does.
     ///
     /// # Errors
     /// [`PushError`].
-    pub async fn push(&self, application: &Application, parameters: &Parameters) -> Result<String, PushError> {
+    pub async fn push(
+        &self,
+        application: &Application,
+        parameters: &Parameters,
+        key: Option<String>,
+    ) -> Result<String, PushError> {
         if parameters.get("request_uri").is_some() {
             return Err(PushError::Refused("invalid_request", "request_uri cannot be pushed"));
         }
-        let request = AuthorizationRequest::parse(parameters, application).map_err(|error| match error {
+        let mut request = AuthorizationRequest::parse(parameters, application).map_err(|error| match error {
             AuthorizeError::Page(problem) => PushError::Refused("invalid_request", problem),
             AuthorizeError::Redirect(error) => PushError::Refused(error.error, error.description),
         })?;
+        if let Some(key) = key {
+            if !request.dpop_jkt.is_empty() && request.dpop_jkt != key {
+                return Err(PushError::Refused(
+                    "invalid_request",
+                    "dpop_jkt is another key than the one that is shown",
+                ));
+            }
+            request.dpop_jkt = key;
+        }
         let name = URL_SAFE_NO_PAD.encode(entropy::bytes::<32>(&*self.entropy));
         let now = self.clock.now();
         let pushed = Pushed { request, expires_at: now.saturating_add(PUSHED_LIFETIME), is_spent: false };

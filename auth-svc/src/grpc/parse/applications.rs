@@ -64,6 +64,7 @@ fn overlay(to: &mut pb::Application, from: &pb::Application, path: &str) -> Pars
         "cors_origins" => to.cors_origins.clone_from(&from.cors_origins),
         "allowed_resources" => to.allowed_resources.clone_from(&from.allowed_resources),
         "pushed_requests_required" => to.pushed_requests_required = from.pushed_requests_required,
+        "dpop_required" => to.dpop_required = from.dpop_required,
         "logout_reach" => to.logout_reach = from.logout_reach,
         "logout_application_ids" => to.logout_application_ids.clone_from(&from.logout_application_ids),
         _ => return Err(field("update_mask", "names a field that an application does not have or that cannot change")),
@@ -157,6 +158,7 @@ fn settings(application: &pb::Application, client: &Client) -> Parsed<ClientSett
         requires_consent: application.consent_required,
         requires_pkce,
         requires_pushed_requests: application.pushed_requests_required,
+        requires_dpop: application.dpop_required,
         cors_origins: values(
             "application.cors_origins",
             origins,

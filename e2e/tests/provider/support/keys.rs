@@ -38,6 +38,17 @@ impl Key {
         json!({ "kty": "EC", "crv": "P-256", "x": self.x, "y": self.y })
     }
 
+    /// The name of the key (RFC 7638).
+    pub fn thumbprint(&self) -> String {
+        let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, self.x, self.y);
+        super::encoded_bytes(&svc_kit::secret::sha256(members.as_bytes()))
+    }
+
+    /// Signs a proof of possession.
+    pub fn prove(&self, claims: &Value) -> String {
+        self.sign(&json!({ "typ": "dpop+jwt", "jwk": self.jwk() }), claims)
+    }
+
     /// Signs claims; `header` is added to the header.
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let mut full = json!({ "alg": "ES256", "typ": "JWT" });

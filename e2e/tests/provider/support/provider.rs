@@ -17,17 +17,29 @@ pub struct Provider {
     /// Speaks HTTP, and follows nothing.
     pub http: reqwest::Client,
     clock: Arc<ManualClock>,
-    _server: DevServer,
+    server: DevServer,
 }
 
 impl Provider {
     /// Starts one whose time stands still.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts one with other settings.
+    pub async fn start_with(settings: &[(&'static str, &str)]) -> Self {
         let clock = Arc::new(ManualClock::new(SystemClock.now()));
-        let options = DevOptions { clock: clock.clone(), ..DevOptions::new(Ports::free(), Seed::parse(SEED).unwrap()) };
+        let auth_settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let usual = DevOptions::new(Ports::free(), Seed::parse(SEED).unwrap());
+        let options = DevOptions { clock: clock.clone(), auth_settings, ..usual };
         let server = dev::start(options).await.unwrap();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { issuer: server.addresses.issuer.clone(), http, clock, _server: server }
+        Self { issuer: server.addresses.issuer.clone(), http, clock, server }
+    }
+
+    /// Where session-svc answers calls.
+    pub fn session_grpc(&self) -> String {
+        format!("http://{}", self.server.addresses.session_grpc)
     }
 
     /// Moves the time.
@@ -55,6 +67,24 @@ impl Provider {
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         assert_eq!(response.headers()["cache-control"], "no-store", "{endpoint}");
+        (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or(Value::Null))
+    }
+
+    /// Posts a form with a proof of possession.
+    pub async fn post_proven(
+        &self,
+        client: &Client,
+        endpoint: &str,
+        proof: &str,
+        fields: &[(&str, &str)],
+    ) -> (u16, Value) {
+        let request = self.http.post(format!("{}/{endpoint}", self.issuer_of(client))).header("dpop", proof);
+        let request = match client.secret {
+            "" => request.form(&[fields, &[("client_id", client.id)]].concat()),
+            secret => request.header("authorization", basic(client.id, secret)).form(fields),
+        };
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
         (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or(Value::Null))
     }
 

@@ -64,6 +64,7 @@ const FIELDS: &[Column<Application>] = &[
     ("old secret until", |application, now| moment(application.old_secret_expires_at.as_ref(), now)),
     ("pkce", |application, _| word(application.pkce().as_str_name(), "PKCE_REQUIREMENT_")),
     ("pushed requests", |application, _| required(application.pushed_requests_required)),
+    ("dpop", |application, _| required(application.dpop_required)),
     ("consent", |application, _| if application.consent_required { "asked" } else { "not asked" }.to_owned()),
     ("logout reach", |application, _| logout_reach(application)),
     ("front-channel logout", |application, _| application.frontchannel_logout_uri.clone()),

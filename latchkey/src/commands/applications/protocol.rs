@@ -9,6 +9,9 @@ pub struct ProtocolArgs {
     /// Whether its authorization requests count only when it pushed them (RFC 9126).
     #[arg(long, value_name = "BOOL")]
     pushed_requests: Option<bool>,
+    /// Whether its tokens must be bound to a key that it shows (DPoP, RFC 9449).
+    #[arg(long, value_name = "BOOL")]
+    dpop: Option<bool>,
 }
 
 impl ProtocolArgs {
@@ -17,6 +20,10 @@ impl ProtocolArgs {
         if let Some(required) = self.pushed_requests {
             application.pushed_requests_required = required;
             paths.push("pushed_requests_required".to_owned());
+        }
+        if let Some(required) = self.dpop {
+            application.dpop_required = required;
+            paths.push("dpop_required".to_owned());
         }
     }
 }
