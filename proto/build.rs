@@ -2,8 +2,10 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 13] = [
+const FILES: &[&str] = &[
     "latchkey/access/v1/access.proto",
+    "latchkey/auth/v1/api_key_service.proto",
+    "latchkey/auth/v1/audit_service.proto",
     "latchkey/auth/v1/auth_service.proto",
     "latchkey/auth/v1/consent_service.proto",
     "latchkey/auth/v1/directory_service.proto",

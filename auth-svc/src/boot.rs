@@ -3,7 +3,8 @@
 use std::{convert::Infallible, marker::PhantomData, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use proto::auth::v1::{
-    application_service_server::ApplicationServiceServer, auth_service_server::AuthServiceServer,
+    api_key_service_server::ApiKeyServiceServer, application_service_server::ApplicationServiceServer,
+    audit_service_server::AuditServiceServer, auth_service_server::AuthServiceServer,
     consent_service_server::ConsentServiceServer, logout_token_service_server::LogoutTokenServiceServer,
     tenant_service_server::TenantServiceServer, user_service_server::UserServiceServer,
 };
@@ -27,7 +28,7 @@ use crate::{
     app::{Adapters, Auth, Settings, seed::Seed, tenants::KnownTenants, throttle::Throttle},
     config::{Config, DEFAULTS, StoreKind},
     crypto::{self, Argon2Passwords, JwkSignatures, KeyRing},
-    grpc::AuthGrpc,
+    grpc::{ApiKeyCallers, AuthGrpc},
     http::{self, HttpState},
     ports::{Store, StoredKey},
     sessions::GrpcSessions,
@@ -140,6 +141,7 @@ async fn start_with<S: Store>(
             base_url,
             default_tenant: config.seed.default_tenant.clone(),
             access_token_lifetime: config.tokens.access_token_lifetime.0,
+            audit_kept: config.audit.kept.0,
             audience: config.access.audience.clone(),
             dpop_nonces: config.tokens.dpop_nonces,
             client_address_header: config.http.client_address_header.clone(),
@@ -157,6 +159,8 @@ async fn start_with<S: Store>(
         .add_service(LogoutTokenServiceServer::new(face.clone()))
         .add_service(ConsentServiceServer::new(face.clone()))
         .add_service(TenantServiceServer::new(face.clone()))
+        .add_service(AuditServiceServer::new(face.clone()))
+        .add_service(ApiKeyServiceServer::new(face.clone()))
         .add_service(ApplicationServiceServer::new(face))
         .describe(proto::descriptor::FILE_DESCRIPTOR_SET)
         .serve(&readiness, &parts.lifecycle)
@@ -221,17 +225,25 @@ fn read_seed(path: &Path) -> Result<Seed, BootError> {
     Seed::parse(&text).map_err(BootError::because("seed.file cannot be used"))
 }
 
-fn access<A: Adapters>(auth: &Auth<A>, config: &Config, keys: StaticKeys, parts: &Parts) -> AccessLayer {
+fn access<A: Adapters>(auth: &Arc<Auth<A>>, config: &Config, keys: StaticKeys, parts: &Parts) -> AccessLayer {
     let issuer = auth.settings.base_url.clone();
     let authenticator = Authenticator::with_operators(&config.access.operator_keys, parts.clock.clone()).with_keys(
         issuer,
         config.access.audience.clone(),
         Arc::new(keys),
     );
+    let authenticator = authenticator.with_source(ApiKeyCallers(auth.clone()));
     AccessLayer::new(AccessRules::from_pool(proto::descriptor::pool()), authenticator)
 }
 
 fn keep_promises<A: Adapters>(auth: Arc<Auth<A>>, parts: &Parts) {
+    let (forgetful, soft) = (auth.clone(), parts.lifecycle.soft().clone());
+    parts.lifecycle.spawn("audit trail", async move {
+        tokio::select! {
+            never = forgetful.keep_forgetting() => match never {},
+            () = soft.cancelled() => Ok::<_, Infallible>(()),
+        }
+    });
     let soft = parts.lifecycle.soft().clone();
     parts.lifecycle.spawn("revocations", async move {
         tokio::select! {

@@ -43,6 +43,8 @@ pub struct Config {
     pub seal: SealConfig,
     /// What to fill an empty directory with.
     pub seed: SeedConfig,
+    /// The audit trail.
+    pub audit: AuditConfig,
     /// Who may call.
     pub access: AccessConfig,
     /// The event bus.
@@ -108,6 +110,13 @@ pub struct PasswordsConfig {
     pub waiting_max: usize,
 }
 
+/// `[audit]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AuditConfig {
+    /// How long an entry is kept.
+    pub kept: HumanDuration,
+}
+
 /// `[seal]`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SealConfig {
@@ -150,6 +159,8 @@ impl Validate for Config {
         problems.check(Url::parse(&self.sessions.url).is_ok(), "sessions.url", "must be a URL");
         let lifetime = self.tokens.access_token_lifetime.0.as_secs();
         problems.check((30..=3600).contains(&lifetime), "tokens.access_token_lifetime", "must be 30s to 1h");
+        let kept_days = self.audit.kept.0.as_secs() / (24 * 3600);
+        problems.check((1..=3660).contains(&kept_days), "audit.kept", "must be 1d to 3660d");
         problems.check((1..=64).contains(&self.passwords.threads), "passwords.threads", "must be 1 to 64");
         problems.check(self.passwords.waiting_max <= 10_000, "passwords.waiting_max", "must be at most 10000");
     }

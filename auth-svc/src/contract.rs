@@ -1,4 +1,6 @@
-//! Events as contract messages: what both stores write into their outbox.
+//! Events as contract messages and as entries of the audit trail: what both stores write with a change.
+
+use std::collections::BTreeMap;
 
 use prost::Message as _;
 use proto::event::v1 as pb;
@@ -9,15 +11,17 @@ use svc_kit::{
     telemetry::TraceContext,
 };
 
-use crate::domain::event::{Event, What};
+use crate::domain::{
+    audit::AuditEntry,
+    event::{Event, What},
+};
 
 /// Encodes an event, with a new id.
 pub fn message(event: &Event) -> Message {
-    let (event_type, user, application, data) = describe(&event.what);
+    let (event_type, user, application, data) = describe(event);
     // Only uniqueness matters here, so nobody needs to repeat it.
     let id = format!("evt_auth_{}", encode_base32(&entropy::bytes::<16>(&OsEntropy)));
-    let named = [&user, &application].into_iter().find(|name| !name.is_empty());
-    let aggregate_id = named.unwrap_or(&event.tenant).clone();
+    let aggregate_id = subject(event, &user, &application);
     let routing_key = routing_key(shard_of(&aggregate_id), event_type);
     let encoded = pb::Event {
         id: id.clone(),
@@ -34,23 +38,67 @@ pub fn message(event: &Event) -> Message {
     Message { id, routing_key, body: encoded.encode_to_vec().into(), trace: TraceContext::current() }
 }
 
-fn describe(what: &What) -> (&'static str, String, String, pb::event::Data) {
+/// Puts an event on record.
+pub fn audit(event: &Event) -> AuditEntry {
+    let (action, user, application, _) = describe(event);
+    AuditEntry {
+        at: event.at,
+        tenant: event.tenant.clone(),
+        action: action.to_owned(),
+        actor: event.actor.clone(),
+        subject: subject(event, &user, &application),
+        user,
+        application,
+        from: event.from.clone(),
+        details: details(&event.what),
+    }
+}
+
+fn details(what: &What) -> BTreeMap<String, String> {
+    let detail = |name: &str, value: &str| [(name.to_owned(), value.to_owned())].into();
+    match what {
+        What::LoginFailed { reason, .. } => detail("reason", reason),
+        What::LoginSuccess { session, .. } | What::Logout { session, .. } => detail("session_id", session),
+        What::UserUpdated { fields, .. } | What::ApplicationUpdated { fields, .. } | What::TenantUpdated { fields } => {
+            detail("changed_fields", &fields.join(" "))
+        }
+        _ => BTreeMap::new(),
+    }
+}
+
+/// What an event happened to.
+fn subject(event: &Event, user: &str, application: &str) -> String {
+    let key = key_of(&event.what);
+    let named = [user, application, &key].into_iter().find(|name| !name.is_empty());
+    named.unwrap_or(&event.tenant).to_owned()
+}
+
+/// The key that an event concerns; empty for none.
+fn key_of(what: &What) -> String {
+    match what {
+        What::ApiKeyCreated(key) | What::ApiKeyRotated(key) | What::ApiKeyDeleted(key) => key.clone(),
+        _ => String::new(),
+    }
+}
+
+fn describe(event: &Event) -> (&'static str, String, String, pb::event::Data) {
     use pb::event::Data;
     let none = String::new;
-    match what.clone() {
+    let ip_address = event.from.clone();
+    match event.what.clone() {
         What::LoginSuccess { user: user_id, application: application_id, session: session_id } => {
             let data = Data::UserLoginSuccess(pb::UserLoginSuccess {
                 user_id: user_id.clone(),
                 application_id: application_id.clone(),
                 session_id,
                 amr: vec!["pwd".to_owned()],
-                ip_address: none(),
+                ip_address,
             });
             ("user.login.success", user_id, application_id, data)
         }
         What::LoginFailed { user: user_id, application: application_id, reason } => {
             let (user, application, reason) = (user_id.clone(), application_id.clone(), reason.to_owned());
-            let failed = pb::UserLoginFailed { user_id, application_id, reason, ip_address: none() };
+            let failed = pb::UserLoginFailed { user_id, application_id, reason, ip_address };
             ("user.login.failed", user, application, Data::UserLoginFailed(failed))
         }
         What::Logout { user: user_id, application: application_id, session: session_id } => {
@@ -88,6 +136,20 @@ fn describe(what: &What) -> (&'static str, String, String, pb::event::Data) {
         What::ApplicationDeleted(application_id) => {
             let data = Data::ApplicationDeleted(pb::ApplicationDeleted { application_id: application_id.clone() });
             ("application.deleted", none(), application_id, data)
+        }
+        What::ConsentWithdrawn { user: user_id, application: application_id } => {
+            let (user, application) = (user_id.clone(), application_id.clone());
+            let withdrawn = pb::ConsentWithdrawn { user_id, application_id };
+            ("consent.withdrawn", user, application, Data::ConsentWithdrawn(withdrawn))
+        }
+        What::ApiKeyCreated(api_key_id) => {
+            ("api_key.created", none(), none(), Data::ApiKeyCreated(pb::ApiKeyCreated { api_key_id }))
+        }
+        What::ApiKeyRotated(api_key_id) => {
+            ("api_key.rotated", none(), none(), Data::ApiKeyRotated(pb::ApiKeyRotated { api_key_id }))
+        }
+        What::ApiKeyDeleted(api_key_id) => {
+            ("api_key.deleted", none(), none(), Data::ApiKeyDeleted(pb::ApiKeyDeleted { api_key_id }))
         }
         What::TenantCreated => ("tenant.created", none(), none(), Data::TenantCreated(pb::TenantCreated {})),
         What::TenantUpdated { fields: changed_fields } => {

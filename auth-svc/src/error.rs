@@ -42,6 +42,12 @@ pub enum AuthError {
     /// No such tenant.
     #[error("there is no such tenant")]
     TenantNotFound,
+    /// No such API key for this caller.
+    #[error("there is no such api key")]
+    ApiKeyNotFound,
+    /// The caller would give away what it does not hold.
+    #[error("the caller does not hold scope {0} itself")]
+    ScopeNotHeld(String),
     /// Another tenant has this id.
     #[error("the tenant exists already")]
     TenantExists,
@@ -86,9 +92,9 @@ impl ServiceError for AuthError {
             Self::Field(_) | Self::PageToken(_) | Self::PasswordRefused(_) => Kind::InvalidArgument,
             Self::Sessions(SessionsError::Invalid(_)) => Kind::InvalidArgument,
             Self::CredentialsRefused | Self::Sessions(SessionsError::TokenRefused) => Kind::Unauthenticated,
-            Self::UserNotFound | Self::ApplicationNotFound | Self::ConsentNotFound | Self::TenantNotFound => {
-                Kind::NotFound
-            }
+            Self::UserNotFound | Self::ApplicationNotFound | Self::ConsentNotFound => Kind::NotFound,
+            Self::TenantNotFound | Self::ApiKeyNotFound => Kind::NotFound,
+            Self::ScopeNotHeld(_) => Kind::PermissionDenied,
             Self::Sessions(SessionsError::NotFound) => Kind::NotFound,
             Self::Sessions(SessionsError::ParentEnded | SessionsError::Closed) => Kind::FailedPrecondition,
             Self::NoSecret | Self::TenantSuspended | Self::TenantIsDefault => Kind::FailedPrecondition,
@@ -118,6 +124,8 @@ impl ServiceError for AuthError {
             Self::ApplicationNotFound => "APPLICATION_NOT_FOUND",
             Self::ConsentNotFound => "CONSENT_NOT_FOUND",
             Self::TenantNotFound => "TENANT_NOT_FOUND",
+            Self::ApiKeyNotFound => "API_KEY_NOT_FOUND",
+            Self::ScopeNotHeld(_) => "SCOPE_NOT_HELD",
             Self::TenantExists => "TENANT_EXISTS",
             Self::TenantSuspended => "TENANT_SUSPENDED",
             Self::TenantIsDefault => "TENANT_IS_DEFAULT",
@@ -145,6 +153,7 @@ impl ServiceError for AuthError {
         match self {
             Self::Field(error) => error.metadata(),
             Self::PageToken(error) => error.metadata(),
+            Self::ScopeNotHeld(scope) => vec![("scope", scope.clone())],
             Self::PasswordRefused(_) => vec![("field", "password".to_owned())],
             _ => Vec::new(),
         }

@@ -1,5 +1,7 @@
 //! What the use cases need from outside.
 
+mod api_keys;
+mod audit;
 mod consents;
 mod pushed;
 mod replays;
@@ -14,7 +16,8 @@ use serde::Serialize;
 use svc_kit::clock::Timestamp;
 
 pub use self::{
-    consents::ConsentStore, pushed::PushedStore, replays::ReplayStore, signatures::Signatures, tenants::TenantStore,
+    api_keys::ApiKeyStore, audit::AuditStore, consents::ConsentStore, pushed::PushedStore, replays::ReplayStore,
+    signatures::Signatures, tenants::TenantStore,
 };
 use crate::domain::{
     application::Application,
@@ -201,12 +204,29 @@ pub trait GrantStore: Send + Sync + 'static {
 
 /// Everything that is kept.
 pub trait Store:
-    TenantStore + ApplicationStore + UserStore + GrantStore + ConsentStore + ReplayStore + PushedStore
+    TenantStore
+    + ApplicationStore
+    + UserStore
+    + GrantStore
+    + ConsentStore
+    + ApiKeyStore
+    + AuditStore
+    + ReplayStore
+    + PushedStore
 {
 }
 
-impl<S: TenantStore + ApplicationStore + UserStore + GrantStore + ConsentStore + ReplayStore + PushedStore> Store
-    for S
+impl<
+    S: TenantStore
+        + ApplicationStore
+        + UserStore
+        + GrantStore
+        + ConsentStore
+        + ApiKeyStore
+        + AuditStore
+        + ReplayStore
+        + PushedStore,
+> Store for S
 {
 }
 

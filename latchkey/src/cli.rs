@@ -5,11 +5,13 @@ use svc_kit::secret::SecretString;
 
 use crate::commands::{
     applications::ApplicationsCommand,
+    audit::AuditArgs,
     completion::CompletionArgs,
     deliveries::DeliveriesCommand,
     dev::DevArgs,
     endpoints::EndpointsCommand,
     events::EventsCommand,
+    keys::KeysCommand,
     receive::ReceiveArgs,
     sessions::SessionsCommand,
     tenants::TenantsCommand,
@@ -111,6 +113,11 @@ pub enum Command {
     /// Manages what users sign in to.
     #[command(subcommand)]
     Applications(ApplicationsCommand),
+    /// Manages API keys: credentials of programs that call auth-svc.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Shows who did what, when, from where; newest first.
+    Audit(AuditArgs),
     /// Looks at sessions, checks them and ends them.
     #[command(subcommand)]
     Sessions(SessionsCommand),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use proto::{
     auth::v1::{
-        application_service_client::ApplicationServiceClient, auth_service_client::AuthServiceClient,
+        api_key_service_client::ApiKeyServiceClient, application_service_client::ApplicationServiceClient,
+        audit_service_client::AuditServiceClient, auth_service_client::AuthServiceClient,
         consent_service_client::ConsentServiceClient, tenant_service_client::TenantServiceClient,
         user_service_client::UserServiceClient,
     },
@@ -92,6 +93,22 @@ impl Connection {
     /// Fails when the configured address is not usable.
     pub fn tenants(&self) -> Result<TenantServiceClient<Line>, Failure> {
         self.line(Service::Auth).map(TenantServiceClient::new)
+    }
+
+    /// Returns a client for API keys.
+    ///
+    /// # Errors
+    /// Fails when the configured address is not usable.
+    pub fn api_keys(&self) -> Result<ApiKeyServiceClient<Line>, Failure> {
+        self.line(Service::Auth).map(ApiKeyServiceClient::new)
+    }
+
+    /// Returns a client for the audit trail.
+    ///
+    /// # Errors
+    /// Fails when the configured address is not usable.
+    pub fn audit(&self) -> Result<AuditServiceClient<Line>, Failure> {
+        self.line(Service::Auth).map(AuditServiceClient::new)
     }
 
     /// Returns a client for users.

@@ -20,6 +20,7 @@ pub mod error;
 pub mod id;
 pub mod lifecycle;
 pub mod ops;
+pub mod origin;
 pub mod outbox;
 pub mod page;
 pub mod seal;

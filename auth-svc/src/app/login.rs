@@ -84,7 +84,7 @@ impl<A: Adapters> Auth<A> {
     ) -> Result<User, AuthError> {
         let attempt = Attempt::new(tenant, login, &network_of(address));
         self.throttle.begin(&attempt, self.clock.now()).map_err(AuthError::Throttled)?;
-        let checked = self.check_credentials(tenant, application, login, password).await;
+        let checked = self.check_credentials(tenant, application, login, password, address).await;
         match &checked {
             Ok(_) => self.throttle.succeeded(&attempt),
             Err(AuthError::CredentialsRefused) => {}
@@ -99,6 +99,7 @@ impl<A: Adapters> Auth<A> {
         application: &str,
         login: &str,
         password: SecretString,
+        address: &str,
     ) -> Result<User, AuthError> {
         let user = match Login::parse(login) {
             Some(login) => self.store.user_by_login(tenant, &login).await?,
@@ -113,7 +114,7 @@ impl<A: Adapters> Auth<A> {
             None => (String::new(), "UNKNOWN_USER"),
         };
         let what = What::LoginFailed { user, application: application.to_owned(), reason };
-        self.store.tell(&self.event(tenant, "", what)).await?;
+        self.store.tell(&self.event(tenant, "", what).of(address)).await?;
         Err(AuthError::CredentialsRefused)
     }
 
@@ -129,9 +130,9 @@ impl<A: Adapters> Auth<A> {
         if application.settings.requires_dpop {
             return Err(AuthError::ProofRequired);
         }
-        let address = command.device.as_ref().map(|device| device.ip_address.as_str()).unwrap_or_default();
+        let address = command.device.as_ref().map(|device| device.ip_address.clone()).unwrap_or_default();
         let (tenant, login) = (&command.tenant, &command.login);
-        let user = self.authenticate(tenant, &application.id, login, command.password, address).await?;
+        let user = self.authenticate(tenant, &application.id, login, command.password, &address).await?;
         let asked =
             if command.scopes.is_empty() { "openid profile email offline_access" } else { &command.scopes.join(" ") };
         let request = pb::CreateSessionRequest {
@@ -145,7 +146,7 @@ impl<A: Adapters> Auth<A> {
             application: application.id.clone(),
             session: session.id.clone(),
         };
-        self.store.tell(&self.event(&user.tenant, "", what)).await?;
+        self.store.tell(&self.event(&user.tenant, "", what).of(&address)).await?;
         let tokens = self.tokens_for(&application, &session, token.expose_secret().to_owned(), &Terms::default())?;
         Ok((tokens, session))
     }

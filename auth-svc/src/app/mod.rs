@@ -1,6 +1,8 @@
 //! The use cases, one a file.
 
+pub mod api_keys;
 pub mod applications;
+pub mod audit;
 pub mod login;
 pub mod oidc;
 pub mod revocations;
@@ -12,7 +14,7 @@ pub mod users;
 
 use std::{sync::Arc, time::Duration};
 
-use svc_kit::{clock::Clock, entropy::Entropy, seal::SealKeys};
+use svc_kit::{clock::Clock, entropy::Entropy, origin, seal::SealKeys};
 
 use self::{tenants::KnownTenants, throttle::Throttle};
 use crate::{
@@ -69,6 +71,8 @@ pub struct Settings {
     pub default_tenant: String,
     /// How long access tokens are good.
     pub access_token_lifetime: Duration,
+    /// How long the audit trail goes back.
+    pub audit_kept: Duration,
     /// The `aud` of tokens for our own services.
     pub audience: String,
     /// Whether proofs of possession must carry a nonce of ours.
@@ -86,6 +90,7 @@ impl Settings {
 
 impl<A: Adapters> Auth<A> {
     fn event(&self, tenant: &str, actor: &str, what: What) -> Event {
-        Event { at: self.clock.now(), tenant: tenant.to_owned(), actor: actor.to_owned(), what }
+        let from = origin::current().map(|address| address.to_string()).unwrap_or_default();
+        Event { at: self.clock.now(), tenant: tenant.to_owned(), actor: actor.to_owned(), from, what }
     }
 }

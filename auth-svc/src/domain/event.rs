@@ -11,8 +11,18 @@ pub struct Event {
     pub tenant: String,
     /// Who caused it; empty when the service or the user did.
     pub actor: String,
+    /// Address that it was caused from; empty when it is not known.
+    pub from: String,
     /// What.
     pub what: What,
+}
+
+impl Event {
+    /// The same, caused from the address of a user, where that is known.
+    #[must_use]
+    pub fn of(self, user_address: &str) -> Self {
+        if user_address.is_empty() { self } else { Self { from: user_address.to_owned(), ..self } }
+    }
 }
 
 /// What happened.
@@ -73,6 +83,19 @@ pub enum What {
     },
     /// An application was deleted.
     ApplicationDeleted(String),
+    /// A user does not agree any more.
+    ConsentWithdrawn {
+        /// Who.
+        user: String,
+        /// To what.
+        application: String,
+    },
+    /// An API key was created.
+    ApiKeyCreated(String),
+    /// An API key got a new secret.
+    ApiKeyRotated(String),
+    /// An API key was deleted.
+    ApiKeyDeleted(String),
     /// The tenant was created.
     TenantCreated,
     /// The tenant was changed.

@@ -1,7 +1,9 @@
 //! Tenants, applications, users, and the rules of signing in. Pure and synchronous.
 
+pub mod api_key;
 pub mod application;
 pub mod assertion;
+pub mod audit;
 pub mod authorize;
 pub mod consent;
 pub mod dpop;

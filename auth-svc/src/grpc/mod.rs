@@ -1,6 +1,8 @@
 //! Calls → use cases: parse, run, answer. Nothing is decided here.
 
+mod api_keys;
 mod applications;
+mod audit;
 mod auth;
 mod consents;
 mod logout_tokens;
@@ -8,6 +10,8 @@ mod message;
 mod parse;
 mod tenants;
 mod users;
+
+pub use api_keys::ApiKeyCallers;
 
 use std::sync::Arc;
 

@@ -1,9 +1,13 @@
 //! Requests → commands. Everything that can be wrong with a request is found here.
 
+mod api_keys;
 mod applications;
+mod audit;
 mod tenants;
 
+pub(super) use api_keys::{api_key_id, new_api_key};
 pub(super) use applications::{application_id, changed, new_application, overlap};
+pub(super) use audit::{audit_filter, before};
 pub(super) use tenants::{changed_tenant, new_tenant};
 
 use proto::auth::v1 as pb;

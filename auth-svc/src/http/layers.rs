@@ -1,18 +1,21 @@
 //! What happens around every request: trace, deadline, language, headers.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::Response,
 };
-use svc_kit::telemetry::{TraceContext, with_context};
+use svc_kit::{
+    origin::with_origin,
+    telemetry::{TraceContext, with_context},
+};
 use tracing::Instrument as _;
 
 use super::{
-    HttpState,
+    HttpState, address,
     language::{self, Language},
     look, pages,
 };
@@ -27,6 +30,9 @@ const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; b
 
 /// Wraps a request.
 pub(super) async fn around<A: Adapters>(State(state): State<HttpState<A>>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|connected| connected.0);
+    let header = &state.auth.settings.client_address_header;
+    let origin = peer.and_then(|peer| address::of_browser(request.headers(), peer, header).parse().ok());
     let trace = TraceContext::from_headers(request.headers()).unwrap_or_else(TraceContext::root);
     let path = request.uri().path().to_owned();
     let span = tracing::info_span!("auth.http.request", http.method = %request.method(), http.path = path, trace_id = trace.trace_id());
@@ -46,7 +52,7 @@ pub(super) async fn around<A: Adapters>(State(state): State<HttpState<A>>, reque
         add_headers(response.headers_mut(), is_https);
         response
     };
-    look::dressed(answer).await
+    with_origin(origin, look::dressed(answer)).await
 }
 
 fn add_headers(headers: &mut HeaderMap, is_https: bool) {

@@ -5,6 +5,7 @@ use std::future::Future;
 use super::StoreError;
 use crate::domain::{
     consent::Consent,
+    event::Event,
     user::{User, UserId},
 };
 
@@ -26,7 +27,11 @@ pub trait ConsentStore: Send + Sync + 'static {
     /// Keeps a consent, added to what was agreed before. Nothing is kept when the user or the application
     /// was deleted meanwhile.
     fn give_consent(&self, consent: &Consent) -> impl Future<Output = Result<(), StoreError>> + Send;
-    /// Forgets a consent, and orders the end of the user's sessions in the application; `false` when there is none.
-    fn withdraw_consent(&self, user: &User, application: &str)
-    -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Forgets a consent, with the event, and orders the end of the user's sessions in the application; `false` when there is none.
+    fn withdraw_consent(
+        &self,
+        user: &User,
+        application: &str,
+        event: &Event,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }

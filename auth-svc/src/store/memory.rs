@@ -1,20 +1,23 @@
 //! The directory in memory: for development, for tests, and the reference for what the ports mean.
 
+mod api_keys;
+mod audit;
 mod consents;
 mod once;
 mod tenants;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use svc_kit::{clock::Timestamp, outbox::memory::MemoryOutbox};
 
 use crate::{
-    contract,
     domain::{
+        api_key::{ApiKey, ApiKeyId},
         application::Application,
+        audit::AuditEntry,
         consent::Consent,
         event::Event,
         grant::Grant,
@@ -39,6 +42,7 @@ pub struct MemoryStore {
 struct Tables {
     tenants: BTreeMap<String, Tenant>,
     applications: BTreeMap<String, Application>,
+    api_keys: BTreeMap<ApiKeyId, ApiKey>,
     users: BTreeMap<UserId, User>,
     consents: BTreeMap<(UserId, String), Consent>,
     keys: Vec<StoredKey>,
@@ -47,6 +51,9 @@ struct Tables {
     /// With the time when each is due.
     revocations: Vec<(Timestamp, Revocation)>,
     last_revocation: i64,
+    /// By number.
+    audit: VecDeque<(i64, AuditEntry)>,
+    last_audit: i64,
 }
 
 impl Tables {
@@ -77,7 +84,7 @@ impl ApplicationStore for MemoryStore {
             return Ok(false);
         }
         tables.applications.insert(application.id.clone(), application.clone());
-        self.outbox.push([contract::message(event)]);
+        self.record(&mut tables, event);
         Ok(true)
     }
 
@@ -98,7 +105,7 @@ impl ApplicationStore for MemoryStore {
             return Ok(false);
         }
         *kept = Application { revision: application.revision + 1, ..application.clone() };
-        self.outbox.push([contract::message(event)]);
+        self.record(&mut tables, event);
         Ok(true)
     }
 
@@ -110,7 +117,7 @@ impl ApplicationStore for MemoryStore {
         let (tenant, application) = (application.tenant.clone(), application.id.clone());
         tables.consents.retain(|(_, other), _| *other != application);
         tables.order(tenant, String::new(), application, RevocationReason::ApplicationRemoved);
-        self.outbox.push([contract::message(event)]);
+        self.record(&mut tables, event);
         Ok(true)
     }
 }
@@ -122,7 +129,7 @@ impl UserStore for MemoryStore {
             return Ok(false);
         }
         tables.users.insert(user.id.clone(), user.clone());
-        self.outbox.push([contract::message(event)]);
+        self.record(&mut tables, event);
         Ok(true)
     }
 
@@ -161,7 +168,7 @@ impl UserStore for MemoryStore {
         if let Some(reason) = revoke {
             tables.order(changed.tenant.clone(), changed.id.to_string(), String::new(), reason);
         }
-        self.outbox.push([contract::message(event)]);
+        self.record(&mut tables, event);
         Ok(Some(changed))
     }
 
@@ -184,7 +191,7 @@ impl UserStore for MemoryStore {
             return Ok(Described::LoginTaken);
         }
         tables.users.insert(id.clone(), changed.clone());
-        self.outbox.push([contract::message(event)]);
+        self.record(&mut tables, event);
         Ok(Described::Done(Box::new(changed)))
     }
 
@@ -196,7 +203,7 @@ impl UserStore for MemoryStore {
         tables.consents.retain(|(owner, _), _| *owner != user.id);
         let (tenant, id) = (user.tenant.clone(), user.id.to_string());
         tables.order(tenant, id, String::new(), RevocationReason::AccountDisabled);
-        self.outbox.push([contract::message(event)]);
+        self.record(&mut tables, event);
         Ok(true)
     }
 
@@ -220,7 +227,7 @@ impl UserStore for MemoryStore {
     }
 
     async fn tell(&self, event: &Event) -> Result<(), StoreError> {
-        self.outbox.push([contract::message(event)]);
+        self.record(&mut self.lock(), event);
         Ok(())
     }
 }

@@ -1,12 +1,14 @@
 //! One module for each group of commands: its arguments, its calls, what it shows.
 
 pub mod applications;
+pub mod audit;
 pub mod completion;
 pub mod deliveries;
 pub mod dev;
 pub mod endpoints;
 pub mod events;
 mod input;
+pub mod keys;
 mod pages;
 pub mod receive;
 pub mod sessions;
@@ -35,6 +37,8 @@ pub async fn run(cli: Cli, output: &mut Output) -> Answer {
         Command::Tenants(command) => tenants::run(command, &connection, output).await,
         Command::Users(command) => users::run(command, &connection, output).await,
         Command::Applications(command) => applications::run(command, &connection, output).await,
+        Command::Audit(args) => audit::run(args, &connection, output).await,
+        Command::Keys(command) => keys::run(command, &connection, output).await,
         Command::Sessions(command) => sessions::run(command, &connection, output).await,
         Command::Endpoints(command) => endpoints::run(command, &connection, output).await,
         Command::Deliveries(command) => deliveries::run(command, &connection, output).await,

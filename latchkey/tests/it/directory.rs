@@ -97,3 +97,37 @@ async fn a_tenant_is_created_changed_suspended_and_resumed() {
     assert!(default.code == 1 && default.stderr.contains("TENANT_IS_DEFAULT"), "{default:?}");
     assert!(stack.run(&["tenants", "get", "nobody"]).await.stderr.contains("TENANT_NOT_FOUND"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_created_used_rotated_and_deleted() {
+    let stack = Stack::start().await;
+    let create = ["keys", "create", "importer", "--scope", "directory.read", "--days", "7", "--json"];
+    let created = stack.run(&create).await.json();
+    let (id, secret) = (created["api_key"]["id"].as_str().unwrap(), created["secret"].as_str().unwrap());
+    let with_key = async |command: &[&str]| stack.run_in(command, &[("LATCHKEY_KEY", secret)]).await;
+    assert!(with_key(&["users", "list"]).await.text().contains(GRACE));
+    let denied = with_key(&["users", "disable", GRACE]).await;
+    assert!(denied.code == 4 && denied.stderr.contains("SCOPE_MISSING"), "{denied:?}");
+    let listed = stack.run(&["keys", "list"]).await;
+    assert!(listed.text().contains("importer") && !listed.text().contains(secret), "{listed:?}");
+    let rotated = stack.run(&["keys", "rotate", id, "--overlap-hours", "0", "--json"]).await.json();
+    assert_ne!(rotated["secret"].as_str(), Some(secret));
+    assert_eq!(with_key(&["users", "list"]).await.code, 4);
+    assert!(stack.run(&["keys", "get", id]).await.text().contains("operator:dev"));
+    assert!(stack.run(&["keys", "delete", id]).await.text().contains("deleted"));
+    assert!(stack.run(&["keys", "get", id]).await.stderr.contains("API_KEY_NOT_FOUND"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_trail_is_read_by_action_and_subject() {
+    let stack = Stack::start().await;
+    stack.run(&["users", "disable", GRACE]).await.text();
+    let all = stack.run(&["audit", "--since", "1h"]).await;
+    assert!(all.text().contains("user.disabled") && all.text().contains("operator:dev"), "{all:?}");
+    let found = stack.run(&["audit", "--action", "user.disabled", "--json"]).await.json();
+    let id = found[0]["subject"].as_str().unwrap();
+    let about = stack.run(&["audit", "--subject", id, "--actor", "seed"]).await;
+    assert!(about.text().contains("user.created") && !about.text().contains("user.disabled"), "{about:?}");
+    let nothing = stack.run(&["audit", "--until", "30d"]).await;
+    assert!(nothing.code == 0 && nothing.stderr.contains("no entries"), "{nothing:?}");
+}

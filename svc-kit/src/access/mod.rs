@@ -13,7 +13,7 @@ mod rules;
 mod tenant_field;
 
 pub use caller::{Caller, Scopes, caller_of};
-pub use credentials::{Authenticator, CredentialSource};
+pub use credentials::{Authenticator, CredentialFuture, CredentialSource};
 pub use jwt::{JwksSource, KeySource, StaticKeys};
 pub use layer::{AccessLayer, AccessService};
 pub use rules::{AccessRule, AccessRules, TenantRule};

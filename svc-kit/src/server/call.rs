@@ -14,12 +14,13 @@ use futures::FutureExt as _;
 use http::{HeaderMap, Request, Response};
 use opentelemetry::{KeyValue, metrics::Histogram};
 use tokio::{sync::Semaphore, time::Instant};
-use tonic::{Code, Status, body::Body};
+use tonic::{Code, Status, body::Body, transport::server::TcpConnectInfo};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
 use crate::{
     error::{Kind, ServiceError, to_status},
+    origin::with_origin,
     telemetry::{TraceContext, metrics, with_context},
 };
 
@@ -175,7 +176,9 @@ where
             let span = tracing::info_span!("grpc.server.call", rpc.method = path, trace_id = trace.trace_id());
             trace.adopt(&span);
             let deadline = grpc_timeout(request.headers());
-            let call = with_context(trace, async move { inner.call(request).await });
+            let peer = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
+            let origin = peer.map(|peer| peer.ip().to_canonical());
+            let call = with_context(trace, with_origin(origin, async move { inner.call(request).await }));
             let response = with_reason(layer.run(deadline, call.instrument(span)).await);
             layer.record(&path, &response, started);
             Ok(response)

@@ -13,6 +13,7 @@ use crate::{
         application::Application,
         authorize::AuthorizationRequest,
         consent::{Consent, must_ask},
+        event::What,
         grant::Grant,
         user::{User, UserId},
     },
@@ -78,7 +79,9 @@ impl<A: Adapters> Auth<A> {
     /// [`AuthError::UserNotFound`], [`AuthError::ConsentNotFound`], or a failure of the store.
     pub async fn withdraw_consent(&self, caller: &Caller, user: &UserId, application: &str) -> Result<(), AuthError> {
         let user = self.user(caller, user).await?;
-        if !self.store.withdraw_consent(&user, application).await? {
+        let what = What::ConsentWithdrawn { user: user.id.to_string(), application: application.to_owned() };
+        let event = self.event(&user.tenant, &caller.subject, what);
+        if !self.store.withdraw_consent(&user, application, &event).await? {
             return Err(AuthError::ConsentNotFound);
         }
         self.carry_out_revocations().await;

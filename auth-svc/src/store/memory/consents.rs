@@ -6,6 +6,7 @@ use super::MemoryStore;
 use crate::{
     domain::{
         consent::Consent,
+        event::Event,
         user::{User, UserId},
     },
     ports::{ConsentStore, RevocationReason, StoreError},
@@ -34,13 +35,14 @@ impl ConsentStore for MemoryStore {
         Ok(())
     }
 
-    async fn withdraw_consent(&self, user: &User, application: &str) -> Result<bool, StoreError> {
+    async fn withdraw_consent(&self, user: &User, application: &str, event: &Event) -> Result<bool, StoreError> {
         let mut tables = self.lock();
         if tables.consents.remove(&(user.id.clone(), application.to_owned())).is_none() {
             return Ok(false);
         }
         let (tenant, user) = (user.tenant.clone(), user.id.to_string());
         tables.order(tenant, user, application.to_owned(), RevocationReason::ConsentWithdrawn);
+        self.record(&mut tables, event);
         Ok(true)
     }
 }

@@ -6,7 +6,6 @@ use svc_kit::clock::Timestamp;
 
 use super::MemoryStore;
 use crate::{
-    contract,
     domain::{event::Event, tenant::Tenant},
     ports::{RevocationReason, StoreError, TenantStore},
 };
@@ -28,7 +27,7 @@ impl TenantStore for MemoryStore {
             return Ok(false);
         }
         tables.tenants.insert(tenant.id.clone(), tenant.clone());
-        self.outbox.push([contract::message(event)]);
+        self.record(&mut tables, event);
         Ok(true)
     }
 
@@ -53,7 +52,7 @@ impl TenantStore for MemoryStore {
         if is_other_state {
             tables.order(tenant.id.clone(), String::new(), String::new(), RevocationReason::TenantState);
         }
-        self.outbox.push([contract::message(event)]);
+        self.record(&mut tables, event);
         Ok(true)
     }
 }

@@ -2,10 +2,11 @@
 
 use svc_kit::{clock::Timestamp, sql};
 
-use super::{PostgresStore, failed, limit, revocations::order, unreadable};
+use super::{PostgresStore, failed, limit, revocations::order, tell, unreadable};
 use crate::{
     domain::{
         consent::Consent,
+        event::Event,
         user::{User, UserId},
     },
     ports::{ConsentStore, RevocationReason, StoreError},
@@ -76,7 +77,7 @@ impl ConsentStore for PostgresStore {
         }
     }
 
-    async fn withdraw_consent(&self, user: &User, application: &str) -> Result<bool, StoreError> {
+    async fn withdraw_consent(&self, user: &User, application: &str, event: &Event) -> Result<bool, StoreError> {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         let deleted = sqlx::query!(
             "DELETE FROM consent WHERE user_id = $1 AND application_id = $2",
@@ -91,6 +92,7 @@ impl ConsentStore for PostgresStore {
         }
         let why = RevocationReason::ConsentWithdrawn;
         order(&mut transaction, &user.tenant, user.id.as_str(), application, why).await?;
+        tell(&mut transaction, event).await?;
         transaction.commit().await.map_err(failed)?;
         Ok(true)
     }

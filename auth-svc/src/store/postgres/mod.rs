@@ -1,6 +1,8 @@
 //! The directory in PostgreSQL. A change, its event and what must follow from it are one transaction.
 
+mod api_keys;
 mod applications;
+mod audit;
 mod consents;
 mod grants;
 mod once;
@@ -36,8 +38,9 @@ fn failed(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// Writes an event, in the transaction of the change that it tells of.
+/// Writes an event and puts it on record, in the transaction of the change that it tells of.
 async fn tell(connection: &mut PgConnection, event: &Event) -> Result<(), StoreError> {
+    audit::write(connection, &contract::audit(event)).await?;
     outbox::postgres::insert(connection, &contract::message(event)).await.map_err(failed)
 }
 

@@ -48,7 +48,13 @@ fn application(id: &str, tenant: &str, client: Client) -> Application {
 
 fn event(application: &Application) -> Event {
     let what = What::ApplicationCreated(application.id.clone());
-    Event { at: Timestamp::from_ms(1), tenant: application.tenant.clone(), actor: "test".to_owned(), what }
+    Event {
+        at: Timestamp::from_ms(1),
+        tenant: application.tenant.clone(),
+        actor: "test".to_owned(),
+        from: String::new(),
+        what,
+    }
 }
 
 async fn put<S: Store>(store: &S, application: &Application) -> bool {

@@ -28,7 +28,7 @@ on_both_stores!(
 );
 
 fn event(what: What) -> Event {
-    Event { at: NOW, tenant: "one".to_owned(), actor: "test".to_owned(), what }
+    Event { at: NOW, tenant: "one".to_owned(), actor: "test".to_owned(), from: String::new(), what }
 }
 
 /// A user, and applications `a`, `B` and `c`.
@@ -94,13 +94,17 @@ async fn consents_given_at_once_lose_nothing<S: Store>(store: Arc<S>) {
     assert_eq!(all.scopes, ["email", "offline_access", "openid", "profile"]);
 }
 
+fn withdrawn(user: &User) -> Event {
+    event(What::ConsentWithdrawn { user: user.id.to_string(), application: "a".to_owned() })
+}
+
 async fn a_withdrawn_consent_is_gone_and_orders_the_end_of_its_sessions_once<S: Store>(store: Arc<S>) {
     let user = filled(&*store).await;
     store.give_consent(&consent(&user, "a", &["openid"])).await.unwrap();
     store.give_consent(&consent(&user, "c", &["openid"])).await.unwrap();
     let work = (0..8).map(|_| {
         let (store, user) = (store.clone(), user.clone());
-        async move { store.withdraw_consent(&user, "a").await.unwrap() }
+        async move { store.withdraw_consent(&user, "a", &withdrawn(&user)).await.unwrap() }
     });
     assert_eq!(at_once(work).await.into_iter().filter(|is_withdrawn| *is_withdrawn).count(), 1);
     assert_eq!(store.consent(&user.id, "a").await.unwrap(), None);

@@ -1,6 +1,8 @@
 //! The contract of the store, kept by memory and by PostgreSQL alike.
 
+mod api_keys;
 mod applications;
+mod audit;
 mod consents;
 mod grants;
 mod once;

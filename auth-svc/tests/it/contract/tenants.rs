@@ -26,7 +26,13 @@ on_both_stores!(
 );
 
 fn event(tenant: &Tenant) -> Event {
-    Event { at: NOW, tenant: tenant.id.clone(), actor: "test".to_owned(), what: What::TenantCreated }
+    Event {
+        at: NOW,
+        tenant: tenant.id.clone(),
+        actor: "test".to_owned(),
+        from: String::new(),
+        what: What::TenantCreated,
+    }
 }
 
 fn tenant(id: &str) -> Tenant {

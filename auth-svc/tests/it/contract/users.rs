@@ -53,7 +53,13 @@ fn user(tenant: &str, login: &str) -> User {
 
 fn event(user: &User) -> Event {
     let what = What::UserCreated(user.id.to_string());
-    Event { at: Timestamp::from_ms(1), tenant: user.tenant.clone(), actor: "test".to_owned(), what }
+    Event {
+        at: Timestamp::from_ms(1),
+        tenant: user.tenant.clone(),
+        actor: "test".to_owned(),
+        from: String::new(),
+        what,
+    }
 }
 
 async fn added<S: Store>(store: &S, tenant: &str, login: &str) -> User {

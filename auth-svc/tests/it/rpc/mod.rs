@@ -1,6 +1,8 @@
 //! Calls over gRPC, on both stores, with a session-svc that is a fake.
 
+mod api_keys;
 mod applications;
+mod audit;
 mod defence;
 mod tenants;
 pub mod users;

@@ -9,7 +9,8 @@ use auth_svc::{
 };
 use proto::{
     auth::v1::{
-        application_service_client::ApplicationServiceClient, auth_service_client::AuthServiceClient,
+        api_key_service_client::ApiKeyServiceClient, application_service_client::ApplicationServiceClient,
+        audit_service_client::AuditServiceClient, auth_service_client::AuthServiceClient,
         tenant_service_client::TenantServiceClient, user_service_client::UserServiceClient,
     },
     event::v1::Event,
@@ -101,6 +102,14 @@ impl Service {
 
     pub fn applications(&self, credential: &str) -> ApplicationServiceClient<Line> {
         ApplicationServiceClient::new(self.line(credential))
+    }
+
+    pub fn api_keys(&self, credential: &str) -> ApiKeyServiceClient<Line> {
+        ApiKeyServiceClient::new(self.line(credential))
+    }
+
+    pub fn audit(&self, credential: &str) -> AuditServiceClient<Line> {
+        AuditServiceClient::new(self.line(credential))
     }
 
     pub fn tenants(&self, credential: &str) -> TenantServiceClient<Line> {

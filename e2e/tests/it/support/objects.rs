@@ -2,7 +2,10 @@
 
 use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
 use proto::{
-    auth::v1::{Application, ClientType, CreateApplicationRequest, CreateTenantRequest, CreateUserRequest, Tenant},
+    auth::v1::{
+        ApiKey, Application, ClientType, CreateApiKeyRequest, CreateApplicationRequest, CreateTenantRequest,
+        CreateUserRequest, Tenant,
+    },
     session::v1::{CreateSessionRequest, Policy, PutPolicyRequest, SessionKind},
     webhook::v1::{CreateEndpointRequest, PingEndpointRequest},
 };
@@ -20,6 +23,7 @@ pub struct Objects {
     pub user_id: String,
     pub login: String,
     pub application_id: String,
+    pub api_key_id: String,
     pub endpoint_id: String,
     pub delivery_id: String,
 }
@@ -60,6 +64,10 @@ impl Objects {
             Policy { tenant_id: tenant_id.clone(), application_id: application_id.clone(), ..Policy::default() };
         let policy = PutPolicyRequest { policy: Some(policy), ..PutPolicyRequest::default() };
         stack.policies().put_policy(policy).await.unwrap();
+        let key =
+            ApiKey { tenant_id: tenant_id.clone(), scopes: vec!["directory.read".to_owned()], ..ApiKey::default() };
+        let key = CreateApiKeyRequest { api_key: Some(key) };
+        let api_key_id = stack.api_keys().create_api_key(key).await.unwrap().into_inner().api_key.unwrap().id;
         let session = CreateSessionRequest {
             tenant_id: tenant_id.clone(),
             user_id: user_id.clone(),
@@ -78,7 +86,7 @@ impl Objects {
         let ping = PingEndpointRequest { endpoint_id: endpoint_id.clone() };
         let delivery_id = stack.endpoints().ping_endpoint(ping).await.unwrap().into_inner().delivery_id;
         let (session_id, token) = (created.session.unwrap().id, created.token);
-        Self { tenant_id, session_id, token, user_id, login, application_id, endpoint_id, delivery_id }
+        Self { tenant_id, session_id, token, user_id, login, application_id, api_key_id, endpoint_id, delivery_id }
     }
 
     /// The same sorts, well-formed, but none of them exists.
@@ -95,6 +103,7 @@ impl Objects {
             user_id: other(&self.user_id),
             login: "nobody@example.com".to_owned(),
             application_id: "no-such-application".to_owned(),
+            api_key_id: other(&self.api_key_id),
             endpoint_id: other(&self.endpoint_id),
             delivery_id: other(&self.delivery_id),
         }
@@ -134,6 +143,10 @@ impl Objects {
             "token" | "refresh_token" => text(&self.token),
             "user_id" => text(&self.user_id),
             "application_id" => text(&self.application_id),
+            "api_key_id" => text(&self.api_key_id),
+            "api_key" => {
+                inner(&[("tenant_id", string(DEFAULT_TENANT)), ("scopes", Value::List(vec![string("directory.read")]))])
+            }
             "endpoint_id" => text(&self.endpoint_id),
             "delivery_id" => text(&self.delivery_id),
             "login" if method.name() == "CreateUser" => text(&format!("{}@example.com", unique("login"))),

@@ -6,8 +6,9 @@ use latchkey::dev::{self, DevOptions, DevServer, Ports, Seed};
 use prost_reflect::MethodDescriptor;
 use proto::{
     auth::v1::{
-        application_service_client::ApplicationServiceClient, auth_service_client::AuthServiceClient,
-        tenant_service_client::TenantServiceClient, user_service_client::UserServiceClient,
+        api_key_service_client::ApiKeyServiceClient, application_service_client::ApplicationServiceClient,
+        auth_service_client::AuthServiceClient, tenant_service_client::TenantServiceClient,
+        user_service_client::UserServiceClient,
     },
     session::v1::{policy_service_client::PolicyServiceClient, session_service_client::SessionServiceClient},
     webhook::v1::{endpoint_service_client::EndpointServiceClient, event_service_client::EventServiceClient},
@@ -119,6 +120,11 @@ impl Stack {
     pub fn applications(&self) -> ApplicationServiceClient<Carrier> {
         let (channel, outgoing) = carry(&self.auth, OPERATOR_KEY);
         ApplicationServiceClient::with_interceptor(channel, outgoing)
+    }
+
+    pub fn api_keys(&self) -> ApiKeyServiceClient<Carrier> {
+        let (channel, outgoing) = carry(&self.auth, OPERATOR_KEY);
+        ApiKeyServiceClient::with_interceptor(channel, outgoing)
     }
 
     pub fn endpoints(&self) -> EndpointServiceClient<Carrier> {
