@@ -18,6 +18,7 @@ use svc_kit::{
     ops::{self, Readiness},
     outbox,
     seal::SealKeys,
+    secret::{self, ExposeSecret as _},
     server::GrpcServer,
     sql,
     telemetry::metrics,
@@ -25,7 +26,7 @@ use svc_kit::{
 use tokio::net::TcpListener;
 
 use crate::{
-    app::{Adapters, Auth, Settings, seed::Seed, tenants::KnownTenants, throttle::Throttle},
+    app::{Adapters, Auth, RegistrationRules, Settings, seed::Seed, tenants::KnownTenants, throttle::Throttle},
     config::{Config, DEFAULTS, StoreKind},
     crypto::{self, Argon2Passwords, JwkSignatures, KeyRing},
     grpc::{ApiKeyCallers, AuthGrpc},
@@ -144,6 +145,7 @@ async fn start_with<S: Store>(
             audit_kept: config.audit.kept.0,
             audience: config.access.audience.clone(),
             dpop_nonces: config.tokens.dpop_nonces,
+            registration: registration_rules(&config),
             client_address_header: config.http.client_address_header.clone(),
         },
         clock: parts.clock.clone(),
@@ -234,6 +236,14 @@ fn access<A: Adapters>(auth: &Arc<Auth<A>>, config: &Config, keys: StaticKeys, p
     );
     let authenticator = authenticator.with_source(ApiKeyCallers(auth.clone()));
     AccessLayer::new(AccessRules::from_pool(proto::descriptor::pool()), authenticator)
+}
+
+fn registration_rules(config: &Config) -> RegistrationRules {
+    let tokens = config.registration.initial_access_tokens.iter();
+    RegistrationRules {
+        is_open: config.registration.enabled,
+        initial_tokens: tokens.map(|token| secret::sha256(token.expose_secret().as_bytes())).collect(),
+    }
 }
 
 fn keep_promises<A: Adapters>(auth: Arc<Auth<A>>, parts: &Parts) {

@@ -18,6 +18,9 @@ pub const DEFAULTS: &str = include_str!("config.default.toml");
 /// The key that is in the defaults: good for development, refused elsewhere.
 const DEV_SEAL_KEY: &str = "1:6465762d6f6e6c792d6465762d6f6e6c792d6465762d6f6e6c792d6465762121";
 
+/// Shortest token that lets an application register itself, in bytes.
+const INITIAL_TOKEN_BYTES_MIN: usize = 32;
+
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Config {
@@ -37,6 +40,8 @@ pub struct Config {
     pub sessions: SessionsConfig,
     /// Tokens.
     pub tokens: TokensConfig,
+    /// Applications that register themselves.
+    pub registration: RegistrationConfig,
     /// Passwords.
     pub passwords: PasswordsConfig,
     /// Secrets at rest.
@@ -101,6 +106,15 @@ pub struct TokensConfig {
     pub dpop_nonces: bool,
 }
 
+/// `[registration]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RegistrationConfig {
+    /// Whether applications register themselves.
+    pub enabled: bool,
+    /// Tokens of those that may; empty for all.
+    pub initial_access_tokens: Vec<SecretString>,
+}
+
 /// `[passwords]`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct PasswordsConfig {
@@ -157,6 +171,18 @@ impl Validate for Config {
         let is_name = header.is_empty() || header.parse::<http::HeaderName>().is_ok();
         problems.check(is_name, "http.client_address_header", "must be the name of a header");
         problems.check(Url::parse(&self.sessions.url).is_ok(), "sessions.url", "must be a URL");
+        let is_for_all = self.registration.enabled && self.registration.initial_access_tokens.is_empty();
+        problems.check(
+            !(is_for_all && is_strict),
+            "registration.initial_access_tokens",
+            "must be given: without them anybody could register applications",
+        );
+        let is_short = |token: &SecretString| token.expose_secret().len() < INITIAL_TOKEN_BYTES_MIN;
+        problems.check(
+            !self.registration.initial_access_tokens.iter().any(is_short),
+            "registration.initial_access_tokens",
+            "must be at least 32 bytes long each",
+        );
         let lifetime = self.tokens.access_token_lifetime.0.as_secs();
         problems.check((30..=3600).contains(&lifetime), "tokens.access_token_lifetime", "must be 30s to 1h");
         let kept_days = self.audit.kept.0.as_secs() / (24 * 3600);

@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit;
 mod consents;
+mod devices;
 mod pushed;
 mod replays;
 mod signatures;
@@ -16,8 +17,8 @@ use serde::Serialize;
 use svc_kit::clock::Timestamp;
 
 pub use self::{
-    api_keys::ApiKeyStore, audit::AuditStore, consents::ConsentStore, pushed::PushedStore, replays::ReplayStore,
-    signatures::Signatures, tenants::TenantStore,
+    api_keys::ApiKeyStore, audit::AuditStore, consents::ConsentStore, devices::DeviceStore, pushed::PushedStore,
+    replays::ReplayStore, signatures::Signatures, tenants::TenantStore,
 };
 use crate::domain::{
     application::Application,
@@ -213,6 +214,7 @@ pub trait Store:
     + AuditStore
     + ReplayStore
     + PushedStore
+    + DeviceStore
 {
 }
 
@@ -225,7 +227,8 @@ impl<
         + ApiKeyStore
         + AuditStore
         + ReplayStore
-        + PushedStore,
+        + PushedStore
+        + DeviceStore,
 > Store for S
 {
 }

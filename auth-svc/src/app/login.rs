@@ -8,7 +8,7 @@ use super::{
     Adapters, Auth,
     oidc::possession,
     throttle::Attempt,
-    tokens::{Terms, TokenSet},
+    tokens::{Audience, Terms, TokenSet},
 };
 use crate::{
     domain::{
@@ -59,7 +59,7 @@ pub struct Introspection {
     /// When it was issued.
     pub iat: i64,
     /// For whom.
-    pub aud: String,
+    pub aud: Audience,
     /// Names an access token.
     pub jti: String,
     /// When the user proved who they are.
@@ -280,7 +280,7 @@ impl<A: Adapters> Auth<A> {
         Ok(session.map(|session| Introspection {
             key: possession::key_of(&session).to_owned(),
             sub: session.user_id,
-            aud: session.application_id.clone(),
+            aud: Audience::One(session.application_id.clone()),
             client_id: session.application_id,
             tenant: session.tenant_id,
             scope: session.scopes.join(" "),

@@ -77,8 +77,19 @@ pub struct Settings {
     pub audience: String,
     /// Whether proofs of possession must carry a nonce of ours.
     pub dpop_nonces: bool,
+    /// Whether applications register themselves.
+    pub registration: RegistrationRules,
     /// The header in which a proxy of ours says where a request comes from; empty when there is none.
     pub client_address_header: String,
+}
+
+/// Whether applications register themselves, and which.
+#[derive(Clone, Debug, Default)]
+pub struct RegistrationRules {
+    /// Whether any do.
+    pub is_open: bool,
+    /// Hashes of the tokens of those that may; empty for all.
+    pub initial_tokens: Vec<[u8; 32]>,
 }
 
 impl Settings {

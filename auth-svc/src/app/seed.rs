@@ -112,6 +112,15 @@ pub struct SeedApplication {
     /// Whether its tokens must be bound to a key that it shows.
     #[serde(default)]
     pub dpop_required: bool,
+    /// Whether UserInfo answers it with a signed JWT.
+    #[serde(default)]
+    pub userinfo_signed: bool,
+    /// Resources that it may ask access tokens for.
+    #[serde(default)]
+    pub allowed_resources: Vec<String>,
+    /// Whether devices without a browser may ask for it.
+    #[serde(default)]
+    pub device_grant: bool,
 }
 
 impl<A: Adapters> Auth<A> {
@@ -158,6 +167,9 @@ impl<A: Adapters> Auth<A> {
                     requires_pkce: application.pkce_required,
                     requires_pushed_requests: application.pushed_requests_required,
                     requires_dpop: application.dpop_required,
+                    signs_userinfo: application.userinfo_signed,
+                    allowed_resources: application.allowed_resources,
+                    allows_devices: application.device_grant,
                     jwks: application.jwks,
                     ..ClientSettings::default()
                 },

@@ -3,6 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use proto::session::v1::Session;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use svc_kit::{clock::Timestamp, entropy, id::encode_base32, secret};
 
 use super::{Adapters, Auth};
@@ -13,6 +14,11 @@ pub const ACCESS: &str = "at+jwt";
 /// `typ` of ID tokens.
 pub const ID: &str = "JWT";
 
+/// `typ` of what UserInfo tells; not the one of ID tokens, so that none passes for the other.
+pub const USERINFO: &str = "userinfo+jwt";
+/// `typ` of what introspection tells (RFC 9701 §5).
+pub const INTROSPECTION: &str = "token-introspection+jwt";
+
 /// Claims of an access token (RFC 9068 §2.2).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AccessClaims {
@@ -21,7 +27,7 @@ pub struct AccessClaims {
     /// User, or the application itself.
     pub sub: String,
     /// For whom.
-    pub aud: String,
+    pub aud: Audience,
     /// Application that it was issued to.
     pub client_id: String,
     /// Tenant.
@@ -43,6 +49,35 @@ pub struct AccessClaims {
     /// What whoever presents it must show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
+    /// What UserInfo tells besides the claims of the scopes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub userinfo_claims: Vec<String>,
+}
+
+/// For whom a token is: one, or several (RFC 7519 §4.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Audience {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Default for Audience {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl Audience {
+    /// Says whether `name` is among them.
+    pub fn includes(&self, name: &str) -> bool {
+        match self {
+            Self::One(one) => one == name,
+            Self::Many(many) => many.iter().any(|one| one == name),
+        }
+    }
 }
 
 /// What whoever presents a token must show (RFC 7800).
@@ -59,6 +94,22 @@ pub struct Terms<'a> {
     pub nonce: &'a str,
     /// Thumbprint of the key that the access token is bound to.
     pub key: Option<&'a str>,
+    /// Resources that the access token is for; empty for those of the session.
+    pub resources: &'a [String],
+    /// Claims of the user that the ID token tells.
+    pub told: Option<&'a Map<String, Value>>,
+}
+
+/// The attributes of a session that say what its access tokens are for, and what UserInfo tells besides the claims of the
+/// scopes; both as names between spaces.
+pub const RESOURCES_ATTRIBUTE: &str = "latchkey.resources";
+/// See [`RESOURCES_ATTRIBUTE`].
+pub const CLAIMS_ATTRIBUTE: &str = "latchkey.userinfo_claims";
+
+/// The names that an attribute of a session lists.
+pub fn listed(session: &Session, attribute: &str) -> Vec<String> {
+    let names = session.attributes.get(attribute).map(String::as_str).unwrap_or_default();
+    names.split_ascii_whitespace().map(str::to_owned).collect()
 }
 
 /// Claims of an ID token (OpenID Connect Core 1.0 §2).
@@ -86,6 +137,9 @@ pub struct IdClaims {
     /// Half of the access token's hash.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub at_hash: String,
+    /// Claims of the user that were asked for by name.
+    #[serde(flatten)]
+    pub told: Map<String, Value>,
 }
 
 /// What a client gets.
@@ -129,6 +183,11 @@ impl<A: Adapters> Auth<A> {
         let access = AccessClaims {
             sid: session.id.clone(),
             auth_time: Some(auth_time),
+            aud: match terms.resources {
+                [] => self.audience(listed(session, RESOURCES_ATTRIBUTE)),
+                asked => self.audience(asked.to_vec()),
+            },
+            userinfo_claims: listed(session, CLAIMS_ATTRIBUTE),
             ..self.access_claims(application, &session.user_id, session.scopes.join(" "), terms.key)
         };
         let access_token = self.tokens.sign(ACCESS, &access)?;
@@ -144,6 +203,7 @@ impl<A: Adapters> Auth<A> {
                 amr: session.amr.clone(),
                 nonce: terms.nonce.to_owned(),
                 at_hash: URL_SAFE_NO_PAD.encode(&secret::sha256(access_token.as_bytes())[..16]),
+                told: terms.told.cloned().unwrap_or_default(),
             };
             self.tokens.sign(ID, &claims)?
         } else {
@@ -163,13 +223,25 @@ impl<A: Adapters> Auth<A> {
         &self,
         application: &Application,
         scope: String,
-        key: Option<&str>,
+        terms: &Terms<'_>,
     ) -> Result<TokenSet, AuthError> {
-        let claims = self.access_claims(application, &application.id, scope, key);
+        let claims = AccessClaims {
+            aud: self.audience(terms.resources.to_vec()),
+            ..self.access_claims(application, &application.id, scope, terms.key)
+        };
         let access_token = self.tokens.sign(ACCESS, &claims)?;
         let expires_in = self.settings.access_token_lifetime.as_secs();
-        let (token_type, scope) = (token_type(key), claims.scope);
+        let (token_type, scope) = (token_type(terms.key), claims.scope);
         Ok(TokenSet { access_token, token_type, expires_in, scope, ..TokenSet::default() })
+    }
+
+    /// The resources that a token is for, or our own services.
+    fn audience(&self, mut resources: Vec<String>) -> Audience {
+        match (resources.pop(), resources.is_empty()) {
+            (None, _) => Audience::One(self.settings.audience.clone()),
+            (Some(only), true) => Audience::One(only),
+            (Some(last), false) => Audience::Many([resources, vec![last]].concat()),
+        }
     }
 
     fn access_claims(
@@ -183,7 +255,7 @@ impl<A: Adapters> Auth<A> {
         AccessClaims {
             iss: self.settings.issuer(&application.tenant),
             sub: subject.to_owned(),
-            aud: self.settings.audience.clone(),
+            aud: Audience::default(),
             client_id: application.id.clone(),
             tenant_id: application.tenant.clone(),
             iat: now.as_secs(),
@@ -193,6 +265,7 @@ impl<A: Adapters> Auth<A> {
             sid: String::new(),
             auth_time: None,
             cnf: key.map(|jkt| Confirmation { jkt: jkt.to_owned() }),
+            userinfo_claims: Vec::new(),
         }
     }
 

@@ -127,6 +127,16 @@ impl Application {
         self.is_public() || self.settings.requires_pkce
     }
 
+    /// Says whether devices without a browser may ask for it. What keeps its own sessions needs a browser's to take part in.
+    pub fn may_use_devices(&self) -> bool {
+        self.settings.allows_devices && !self.is_application_managed
+    }
+
+    /// Says whether it may ask access tokens for these resources.
+    pub fn may_ask_for(&self, resources: &[String]) -> bool {
+        resources.iter().all(|resource| self.settings.allowed_resources.contains(resource))
+    }
+
     /// Says whether the client can keep no secret.
     pub fn is_public(&self) -> bool {
         self.client == Client::Public

@@ -37,7 +37,7 @@ impl Consent {
 ///
 /// An application that is ours (`requires_consent` is off) asks only when it wants to.
 pub fn must_ask(request: &AuthorizationRequest, requires_consent: bool, remembered: Option<&Consent>) -> bool {
-    let is_covered = || remembered.is_some_and(|consent| consent.covers(&request.scopes));
+    let is_covered = || remembered.is_some_and(|consent| consent.covers(&request.consent_scopes()));
     request.must_consent || (requires_consent && !is_covered())
 }
 

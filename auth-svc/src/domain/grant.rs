@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use svc_kit::clock::Timestamp;
 
+use super::claims::ClaimsRequest;
+
 /// How long a code is good.
 pub const CODE_LIFETIME: Duration = Duration::from_secs(60);
 
@@ -30,12 +32,26 @@ pub struct Grant {
     /// Thumbprint of the key that the code is bound to; empty when it is bound to none.
     #[serde(default)]
     pub dpop_jkt: String,
+    /// Resources that access tokens are for; empty for our own services.
+    #[serde(default)]
+    pub resources: Vec<String>,
+    /// Claims that were asked for by name.
+    #[serde(default)]
+    pub claims: ClaimsRequest,
     /// The SSO session.
     pub sso_session: String,
     /// When the user proved who they are.
     pub authenticated_at: Timestamp,
     /// The user's epoch then.
     pub epoch: i64,
+}
+
+impl Grant {
+    /// The resources that one access token is for: those that are asked for, or all; `None` when one was not granted.
+    pub fn narrowed(granted: &[String], asked: &[String]) -> Option<Vec<String>> {
+        let chosen = if asked.is_empty() { granted } else { asked };
+        chosen.iter().all(|resource| granted.contains(resource)).then(|| chosen.to_vec())
+    }
 }
 
 /// Keeps the scopes that a user may grant; unknown ones are ignored (OpenID Connect Core 1.0 §3.1.2.1).

@@ -23,6 +23,12 @@ pub struct ClientSettings {
     pub requires_pushed_requests: bool,
     /// Whether its tokens must be bound to a key that it shows (RFC 9449).
     pub requires_dpop: bool,
+    /// Whether UserInfo answers it with a signed JWT.
+    pub signs_userinfo: bool,
+    /// Whether devices without a browser may ask for it.
+    pub allows_devices: bool,
+    /// Hash of the token with which it manages its own registration; empty for what did not register itself.
+    pub registration_token: String,
     /// Origins whose scripts may call.
     pub cors_origins: Vec<String>,
     /// Resources that it may ask access tokens for.
@@ -106,7 +112,10 @@ const RESOURCE_BYTES_MAX: usize = 2048;
 
 /// Says whether a text names a resource (RFC 8707 §2): an absolute address without fragment.
 pub fn is_resource(text: &str) -> bool {
-    text.len() <= RESOURCE_BYTES_MAX && !text.contains('#') && Url::parse(text).is_ok()
+    text.len() <= RESOURCE_BYTES_MAX
+        && !text.contains('#')
+        && !text.contains(char::is_whitespace)
+        && Url::parse(text).is_ok()
 }
 
 #[cfg(test)]

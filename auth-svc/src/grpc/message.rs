@@ -102,6 +102,8 @@ pub(super) fn application(application: &Application) -> pb::Application {
         logout_application_ids,
         pushed_requests_required: settings.requires_pushed_requests,
         dpop_required: settings.requires_dpop,
+        userinfo_signed: settings.signs_userinfo,
+        device_grant: settings.allows_devices,
         old_secret_expires_at: application.old_secret.as_ref().map(|old| old.until.to_proto()),
     }
 }

@@ -8,14 +8,13 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
-use proto::session::v1::Session;
 use secrecy::ExposeSecret as _;
-use svc_kit::error::{Kind, ServiceError as _};
 
 use super::{
     HttpState, address, answer,
     consent::{self, Asking},
     cookies::{Cookies, INTERACTION, SSO},
+    credentials::{credentials, remaining_seconds, sign_in_problem},
     form::{self, FormError},
     interaction, language,
     pages::{self, LoginPage},
@@ -23,10 +22,7 @@ use super::{
     tenant::Tenant,
 };
 use crate::{
-    app::{
-        Adapters,
-        oidc::authorize::{Answer, Credentials},
-    },
+    app::{Adapters, oidc::authorize::Answer},
     domain::{
         application::Application,
         authorize::{AuthorizationRequest, AuthorizeError, Parameters},
@@ -35,8 +31,6 @@ use crate::{
     error::AuthError,
     ports::ApplicationStore as _,
 };
-
-const USER_AGENT_CHARS_MAX: usize = 256;
 
 pub(super) async fn by_query<A: Adapters>(
     State(state): State<HttpState<A>>,
@@ -149,14 +143,7 @@ async fn request_of<A: Adapters>(
 struct Form<'a> {
     login: &'a str,
     is_remembered: bool,
-    problem: Option<Problem>,
-}
-
-/// Why the form is shown again. Wrong credentials look the same whatever is wrong with them.
-#[derive(Clone, Copy)]
-enum Problem {
-    Refused,
-    Busy,
+    problem: Option<(StatusCode, &'static str)>,
 }
 
 fn show_form<A: Adapters>(
@@ -172,11 +159,7 @@ fn show_form<A: Adapters>(
     let shown = interaction::show(auth, &context(tenant), headers, &cookies, request)?;
     let language = language::current();
     let action = format!("{}/login?ui_locales={}", auth.settings.issuer(tenant), language.tag());
-    let (status, problem) = match form.problem {
-        None => (StatusCode::OK, ""),
-        Some(Problem::Refused) => (StatusCode::UNAUTHORIZED, language.texts().refused),
-        Some(Problem::Busy) => (StatusCode::TOO_MANY_REQUESTS, language.texts().busy),
-    };
+    let (status, problem) = form.problem.unwrap_or((StatusCode::OK, ""));
     let page = LoginPage {
         language,
         action: &action,
@@ -232,14 +215,7 @@ async fn sign_in<A: Adapters>(
     let application = auth.store.application(&request.client_id).await?.filter(|found| found.tenant == tenant);
     let Some(application) = application else { return Ok(bad_request("There is no such application.")) };
     let (login, is_remembered) = (fields.text("login"), fields.get("remember").is_some());
-    let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let credentials = Credentials {
-        login: login.to_owned(),
-        password: fields.text("password").into(),
-        keep_signed_in: is_remembered,
-        user_agent: user_agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_CHARS_MAX).collect(),
-        address,
-    };
+    let credentials = credentials(headers, &fields, address);
     let previous = cookies.get(headers, SSO);
     match auth.sign_in(&request, &application, credentials, previous.as_deref()).await {
         Ok(signed_in) => {
@@ -261,19 +237,11 @@ async fn sign_in<A: Adapters>(
             }
             Ok(response)
         }
-        Err(error @ (AuthError::CredentialsRefused | AuthError::Password(_) | AuthError::Throttled(_)))
-            if error.kind() != Kind::Internal =>
-        {
-            let is_busy = error.kind() == Kind::ResourceExhausted;
-            let problem = Some(if is_busy { Problem::Busy } else { Problem::Refused });
-            show_form(state, &application, headers, &request, Form { login, is_remembered, problem })
-        }
-        Err(error) => Err(error),
+        Err(error) => match sign_in_problem(&error) {
+            None => Err(error),
+            problem => show_form(state, &application, headers, &request, Form { login, is_remembered, problem }),
+        },
     }
-}
-
-fn remaining_seconds<A: Adapters>(state: &HttpState<A>, session: &Session) -> i64 {
-    session.expires_at.as_ref().map_or(0, |at| at.seconds - state.auth.clock.now().as_secs()).max(0)
 }
 
 /// Adds a cookie to a response.

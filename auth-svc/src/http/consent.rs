@@ -48,7 +48,8 @@ pub(super) fn show<A: Adapters>(
     let (auth, tenant) = (&state.auth, asking.application.tenant.as_str());
     let cookies = Cookies::new(&auth.settings.base_url, tenant);
     let language = language::current();
-    let wishes: Vec<String> = asking.request.scopes.iter().map(|scope| wish(language.texts(), scope)).collect();
+    let wishes: Vec<String> =
+        asking.request.consent_scopes().iter().map(|scope| wish(language.texts(), scope)).collect();
     let asked = Asked { request: asking.request, session: asking.sso.id.clone() };
     let shown = interaction::show(auth, &context(tenant), headers, &cookies, &asked)?;
     let action = format!("{}/consent?ui_locales={}", auth.settings.issuer(tenant), language.tag());
@@ -59,6 +60,7 @@ pub(super) fn show<A: Adapters>(
         application: &asking.application.name,
         login: &asking.login,
         wishes: &wishes,
+        warning: "",
     };
     let mut response = pages::page(StatusCode::OK, &page);
     add_cookie(&mut response, &shown.cookie);
@@ -66,7 +68,7 @@ pub(super) fn show<A: Adapters>(
 }
 
 /// What a scope lets an application do, in words.
-fn wish(texts: &Texts, scope: &str) -> String {
+pub(super) fn wish(texts: &Texts, scope: &str) -> String {
     let words = match scope {
         "openid" => texts.wish_openid,
         "profile" => texts.wish_profile,

@@ -22,7 +22,12 @@ pub(super) async fn configuration<A: Adapters>(
     tenant: Tenant,
     headers: HeaderMap,
 ) -> Response {
-    public(&headers, &document(&state.auth.settings.issuer(&tenant.0)))
+    let settings = &state.auth.settings;
+    let mut document = document(&settings.issuer(&tenant.0));
+    if settings.registration.is_open {
+        document["registration_endpoint"] = format!("{}/register", settings.issuer(&tenant.0)).into();
+    }
+    public(&headers, &document)
 }
 
 pub(super) async fn jwks<A: Adapters>(
@@ -53,6 +58,7 @@ fn document(issuer: &str) -> Value {
         "authorization_endpoint": at("authorize"),
         "token_endpoint": at("token"),
         "pushed_authorization_request_endpoint": at("par"),
+        "device_authorization_endpoint": at("device_authorization"),
         "userinfo_endpoint": at("userinfo"),
         "jwks_uri": at("jwks"),
         "introspection_endpoint": at("introspect"),
@@ -61,7 +67,9 @@ fn document(issuer: &str) -> Value {
         "scopes_supported": USER_SCOPES,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "grant_types_supported": [
+            "authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code",
+        ],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
@@ -77,6 +85,9 @@ fn document(issuer: &str) -> Value {
             "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
             "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at", "email", "email_verified",
         ],
+        "claims_parameter_supported": true,
+        "userinfo_signing_alg_values_supported": ["RS256"],
+        "introspection_signing_alg_values_supported": ["RS256"],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "frontchannel_logout_supported": true,

@@ -7,6 +7,9 @@ mod client;
 mod consent;
 mod cookies;
 mod cors;
+mod credentials;
+mod device;
+mod device_pages;
 mod discovery;
 mod form;
 mod interaction;
@@ -17,6 +20,7 @@ mod look;
 mod pages;
 mod possession;
 mod pushed;
+mod registration;
 mod resource;
 mod same_site;
 mod signed_out;
@@ -68,6 +72,16 @@ pub fn router<A: Adapters>(state: HttpState<A>) -> Router {
             .route("/login", post(authorize::login::<A>).get(pages::post_only))
             .route("/consent", post(consent::decide::<A>).get(pages::post_only))
             .route("/token", post(token::token::<A>).options(cors::preflight))
+            .route("/device_authorization", post(device::begin::<A>))
+            .route("/device", get(device_pages::ask::<A>))
+            .route("/device/code", post(device_pages::code::<A>).get(pages::post_only))
+            .route("/device/login", post(device_pages::login::<A>).get(pages::post_only))
+            .route("/device/decide", post(device_pages::decide::<A>).get(pages::post_only))
+            .route("/register", post(registration::register::<A>))
+            .route(
+                "/register/{client_id}",
+                get(registration::read::<A>).put(registration::replace::<A>).delete(registration::delete::<A>),
+            )
             .route("/par", post(pushed::push::<A>).options(cors::preflight))
             .route("/userinfo", get(userinfo::by_header::<A>).post(userinfo::by_form::<A>).options(cors::preflight))
             .route("/introspect", post(tokens_about::introspect::<A>))

@@ -38,6 +38,19 @@ pub(super) struct ConsentPage<'a> {
     pub(super) application: &'a str,
     pub(super) login: &'a str,
     pub(super) wishes: &'a [String],
+    /// What to be careful of; empty for nothing.
+    pub(super) warning: &'a str,
+}
+
+/// The page that asks for the code that a device shows.
+#[derive(Template)]
+#[template(path = "device.html")]
+pub(super) struct DevicePage<'a> {
+    pub(super) language: Language,
+    pub(super) action: &'a str,
+    pub(super) interaction: &'a str,
+    pub(super) code: &'a str,
+    pub(super) problem: &'a str,
 }
 
 /// The page that asks before it logs out.

@@ -18,7 +18,11 @@ use super::{
 use crate::{
     app::{
         Adapters,
-        oidc::exchange::{ExchangeError, PresentedCode},
+        oidc::{
+            device::DeviceError,
+            exchange::{ExchangeError, PresentedCode, PresentedToken},
+        },
+        tokens::Terms,
     },
     domain::{application::Application, authorize::Parameters},
     error::AuthError,
@@ -53,29 +57,60 @@ async fn grant<A: Adapters>(
     fields: &Parameters,
     key: Option<&str>,
 ) -> Response {
+    let resources = fields.resources();
     let tokens = match fields.text("grant_type") {
         "authorization_code" => {
             let (code, redirect_uri) = (fields.text("code"), fields.text("redirect_uri"));
             if code.is_empty() || redirect_uri.is_empty() {
                 return refuse("invalid_request", "code and redirect_uri are required");
             }
-            let presented = PresentedCode { code, redirect_uri, verifier: fields.get("code_verifier"), key };
+            let verifier = fields.get("code_verifier");
+            let presented = PresentedCode { code, redirect_uri, verifier, key, resources };
             state.auth.exchange_code(application, &presented).await
         }
         "refresh_token" => match fields.text("refresh_token") {
             "" => return refuse("invalid_request", "refresh_token is required"),
-            token => state.auth.exchange_refresh_token(application, token, fields.text("scope"), key).await,
+            token => {
+                let presented = PresentedToken { token, scope: fields.text("scope"), resources, key };
+                state.auth.exchange_refresh_token(application, &presented).await
+            }
         },
-        "client_credentials" => state.auth.exchange_client_credentials(application, fields.text("scope"), key),
+        "client_credentials" => {
+            let terms = Terms { key, resources, ..Terms::default() };
+            state.auth.exchange_client_credentials(application, fields.text("scope"), &terms)
+        }
+        "urn:ietf:params:oauth:grant-type:device_code" => match fields.text("device_code") {
+            "" => return refuse("invalid_request", "device_code is required"),
+            code => match state.auth.exchange_device_code(application, code, key).await {
+                Ok(tokens) => Ok(tokens),
+                Err(error) => return device_refused(error),
+            },
+        },
         "" => return refuse("invalid_request", "grant_type is required"),
         _ => return refuse("unsupported_grant_type", "grant_type is not supported"),
     };
     match tokens {
         Ok(tokens) => (NOT_CACHED, Json(tokens)).into_response(),
-        Err(ExchangeError::InvalidGrant(problem)) => refuse("invalid_grant", problem),
-        Err(ExchangeError::InvalidScope) => refuse("invalid_scope", "the application may not have these scopes"),
-        Err(ExchangeError::UnauthorizedClient) => refuse("unauthorized_client", "the grant is not for this client"),
-        Err(ExchangeError::Failed(error)) => failed(&error),
+        Err(error) => refused(error),
+    }
+}
+
+/// The answer when no tokens are given.
+fn refused(error: ExchangeError) -> Response {
+    match error {
+        ExchangeError::InvalidGrant(problem) => refuse("invalid_grant", problem),
+        ExchangeError::InvalidScope => refuse("invalid_scope", "the application may not have these scopes"),
+        ExchangeError::InvalidTarget => refuse("invalid_target", "the resource was not granted"),
+        ExchangeError::UnauthorizedClient => refuse("unauthorized_client", "the grant is not for this client"),
+        ExchangeError::Failed(error) => failed(&error),
+    }
+}
+
+/// The answer to a device that must wait or gets nothing.
+pub(super) fn device_refused(error: DeviceError) -> Response {
+    match error {
+        DeviceError::Refused(error, description) => refuse(error, description),
+        DeviceError::Exchange(error) => refused(error),
     }
 }
 

@@ -3,10 +3,10 @@
 use axum::{
     body::Bytes,
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Json, Response},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     HttpState,
@@ -16,12 +16,14 @@ use super::{
     token::{failed, oauth_error, refuse},
 };
 use crate::{
-    app::{Adapters, login::Introspection},
+    app::{Adapters, login::Introspection, tokens::INTROSPECTION},
     domain::application::Application,
     error::AuthError,
-    ports::{SessionRef, SessionsError},
+    ports::{SessionRef, SessionsError, Tokens as _},
 };
 
+/// The type of a signed answer.
+const SIGNED: &str = "application/token-introspection+jwt";
 /// Longest token that is looked at.
 const TOKEN_BYTES_MAX: usize = 16 * 1024;
 
@@ -40,17 +42,36 @@ pub(super) async fn introspect<A: Adapters>(
         // Whoever can ask without proving anything could fish for tokens (RFC 7662 §2.1).
         return oauth_error(StatusCode::UNAUTHORIZED, "invalid_client", "only confidential clients may introspect");
     }
-    let token = match fields.text("token") {
-        "" => return refuse("invalid_request", "token is required"),
-        token if token.len() > TOKEN_BYTES_MAX => return Json(json!({ "active": false })).into_response(),
-        token => token,
+    let token = fields.text("token");
+    if token.is_empty() {
+        return refuse("invalid_request", "token is required");
+    }
+    let found = if token.len() > TOKEN_BYTES_MAX { Ok(None) } else { state.auth.introspect(token).await };
+    let found = match found {
+        Ok(found) => found.filter(|found| may_ask(&application, found)),
+        Err(error) => return failed(&error),
     };
-    match state.auth.introspect(token).await {
-        Ok(found) => {
-            let visible = found.filter(|found| may_ask(&application, found));
-            Json(visible.map_or_else(|| json!({ "active": false }), |found| describe(&state, &found))).into_response()
-        }
-        Err(error) => failed(&error),
+    let answer = found.map_or_else(|| json!({ "active": false }), |found| describe(&state, &found));
+    if wants_jwt(&headers) { signed(&state, &application, answer) } else { Json(answer).into_response() }
+}
+
+/// Says whether the answer must be signed (RFC 9701 §4).
+fn wants_jwt(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|text| text.split(',')).any(|range| range.split(';').next().map(str::trim) == Some(SIGNED))
+}
+
+/// The answer as a JWT for the one who asks. It has neither `sub` nor `exp`, so that it is no token itself (RFC 9701 §5).
+fn signed<A: Adapters>(state: &HttpState<A>, application: &Application, answer: Value) -> Response {
+    let claims = json!({
+        "iss": state.auth.settings.issuer(&application.tenant),
+        "aud": application.id,
+        "iat": state.auth.clock.now().as_secs(),
+        "token_introspection": answer,
+    });
+    match state.auth.tokens.sign(INTROSPECTION, &claims) {
+        Ok(jwt) => ([(header::CONTENT_TYPE, HeaderValue::from_static(SIGNED))], jwt).into_response(),
+        Err(error) => failed(&error.into()),
     }
 }
 
@@ -60,7 +81,7 @@ fn may_ask(application: &Application, token: &Introspection) -> bool {
     token.tenant == application.tenant && (token.client_id == application.id || reads_sessions)
 }
 
-fn describe<A: Adapters>(state: &HttpState<A>, token: &Introspection) -> serde_json::Value {
+fn describe<A: Adapters>(state: &HttpState<A>, token: &Introspection) -> Value {
     let mut answer = json!({
         "active": true,
         "iss": state.auth.settings.issuer(&token.tenant),

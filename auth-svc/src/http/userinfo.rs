@@ -3,10 +3,10 @@
 use axum::{
     body::Bytes,
     extract::State,
-    http::{HeaderMap, Method},
+    http::{HeaderMap, HeaderValue, Method, header},
     response::{IntoResponse, Json, Response},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     HttpState, form,
@@ -15,10 +15,10 @@ use super::{
     token::failed,
 };
 use crate::{
-    app::Adapters,
-    domain::user::{User, UserId},
+    app::{Adapters, tokens},
+    domain::{claims, user::UserId},
     error::AuthError,
-    ports::UserStore as _,
+    ports::{ApplicationStore as _, Tokens as _, UserStore as _},
 };
 
 pub(super) async fn by_header<A: Adapters>(
@@ -55,49 +55,53 @@ async fn answer<A: Adapters>(
     presented: Option<Presented<'_>>,
 ) -> Response {
     let Some(presented) = presented else { return Refusal::MISSING.into_response() };
-    match claims(state, request, presented).await {
-        Ok(Ok(claims)) => (CORS, Json(claims)).into_response(),
+    match userinfo(state, request, presented).await {
+        Ok(Ok(UserInfo::Plain(claims))) => (CORS, Json(claims)).into_response(),
+        Ok(Ok(UserInfo::Signed(jwt))) => {
+            (CORS, [(header::CONTENT_TYPE, HeaderValue::from_static("application/jwt"))], jwt).into_response()
+        }
         Ok(Err(refusal)) => refusal.into_response(),
         Err(error) => failed(&error),
     }
 }
 
-async fn claims<A: Adapters>(
+/// What is told, as the application wants it.
+enum UserInfo {
+    /// As JSON.
+    Plain(Map<String, Value>),
+    /// As a JWT that we signed (§5.3.2).
+    Signed(String),
+}
+
+async fn userinfo<A: Adapters>(
     state: &HttpState<A>,
     request: &Request<'_>,
     presented: Presented<'_>,
-) -> Result<Result<Value, Refusal>, AuthError> {
-    if let Err(refusal) = resource::claims(state, request, presented).await? {
-        return Ok(Err(refusal));
-    }
-    let Some(found) = state.auth.introspect(presented.token).await? else { return Ok(Err(Refusal::INVALID)) };
+) -> Result<Result<UserInfo, Refusal>, AuthError> {
+    let auth = &state.auth;
+    let access = match resource::claims(state, request, presented).await? {
+        // One that is for another resource is not for us.
+        Ok(access) if access.aud.includes(&auth.settings.audience) => access,
+        Ok(_) => return Ok(Err(Refusal::INVALID)),
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let Some(found) = auth.introspect(presented.token).await? else { return Ok(Err(Refusal::INVALID)) };
     let scopes: Vec<&str> = found.scope.split(' ').collect();
     if !scopes.contains(&"openid") {
         return Ok(Err(Refusal::SCOPE));
     }
     let user = match UserId::parse(&found.sub) {
-        Ok(id) => state.auth.store.user(&id).await?,
+        Ok(id) => auth.store.user(&id).await?.filter(|user| !user.is_disabled),
         Err(_) => None,
     };
-    let user = user.filter(|user| !user.is_disabled);
-    Ok(user.map(|user| of_user(&user, &scopes)).ok_or(Refusal::INVALID))
-}
-
-fn of_user(user: &User, scopes: &[&str]) -> Value {
-    let mut claims = json!({ "sub": user.id.as_str() });
-    if scopes.contains(&"profile") {
-        claims["preferred_username"] = user.login.as_str().into();
-        for (name, value) in user.claims.iter().filter(|(_, value)| !value.is_empty()) {
-            claims[name] = value.clone().into();
-        }
-        claims["updated_at"] = user.updated_at.as_secs().into();
-        if !user.name.is_empty() {
-            claims["name"] = user.name.clone().into();
-        }
+    let application = auth.store.application(&found.client_id).await?;
+    let Some((user, application)) = user.zip(application) else { return Ok(Err(Refusal::INVALID)) };
+    let mut told = claims::of_user(&user, &scopes, &access.userinfo_claims);
+    told.insert("sub".to_owned(), user.id.as_str().into());
+    if !application.settings.signs_userinfo {
+        return Ok(Ok(UserInfo::Plain(told)));
     }
-    if scopes.contains(&"email") {
-        claims["email"] = user.login.as_str().into();
-        claims["email_verified"] = user.is_email_verified.into();
-    }
-    claims
+    told.insert("iss".to_owned(), access.iss.into());
+    told.insert("aud".to_owned(), application.id.into());
+    Ok(Ok(UserInfo::Signed(auth.tokens.sign(tokens::USERINFO, &told)?)))
 }

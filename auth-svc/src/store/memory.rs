@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit;
 mod consents;
+mod devices;
 mod once;
 mod tenants;
 
@@ -19,6 +20,7 @@ use crate::{
         application::Application,
         audit::AuditEntry,
         consent::Consent,
+        device::Device,
         event::Event,
         grant::Grant,
         tenant::Tenant,
@@ -48,6 +50,7 @@ struct Tables {
     keys: Vec<StoredKey>,
     codes: HashMap<[u8; 32], Code>,
     once: once::Once,
+    devices: HashMap<[u8; 32], Device>,
     /// With the time when each is due.
     revocations: Vec<(Timestamp, Revocation)>,
     last_revocation: i64,

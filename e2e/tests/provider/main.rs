@@ -7,9 +7,14 @@
 mod assertions;
 mod authorization;
 mod basic;
+mod claims;
 mod config;
+mod device;
 mod dpop;
 mod pushed;
+mod registration;
+mod resources;
+mod signed;
 mod substitution;
 mod support;
 mod tokens;

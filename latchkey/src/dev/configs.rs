@@ -35,6 +35,7 @@ pub(super) async fn start_services(
     let mut own = vec![
         ("LATCHKEY_HTTP__LISTEN", local(ports.auth_http).to_string()),
         ("LATCHKEY_HTTP__BASE_URL", shared.issuer.clone()),
+        ("LATCHKEY_REGISTRATION__ENABLED", "true".to_owned()),
         ("LATCHKEY_SESSIONS__URL", format!("http://{}", session.grpc_addr)),
         ("LATCHKEY_SESSIONS__KEY", token(&internal).to_owned()),
     ];

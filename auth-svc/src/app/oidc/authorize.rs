@@ -12,6 +12,7 @@ use crate::{
         authorize::AuthorizationRequest,
         event::What,
         grant::{CODE_LIFETIME, Grant},
+        user::User,
     },
     error::AuthError,
     ports::{GrantStore as _, SessionRef, Sessions as _, UserStore as _},
@@ -58,11 +59,14 @@ pub struct Credentials {
 }
 
 impl<A: Adapters> Auth<A> {
-    /// Says whether a hint names `user`; an absent one names everybody. Checked before as one of ours.
+    /// Says whether a request is for `user`, by its hint and its claims; absent ones are for everybody. The hint was checked
+    /// before as one of ours.
     fn is_hinted(&self, tenant: &str, request: &AuthorizationRequest, user: &str) -> bool {
-        let hint = &request.id_token_hint;
-        hint.is_empty()
-            || self.read_id_token(hint, &self.settings.issuer(tenant)).is_some_and(|claims| claims.sub == user)
+        let (hint, sub) = (&request.id_token_hint, &request.claims.sub);
+        let is_claimed = sub.is_empty() || sub == user;
+        is_claimed
+            && (hint.is_empty()
+                || self.read_id_token(hint, &self.settings.issuer(tenant)).is_some_and(|claims| claims.sub == user))
     }
 
     /// Says whether the hint of a request, if any, is an ID token of this tenant's issuer, ended or not.
@@ -116,16 +120,8 @@ impl<A: Adapters> Auth<A> {
         credentials: Credentials,
         previous: Option<&str>,
     ) -> Result<SignedIn, AuthError> {
-        let Credentials { login, password, keep_signed_in, user_agent, address } = credentials;
         let tenant = application.tenant.as_str();
-        let user = self.authenticate(tenant, &request.client_id, &login, password, &address).await?;
-        let (session, token) = self.enter(&user, Arrival { user_agent, keep_signed_in }, previous).await?;
-        let what = What::LoginSuccess {
-            user: user.id.to_string(),
-            application: request.client_id.clone(),
-            session: session.id.clone(),
-        };
-        self.store.tell(&self.event(tenant, "", what)).await?;
+        let (user, session, token) = self.sign_in_here(tenant, &request.client_id, credentials, previous).await?;
         // Somebody signed in, but nobody whom the application asked for (OpenID Connect Core 1.0 §3.1.2.1).
         let answer = if !self.is_hinted(tenant, request, user.id.as_str()) {
             Answer::SignIn
@@ -135,6 +131,29 @@ impl<A: Adapters> Auth<A> {
             Answer::Code(self.issue_code(request, &session, user.epoch).await?)
         };
         Ok(SignedIn { session, token, answer })
+    }
+
+    /// Signs a user in to the browser's SSO session, on the way to an application. The value that the cookie had dies.
+    ///
+    /// # Errors
+    /// [`AuthError::CredentialsRefused`], [`AuthError::Throttled`], or a failure.
+    pub async fn sign_in_here(
+        &self,
+        tenant: &str,
+        application: &str,
+        credentials: Credentials,
+        previous: Option<&str>,
+    ) -> Result<(User, pb::Session, SecretString), AuthError> {
+        let Credentials { login, password, keep_signed_in, user_agent, address } = credentials;
+        let user = self.authenticate(tenant, application, &login, password, &address).await?;
+        let (session, token) = self.enter(&user, Arrival { user_agent, keep_signed_in }, previous).await?;
+        let what = What::LoginSuccess {
+            user: user.id.to_string(),
+            application: application.to_owned(),
+            session: session.id.clone(),
+        };
+        self.store.tell(&self.event(tenant, "", what)).await?;
+        Ok((user, session, token))
     }
 
     pub(super) async fn issue_code(
@@ -154,6 +173,8 @@ impl<A: Adapters> Auth<A> {
             nonce: request.nonce.clone(),
             challenge: request.challenge.clone(),
             dpop_jkt: request.dpop_jkt.clone(),
+            resources: request.resources.clone(),
+            claims: request.claims.clone(),
             sso_session: sso.id.clone(),
             authenticated_at: authenticated_at(sso),
             epoch,
@@ -165,6 +186,6 @@ impl<A: Adapters> Auth<A> {
     }
 }
 
-fn authenticated_at(session: &pb::Session) -> Timestamp {
+pub(super) fn authenticated_at(session: &pb::Session) -> Timestamp {
     session.authenticated_at.as_ref().and_then(|at| Timestamp::from_proto(at).ok()).unwrap_or(Timestamp::EPOCH)
 }

@@ -47,7 +47,7 @@ impl<A: Adapters> Auth<A> {
         let consent = Consent {
             user: user.id.clone(),
             application: request.client_id.clone(),
-            scopes: request.scopes.clone(),
+            scopes: request.consent_scopes(),
             given_at: self.clock.now(),
         };
         self.store.give_consent(&consent.after(None)).await?;
@@ -61,11 +61,14 @@ impl<A: Adapters> Auth<A> {
         }
         let Ok(user) = UserId::parse(&grant.user_id) else { return Ok(false) };
         let consent = self.store.consent(&user, &application.id).await?;
-        Ok(consent.is_some_and(|consent| consent.covers(&grant.scopes)))
+        Ok(consent.is_some_and(|consent| consent.covers(&grant.claims.with_scopes(&grant.scopes))))
     }
 
     /// The user of an SSO session, if they may sign in.
-    pub(super) async fn user_of(&self, sso: &pb::Session) -> Result<Option<User>, AuthError> {
+    ///
+    /// # Errors
+    /// A failure of the store.
+    pub async fn user_of(&self, sso: &pb::Session) -> Result<Option<User>, AuthError> {
         let user = match UserId::parse(&sso.user_id) {
             Ok(id) => self.store.user(&id).await?,
             Err(_) => None,

@@ -39,7 +39,9 @@ pub(in crate::grpc) fn changed(current: &Application, new: &pb::Application, pat
         overlay(&mut merged, new, path)?;
     }
     let parsed = parse(merged, current.client.clone())?;
-    Ok(Application { old_secret: current.old_secret.clone(), revision: current.revision, ..parsed })
+    let mut changed = Application { old_secret: current.old_secret.clone(), revision: current.revision, ..parsed };
+    changed.settings.registration_token.clone_from(&current.settings.registration_token);
+    Ok(changed)
 }
 
 fn overlay(to: &mut pb::Application, from: &pb::Application, path: &str) -> Parsed<()> {
@@ -65,6 +67,8 @@ fn overlay(to: &mut pb::Application, from: &pb::Application, path: &str) -> Pars
         "allowed_resources" => to.allowed_resources.clone_from(&from.allowed_resources),
         "pushed_requests_required" => to.pushed_requests_required = from.pushed_requests_required,
         "dpop_required" => to.dpop_required = from.dpop_required,
+        "userinfo_signed" => to.userinfo_signed = from.userinfo_signed,
+        "device_grant" => to.device_grant = from.device_grant,
         "logout_reach" => to.logout_reach = from.logout_reach,
         "logout_application_ids" => to.logout_application_ids.clone_from(&from.logout_application_ids),
         _ => return Err(field("update_mask", "names a field that an application does not have or that cannot change")),
@@ -93,6 +97,9 @@ fn parse(application: pb::Application, client: Client) -> Parsed<Application> {
         Ok(pb::SessionMode::ApplicationManaged) => true,
         Err(_) => return Err(field("application.session_mode", "must be CENTRALIZED or APPLICATION_MANAGED")),
     };
+    if is_application_managed && application.device_grant {
+        return Err(field("application.device_grant", "must be off for an application that keeps its own sessions"));
+    }
     let settings = settings(&application, &client)?;
     let service_scopes = scopes("application.service_scopes", application.service_scopes)?;
     if client == Client::Public && !service_scopes.is_empty() {
@@ -159,6 +166,8 @@ fn settings(application: &pb::Application, client: &Client) -> Parsed<ClientSett
         requires_pkce,
         requires_pushed_requests: application.pushed_requests_required,
         requires_dpop: application.dpop_required,
+        signs_userinfo: application.userinfo_signed,
+        allows_devices: application.device_grant,
         cors_origins: values(
             "application.cors_origins",
             origins,
@@ -172,6 +181,7 @@ fn settings(application: &pb::Application, client: &Client) -> Parsed<ClientSett
             "must be absolute addresses without fragment",
         )?,
         logout_reach: logout_reach(application)?,
+        registration_token: String::new(),
     })
 }
 

@@ -4,6 +4,7 @@ mod api_keys;
 mod applications;
 mod audit;
 mod consents;
+mod devices;
 mod grants;
 mod once;
 mod tenants;

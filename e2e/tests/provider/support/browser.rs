@@ -50,6 +50,14 @@ impl Browser {
         self.sign_in_as(page, "ada@example.com", "correct horse battery staple").await
     }
 
+    /// Sends the form of a page, filled in.
+    pub async fn submit(&self, page: &Page, filled: &[(&str, &str)]) -> Page {
+        let hidden = page.hidden_fields();
+        let hidden = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let fields: Vec<(&str, &str)> = hidden.chain(filled.iter().copied()).collect();
+        self.post(&page.action(), &fields).await
+    }
+
     /// Fills in the sign-in form.
     pub async fn sign_in_as(&self, page: &Page, login: &str, password: &str) -> Page {
         let mut fields = page.hidden_fields();

@@ -65,6 +65,8 @@ const FIELDS: &[Column<Application>] = &[
     ("pkce", |application, _| word(application.pkce().as_str_name(), "PKCE_REQUIREMENT_")),
     ("pushed requests", |application, _| required(application.pushed_requests_required)),
     ("dpop", |application, _| required(application.dpop_required)),
+    ("userinfo", |application, _| if application.userinfo_signed { "signed" } else { "plain" }.to_owned()),
+    ("devices", |application, _| if application.device_grant { "allowed" } else { "not allowed" }.to_owned()),
     ("consent", |application, _| if application.consent_required { "asked" } else { "not asked" }.to_owned()),
     ("logout reach", |application, _| logout_reach(application)),
     ("front-channel logout", |application, _| application.frontchannel_logout_uri.clone()),

@@ -12,6 +12,12 @@ pub struct ProtocolArgs {
     /// Whether its tokens must be bound to a key that it shows (DPoP, RFC 9449).
     #[arg(long, value_name = "BOOL")]
     dpop: Option<bool>,
+    /// Whether UserInfo answers it with a signed JWT.
+    #[arg(long, value_name = "BOOL")]
+    signed_userinfo: Option<bool>,
+    /// Whether devices without a browser may ask for it (RFC 8628).
+    #[arg(long, value_name = "BOOL")]
+    devices: Option<bool>,
 }
 
 impl ProtocolArgs {
@@ -24,6 +30,14 @@ impl ProtocolArgs {
         if let Some(required) = self.dpop {
             application.dpop_required = required;
             paths.push("dpop_required".to_owned());
+        }
+        if let Some(signed) = self.signed_userinfo {
+            application.userinfo_signed = signed;
+            paths.push("userinfo_signed".to_owned());
+        }
+        if let Some(allowed) = self.devices {
+            application.device_grant = allowed;
+            paths.push("device_grant".to_owned());
         }
     }
 }
