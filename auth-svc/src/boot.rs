@@ -10,7 +10,7 @@ use proto::auth::v1::{
 };
 use sqlx::PgPool;
 use svc_kit::{
-    access::{AccessLayer, AccessRules, Authenticator, StaticKeys},
+    access::{AccessLayer, AccessRules, Authenticator},
     boot::{BootError, Parts},
     bus::BusPublisher,
     cli::{Booting, Service},
@@ -28,10 +28,11 @@ use tokio::net::TcpListener;
 use crate::{
     app::{Adapters, Auth, RegistrationRules, Settings, seed::Seed, tenants::KnownTenants, throttle::Throttle},
     config::{Config, DEFAULTS, StoreKind},
-    crypto::{self, Argon2Passwords, JwkSignatures, KeyRing},
+    crypto::{Argon2Passwords, JwkSignatures, KeyRing, RingKeys},
+    error::AuthError,
     grpc::{ApiKeyCallers, AuthGrpc},
     http::{self, HttpState},
-    ports::{Store, StoredKey},
+    ports::Store,
     sessions::GrpcSessions,
     store::{memory::MemoryStore, postgres},
 };
@@ -83,7 +84,7 @@ impl<S: Store> Adapters for Chosen<S> {
     type Store = S;
     type Sessions = GrpcSessions;
     type Passwords = Argon2Passwords;
-    type Tokens = KeyRing;
+    type Tokens = Arc<KeyRing>;
     type Signatures = JwkSignatures;
 }
 
@@ -119,9 +120,8 @@ async fn start_with<S: Store>(
     readiness: Readiness,
 ) -> Result<Running, BootError> {
     let seal = SealKeys::parse(&config.seal.keys).map_err(BootError::because("seal.keys cannot be used"))?;
-    let keys = signing_keys(&store, &config, &parts).await?;
-    let ring = KeyRing::open(&keys, &seal).map_err(BootError::because("the signing keys cannot be opened"))?;
-    let (jwks, verifiers) = (Arc::new(ring.jwks()), ring.verifiers());
+    let seal = Arc::new(seal);
+    let ring = Arc::new(KeyRing::new(seal.clone(), parts.entropy.clone()));
     let cannot_listen = || BootError::because(format!("cannot listen on {}", config.http.listen));
     let listener = TcpListener::bind(config.http.listen).await.map_err(cannot_listen())?;
     let base_url = match config.http.base_url.as_str() {
@@ -133,7 +133,7 @@ async fn start_with<S: Store>(
         store,
         sessions: GrpcSessions::new(&config.sessions.url, &config.sessions.key)?,
         passwords: passwords.map_err(BootError::because("passwords cannot be hashed"))?,
-        tokens: ring,
+        tokens: ring.clone(),
         signatures: JwkSignatures,
         throttle: Throttle::default(),
         tenants: KnownTenants::default(),
@@ -145,15 +145,17 @@ async fn start_with<S: Store>(
             audit_kept: config.audit.kept.0,
             audience: config.access.audience.clone(),
             dpop_nonces: config.tokens.dpop_nonces,
+            keys_sign_for: config.tokens.signing_key_lifetime.0,
             registration: registration_rules(&config),
             client_address_header: config.http.client_address_header.clone(),
         },
         clock: parts.clock.clone(),
         entropy: parts.entropy.clone(),
     });
+    open_keys(&auth, &parts).await?;
     fill(&auth, &config, seed).await?;
     keep_promises(auth.clone(), &parts);
-    let access = access(&auth, &config, verifiers, &parts);
+    let access = access(&auth, &config, RingKeys(ring), &parts);
     let face = AuthGrpc::new(auth.clone());
     let grpc_addr = GrpcServer::new(&config.grpc, access)
         .add_service(AuthServiceServer::new(face.clone()))
@@ -169,40 +171,27 @@ async fn start_with<S: Store>(
         .await
         .map_err(BootError::because("the gRPC server cannot start"))?;
     let issuer = auth.settings.base_url.clone();
-    let http_addr = http::serve(http::router(HttpState { auth, jwks }), listener, &parts.lifecycle)?;
+    let http_addr = http::serve(http::router(HttpState { auth }), listener, &parts.lifecycle)?;
     let ops_addr = ops::serve(config.ops.listen, readiness, &parts.lifecycle)
         .await
         .map_err(BootError::because(format!("cannot listen on {}", config.ops.listen)))?;
     Ok(Running { http_addr, grpc_addr, ops_addr, issuer })
 }
 
-/// Loads the signing keys, and makes the first one. Waits for a database that is starting too.
-async fn signing_keys<S: Store>(store: &S, config: &Config, parts: &Parts) -> Result<Vec<StoredKey>, BootError> {
+/// Opens the signing keys, and makes the first ones. Waits for a database that is starting too.
+async fn open_keys<A: Adapters>(auth: &Auth<A>, parts: &Parts) -> Result<(), BootError> {
     let mut tries = 0;
     loop {
-        match store.keys().await {
-            Ok(keys) if keys.iter().any(|key| key.is_active) => return Ok(keys),
-            Ok(_) => make_key(store, config, parts).await?,
-            Err(error) if tries < STORE_TRIES && !parts.lifecycle.is_draining() => {
+        match auth.key_care().look(auth.clock.now()).await {
+            Ok(()) => return Ok(()),
+            Err(AuthError::Store(error)) if tries < STORE_TRIES && !parts.lifecycle.is_draining() => {
                 tries += 1;
                 tracing::warn!(error = chain(&error), "waiting for the database");
                 tokio::time::sleep(STORE_RETRY).await;
             }
-            Err(error) => return Err(BootError::because("the signing keys cannot be read")(error)),
+            Err(error) => return Err(BootError::because("the signing keys cannot be opened")(error)),
         }
     }
-}
-
-async fn make_key<S: Store>(store: &S, config: &Config, parts: &Parts) -> Result<(), BootError> {
-    let (seal_keys, entropy, now) = (config.seal.keys.clone(), parts.entropy.clone(), parts.clock.now());
-    let made = tokio::task::spawn_blocking(move || {
-        let seal = SealKeys::parse(&seal_keys).map_err(BootError::because("seal.keys cannot be used"))?;
-        crypto::generate(&seal, &*entropy, now).map_err(BootError::because("no signing key can be made"))
-    });
-    let key = made.await.map_err(BootError::because("no signing key can be made"))??;
-    // Another replica may have been faster; then its key is the one.
-    store.add_key(&key).await.map_err(BootError::because("the signing key cannot be stored"))?;
-    Ok(())
 }
 
 async fn fill<A: Adapters>(auth: &Auth<A>, config: &Config, seed: Option<Seed>) -> Result<(), BootError> {
@@ -227,7 +216,7 @@ fn read_seed(path: &Path) -> Result<Seed, BootError> {
     Seed::parse(&text).map_err(BootError::because("seed.file cannot be used"))
 }
 
-fn access<A: Adapters>(auth: &Arc<Auth<A>>, config: &Config, keys: StaticKeys, parts: &Parts) -> AccessLayer {
+fn access<A: Adapters>(auth: &Arc<Auth<A>>, config: &Config, keys: RingKeys, parts: &Parts) -> AccessLayer {
     let issuer = auth.settings.base_url.clone();
     let authenticator = Authenticator::with_operators(&config.access.operator_keys, parts.clock.clone()).with_keys(
         issuer,
@@ -251,6 +240,13 @@ fn keep_promises<A: Adapters>(auth: Arc<Auth<A>>, parts: &Parts) {
     parts.lifecycle.spawn("audit trail", async move {
         tokio::select! {
             never = forgetful.keep_forgetting() => match never {},
+            () = soft.cancelled() => Ok::<_, Infallible>(()),
+        }
+    });
+    let (soft, keys) = (parts.lifecycle.soft().clone(), auth.clone());
+    parts.lifecycle.spawn("signing keys", async move {
+        tokio::select! {
+            never = keys.keep_looking_after_keys() => match never {},
             () = soft.cancelled() => Ok::<_, Infallible>(()),
         }
     });

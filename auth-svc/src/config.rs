@@ -102,6 +102,8 @@ pub struct SessionsConfig {
 pub struct TokensConfig {
     /// How long access tokens are good.
     pub access_token_lifetime: HumanDuration,
+    /// How long a signing key signs before the next one is made.
+    pub signing_key_lifetime: HumanDuration,
     /// Whether proofs of possession must carry a nonce of ours.
     pub dpop_nonces: bool,
 }
@@ -187,6 +189,9 @@ impl Validate for Config {
         problems.check((30..=3600).contains(&lifetime), "tokens.access_token_lifetime", "must be 30s to 1h");
         let kept_days = self.audit.kept.0.as_secs() / (24 * 3600);
         problems.check((1..=3660).contains(&kept_days), "audit.kept", "must be 1d to 3660d");
+        let signs_for = self.tokens.signing_key_lifetime.0.as_secs();
+        let is_sound = (24 * 3600..=1000 * 24 * 3600).contains(&signs_for);
+        problems.check(is_sound, "tokens.signing_key_lifetime", "must be 1d to 1000d");
         problems.check((1..=64).contains(&self.passwords.threads), "passwords.threads", "must be 1 to 64");
         problems.check(self.passwords.waiting_max <= 10_000, "passwords.waiting_max", "must be at most 10000");
     }

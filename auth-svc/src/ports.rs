@@ -4,6 +4,7 @@ mod api_keys;
 mod audit;
 mod consents;
 mod devices;
+mod keys;
 mod pushed;
 mod replays;
 mod signatures;
@@ -13,12 +14,18 @@ use std::future::Future;
 
 use proto::session::v1 as session_pb;
 use secrecy::SecretString;
-use serde::Serialize;
 use svc_kit::clock::Timestamp;
 
 pub use self::{
-    api_keys::ApiKeyStore, audit::AuditStore, consents::ConsentStore, devices::DeviceStore, pushed::PushedStore,
-    replays::ReplayStore, signatures::Signatures, tenants::TenantStore,
+    api_keys::ApiKeyStore,
+    audit::AuditStore,
+    consents::ConsentStore,
+    devices::DeviceStore,
+    keys::{KeyStore, StoredKey, Tokens, TokensError},
+    pushed::PushedStore,
+    replays::ReplayStore,
+    signatures::Signatures,
+    tenants::TenantStore,
 };
 use crate::domain::{
     application::Application,
@@ -79,19 +86,6 @@ pub enum Described {
     LoginTaken,
     /// There is no such user.
     Unknown,
-}
-
-/// A signing key as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredKey {
-    /// `kid`.
-    pub id: String,
-    /// Sealed private key.
-    pub sealed: Vec<u8>,
-    /// Whether it signs.
-    pub is_active: bool,
-    /// When it was made.
-    pub created_at: Timestamp,
 }
 
 /// What became of a code that was presented.
@@ -183,12 +177,8 @@ pub trait UserStore: Send + Sync + 'static {
     fn tell(&self, event: &Event) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// Keeps signing keys and authorization codes.
+/// Keeps authorization codes.
 pub trait GrantStore: Send + Sync + 'static {
-    /// All signing keys.
-    fn keys(&self) -> impl Future<Output = Result<Vec<StoredKey>, StoreError>> + Send;
-    /// Adds a key; `false` when there is an active one already.
-    fn add_key(&self, key: &StoredKey) -> impl Future<Output = Result<bool, StoreError>> + Send;
     /// Keeps a grant under the hash of its code; forgets those that are long over.
     fn add_code(
         &self,
@@ -215,6 +205,7 @@ pub trait Store:
     + ReplayStore
     + PushedStore
     + DeviceStore
+    + KeyStore
 {
 }
 
@@ -228,7 +219,8 @@ impl<
         + AuditStore
         + ReplayStore
         + PushedStore
-        + DeviceStore,
+        + DeviceStore
+        + KeyStore,
 > Store for S
 {
 }
@@ -336,19 +328,3 @@ pub trait Passwords: Send + Sync + 'static {
         hash: Option<String>,
     ) -> impl Future<Output = Result<bool, PasswordError>> + Send;
 }
-
-/// Signs and verifies our own tokens.
-pub trait Tokens: Send + Sync + 'static {
-    /// Signs claims as a JWT of this `typ`.
-    ///
-    /// # Errors
-    /// Says that signing failed.
-    fn sign<C: Serialize>(&self, typ: &'static str, claims: &C) -> Result<String, TokensError>;
-    /// Returns the claims of a JWT of this `typ` that we signed, whatever its times and audience.
-    fn verify(&self, typ: &'static str, token: &str) -> Option<serde_json::Value>;
-}
-
-/// A token cannot be signed.
-#[derive(Debug, thiserror::Error)]
-#[error("a token cannot be signed")]
-pub struct TokensError(#[source] pub Box<dyn std::error::Error + Send + Sync>);

@@ -14,6 +14,11 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     array(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
+/// Returns the SHA-512 digest of `bytes`.
+pub fn sha512(bytes: &[u8]) -> [u8; 64] {
+    array(digest::digest(&digest::SHA512, bytes).as_ref())
+}
+
 /// Returns the HMAC-SHA-256 of `parts`, one after the other, under `key`.
 pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
@@ -23,8 +28,8 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     array(context.sign().as_ref())
 }
 
-fn array(bytes: &[u8]) -> [u8; 32] {
-    let mut array = [0; 32];
+fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut array = [0; N];
     array.copy_from_slice(bytes);
     array
 }

@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod applications;
 pub mod audit;
+pub mod keys;
 pub mod login;
 pub mod oidc;
 pub mod revocations;
@@ -53,7 +54,7 @@ pub struct Auth<A: Adapters> {
     /// What tenants are set to.
     pub tenants: KnownTenants,
     /// Seals what a browser carries for us.
-    pub seal: SealKeys,
+    pub seal: Arc<SealKeys>,
     /// What is configured.
     pub settings: Settings,
     /// The time.
@@ -77,6 +78,8 @@ pub struct Settings {
     pub audience: String,
     /// Whether proofs of possession must carry a nonce of ours.
     pub dpop_nonces: bool,
+    /// How long a signing key signs before the next one is made.
+    pub keys_sign_for: Duration,
     /// Whether applications register themselves.
     pub registration: RegistrationRules,
     /// The header in which a proxy of ours says where a request comes from; empty when there is none.

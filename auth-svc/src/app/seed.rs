@@ -8,6 +8,7 @@ use crate::{
     domain::{
         application::{Application, Client, SecretHash},
         event::What,
+        keys::SigningAlgorithm,
         settings::{ClientSettings, LogoutReach, LogoutTarget},
         user::Login,
     },
@@ -121,6 +122,9 @@ pub struct SeedApplication {
     /// Whether devices without a browser may ask for it.
     #[serde(default)]
     pub device_grant: bool,
+    /// By what we sign what we tell it.
+    #[serde(default)]
+    pub signing_algorithm: SigningAlgorithm,
 }
 
 impl<A: Adapters> Auth<A> {
@@ -170,6 +174,7 @@ impl<A: Adapters> Auth<A> {
                     signs_userinfo: application.userinfo_signed,
                     allowed_resources: application.allowed_resources,
                     allows_devices: application.device_grant,
+                    signing_algorithm: application.signing_algorithm,
                     jwks: application.jwks,
                     ..ClientSettings::default()
                 },

@@ -7,7 +7,11 @@ use serde_json::{Map, Value};
 use svc_kit::{clock::Timestamp, entropy, id::encode_base32, secret};
 
 use super::{Adapters, Auth};
-use crate::{domain::application::Application, error::AuthError, ports::Tokens};
+use crate::{
+    domain::{application::Application, keys::SigningAlgorithm},
+    error::AuthError,
+    ports::Tokens,
+};
 
 /// `typ` of access tokens (RFC 9068 §2.1).
 pub const ACCESS: &str = "at+jwt";
@@ -161,6 +165,17 @@ pub struct TokenSet {
     pub scope: String,
 }
 
+/// Half of a token's hash, by the hash function of the algorithm that signs it (OpenID Connect Core 1.0 §3.1.3.6); that of
+/// Ed25519 is SHA-512.
+fn half_hash(algorithm: SigningAlgorithm, token: &str) -> String {
+    match algorithm {
+        SigningAlgorithm::Rs256 | SigningAlgorithm::Es256 => {
+            URL_SAFE_NO_PAD.encode(&secret::sha256(token.as_bytes())[..16])
+        }
+        SigningAlgorithm::EdDsa => URL_SAFE_NO_PAD.encode(&secret::sha512(token.as_bytes())[..32]),
+    }
+}
+
 fn token_type(key: Option<&str>) -> &'static str {
     if key.is_some() { "DPoP" } else { "Bearer" }
 }
@@ -190,7 +205,7 @@ impl<A: Adapters> Auth<A> {
             userinfo_claims: listed(session, CLAIMS_ATTRIBUTE),
             ..self.access_claims(application, &session.user_id, session.scopes.join(" "), terms.key)
         };
-        let access_token = self.tokens.sign(ACCESS, &access)?;
+        let access_token = self.tokens.sign(ACCESS, SigningAlgorithm::default(), &access)?;
         let id_token = if session.scopes.iter().any(|scope| scope == "openid") {
             let claims = IdClaims {
                 iss: access.iss,
@@ -202,10 +217,10 @@ impl<A: Adapters> Auth<A> {
                 sid: session.id.clone(),
                 amr: session.amr.clone(),
                 nonce: terms.nonce.to_owned(),
-                at_hash: URL_SAFE_NO_PAD.encode(&secret::sha256(access_token.as_bytes())[..16]),
+                at_hash: half_hash(application.settings.signing_algorithm, &access_token),
                 told: terms.told.cloned().unwrap_or_default(),
             };
-            self.tokens.sign(ID, &claims)?
+            self.tokens.sign(ID, application.settings.signing_algorithm, &claims)?
         } else {
             String::new()
         };
@@ -229,7 +244,7 @@ impl<A: Adapters> Auth<A> {
             aud: self.audience(terms.resources.to_vec()),
             ..self.access_claims(application, &application.id, scope, terms.key)
         };
-        let access_token = self.tokens.sign(ACCESS, &claims)?;
+        let access_token = self.tokens.sign(ACCESS, SigningAlgorithm::default(), &claims)?;
         let expires_in = self.settings.access_token_lifetime.as_secs();
         let (token_type, scope) = (token_type(terms.key), claims.scope);
         Ok(TokenSet { access_token, token_type, expires_in, scope, ..TokenSet::default() })

@@ -1,21 +1,15 @@
-//! Signing keys: RS256, made here, kept sealed.
+//! The key ring: the signing keys of the process, kept sealed, one of each algorithm signing.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use aws_lc_rs::{
-    encoding::{AsDer as _, Pkcs8V1Der},
-    rsa::{KeyPair, KeySize},
-    signature::KeyPair as _,
-};
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::Serialize;
 use serde_json::{Value, json};
 use svc_kit::{
-    access::StaticKeys,
+    access::{KeyFuture, KeySource},
     clock::Timestamp,
     entropy::Entropy,
     id::encode_base32,
@@ -23,7 +17,11 @@ use svc_kit::{
     secret,
 };
 
-use crate::ports::{StoredKey, Tokens, TokensError};
+use super::{jws, material};
+use crate::{
+    domain::keys::{KeyState, SigningAlgorithm},
+    ports::{StoredKey, Tokens, TokensError},
+};
 
 /// Why keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,114 +32,183 @@ pub enum KeyError {
     /// A key cannot be sealed or opened.
     #[error("a signing key cannot be sealed or opened")]
     Seal(#[from] SealError),
-    /// There is no active key.
-    #[error("there is no active signing key")]
-    NoneActive,
+    /// No key signs by an algorithm.
+    #[error("no key signs by {}", .0.name())]
+    NoneActive(SigningAlgorithm),
 }
 
-/// Makes a new active key. Takes a while.
-///
-/// # Errors
-/// [`KeyError`].
-pub fn generate(seal: &SealKeys, entropy: &dyn Entropy, now: Timestamp) -> Result<StoredKey, KeyError> {
-    let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Unusable)?;
-    let private: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError::Unusable)?;
-    let id = encode_base32(&secret::sha256(pair.public_key().as_ref())[..10]);
-    let sealed = seal.seal(entropy, id.as_bytes(), private.as_ref())?;
-    Ok(StoredKey { id, sealed, is_active: true, created_at: now })
+impl From<KeyError> for TokensError {
+    fn from(error: KeyError) -> Self {
+        Self(error.into())
+    }
 }
 
-struct Key {
-    signer: EncodingKey,
-    verifier: Arc<DecodingKey>,
-    jwk: Value,
+/// A key that is open.
+pub(super) struct Key {
+    pub(super) algorithm: Algorithm,
+    pub(super) signer: EncodingKey,
+    pub(super) verifier: Arc<DecodingKey>,
+    pub(super) jwk: Value,
 }
 
-/// The keys of the process: one signs, all verify.
-pub struct KeyRing {
-    active: String,
+/// Keys that are open: by id, and which of them sign.
+#[derive(Default)]
+struct Opened {
     keys: HashMap<String, Key>,
+    active: HashMap<SigningAlgorithm, String>,
+}
+
+/// The keys of the process.
+pub struct KeyRing {
+    seal: Arc<SealKeys>,
+    entropy: Arc<dyn Entropy>,
+    opened: RwLock<Arc<Opened>>,
 }
 
 impl KeyRing {
-    /// Opens stored keys.
-    ///
-    /// # Errors
-    /// [`KeyError`].
-    pub fn open(stored: &[StoredKey], seal: &SealKeys) -> Result<Self, KeyError> {
-        let active = stored.iter().find(|key| key.is_active).ok_or(KeyError::NoneActive)?.id.clone();
-        let open = |stored: &StoredKey| -> Result<(String, Key), KeyError> {
-            let private = seal.open(stored.id.as_bytes(), &stored.sealed)?;
-            Ok((stored.id.clone(), key(&stored.id, &private)?))
-        };
-        Ok(Self { active, keys: stored.iter().map(open).collect::<Result<_, _>>()? })
+    /// Makes a ring that has no keys yet.
+    pub fn new(seal: Arc<SealKeys>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { seal, entropy, opened: RwLock::default() }
     }
 
-    /// The public keys, as a JWK set (RFC 7517).
-    pub fn jwks(&self) -> Value {
-        let keys: Vec<&Value> = self.keys.values().map(|key| &key.jwk).collect();
-        json!({ "keys": keys })
+    fn opened(&self) -> Arc<Opened> {
+        self.opened.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The public keys, for verifying without a request to ourselves.
-    pub fn verifiers(&self) -> StaticKeys {
-        StaticKeys(self.keys.iter().map(|(id, key)| (id.clone(), key.verifier.clone())).collect())
+    fn open(&self, stored: &[StoredKey]) -> Result<Opened, KeyError> {
+        let mut opened = Opened::default();
+        for stored in stored {
+            let private = self.seal.open(stored.id.as_bytes(), &stored.sealed)?;
+            opened.keys.insert(stored.id.clone(), material::open(stored.algorithm, &stored.id, &private)?);
+            if stored.state == KeyState::Active {
+                opened.active.insert(stored.algorithm, stored.id.clone());
+            }
+        }
+        let missing = SigningAlgorithm::ALL.into_iter().find(|algorithm| !opened.active.contains_key(algorithm));
+        missing.map_or(Ok(opened), |algorithm| Err(KeyError::NoneActive(algorithm)))
     }
 }
 
-fn key(id: &str, private: &[u8]) -> Result<Key, KeyError> {
-    let pair = KeyPair::from_pkcs8(private).map_err(|_| KeyError::Unusable)?;
-    let public = pair.public_key();
-    let base64url = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-    let modulus = base64url(public.modulus().big_endian_without_leading_zero());
-    let exponent = base64url(public.exponent().big_endian_without_leading_zero());
-    // The library reads PKCS#8 only in its text form.
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(private));
-    let verifier = DecodingKey::from_rsa_components(&modulus, &exponent).map_err(|_| KeyError::Unusable)?;
-    Ok(Key {
-        signer: EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| KeyError::Unusable)?,
-        verifier: Arc::new(verifier),
-        jwk: json!({ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": id, "n": modulus, "e": exponent }),
-    })
-}
-
-impl Tokens for KeyRing {
-    fn sign<C: Serialize>(&self, typ: &'static str, claims: &C) -> Result<String, TokensError> {
-        let key = self.keys.get(&self.active).ok_or_else(|| TokensError("there is no active key".into()))?;
-        let mut header = Header::new(Algorithm::RS256);
+impl Tokens for Arc<KeyRing> {
+    fn sign<C: Serialize>(
+        &self,
+        typ: &'static str,
+        algorithm: SigningAlgorithm,
+        claims: &C,
+    ) -> Result<String, TokensError> {
+        let opened = self.opened();
+        let active = opened.active.get(&algorithm).and_then(|id| opened.keys.get_key_value(id));
+        let (id, key) = active.ok_or(KeyError::NoneActive(algorithm))?;
+        let mut header = Header::new(key.algorithm);
         header.typ = Some(typ.to_owned());
-        header.kid = Some(self.active.clone());
+        header.kid = Some(id.clone());
         encode(&header, claims, &key.signer).map_err(|error| TokensError(error.into()))
     }
 
     fn verify(&self, typ: &'static str, token: &str) -> Option<Value> {
-        let header = decode_header(token).ok()?;
-        let is_of_type = header.typ.as_deref() == Some(typ) && header.alg == Algorithm::RS256;
-        let key = self.keys.get(header.kid.as_deref()?).filter(|_| is_of_type)?;
-        // Times and audience are the use cases' business, and their clock is not the machine's.
-        let mut validation = Validation::new(Algorithm::RS256);
+        let header = jws::header(token)?;
+        let opened = self.opened();
+        let key = opened.keys.get(header["kid"].as_str()?).filter(|_| header["typ"] == typ)?;
+        // Only by its own algorithm. Times and audience are the use cases' business, and their clock is not the machine's.
+        let mut validation = Validation::new(key.algorithm);
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.set_required_spec_claims(&["iss"]);
         decode::<Value>(token, &key.verifier, &validation).ok().map(|data| data.claims)
     }
+
+    fn jwks(&self) -> Value {
+        let opened = self.opened();
+        let mut keys: Vec<(&String, &Value)> = opened.keys.iter().map(|(id, key)| (id, &key.jwk)).collect();
+        keys.sort_unstable_by_key(|(id, _)| *id);
+        json!({ "keys": keys.into_iter().map(|(_, jwk)| jwk).collect::<Vec<_>>() })
+    }
+
+    async fn make(
+        &self,
+        algorithm: SigningAlgorithm,
+        state: KeyState,
+        now: Timestamp,
+    ) -> Result<StoredKey, TokensError> {
+        // RSA takes a while, for which nobody else should wait.
+        let made = tokio::task::spawn_blocking(move || material::generate(algorithm)).await;
+        let made = made.map_err(|error| TokensError(error.into()))??;
+        let id = encode_base32(&secret::sha256(&made.public)[..10]);
+        let sealed = self.seal.seal(&*self.entropy, id.as_bytes(), &made.private).map_err(KeyError::from)?;
+        Ok(StoredKey { id, algorithm, state, since: now, sealed, created_at: now })
+    }
+
+    fn take(&self, stored: &[StoredKey]) -> Result<(), TokensError> {
+        let opened = Arc::new(self.open(stored)?);
+        *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened;
+        Ok(())
+    }
+}
+
+/// The public keys of a ring, for verifying without a request to ourselves.
+pub struct RingKeys(pub Arc<KeyRing>);
+
+impl KeySource for RingKeys {
+    fn key<'a>(&'a self, kid: &'a str) -> KeyFuture<'a> {
+        Box::pin(async move { Ok(self.0.opened().keys.get(kid).map(|key| key.verifier.clone())) })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use svc_kit::entropy::SeededEntropy;
 
-    #[test]
-    fn a_key_survives_the_store_and_its_tokens_verify_by_type() {
+    use super::*;
+
+    async fn ring() -> (Arc<KeyRing>, Vec<StoredKey>) {
         let seal = SealKeys::parse(&[format!("1:{}", "a".repeat(64)).into()]).unwrap();
-        let stored = generate(&seal, &SeededEntropy::new(1), Timestamp::EPOCH).unwrap();
-        let ring = KeyRing::open(std::slice::from_ref(&stored), &seal).unwrap();
-        let token = ring.sign("at+jwt", &json!({ "iss": "me", "sub": "ada" })).unwrap();
-        assert_eq!(ring.verify("at+jwt", &token).unwrap()["sub"], "ada");
-        assert_eq!(ring.verify("JWT", &token), None);
-        assert_eq!(ring.verify("at+jwt", &format!("{token}x")), None);
-        assert_eq!(ring.jwks()["keys"][0]["kid"], stored.id);
-        assert!(ring.jwks()["keys"][0].get("d").is_none());
+        let ring = Arc::new(KeyRing::new(Arc::new(seal), Arc::new(SeededEntropy::new(1))));
+        let mut stored = Vec::new();
+        for algorithm in SigningAlgorithm::ALL {
+            stored.push(ring.make(algorithm, KeyState::Active, Timestamp::EPOCH).await.unwrap());
+        }
+        (ring, stored)
+    }
+
+    #[tokio::test]
+    async fn keys_survive_the_store_and_their_tokens_verify_by_type() {
+        let (ring, stored) = ring().await;
+        ring.take(&stored).unwrap();
+        for algorithm in SigningAlgorithm::ALL {
+            let token = ring.sign("at+jwt", algorithm, &json!({ "iss": "me", "sub": "ada" })).unwrap();
+            assert_eq!(jws::header(&token).unwrap()["alg"], algorithm.name());
+            assert_eq!(ring.verify("at+jwt", &token).unwrap()["sub"], "ada");
+            assert_eq!(ring.verify("JWT", &token), None);
+            assert_eq!(ring.verify("at+jwt", &format!("{token}x")), None);
+        }
+        let jwks = ring.jwks();
+        assert_eq!(jwks["keys"].as_array().unwrap().len(), 3);
+        assert!(jwks["keys"].as_array().unwrap().iter().all(|key| key.get("d").is_none()), "{jwks}");
+    }
+
+    #[tokio::test]
+    async fn one_key_signs_and_all_verify() {
+        let (ring, mut stored) = ring().await;
+        ring.take(&stored).unwrap();
+        let old = ring.sign("at+jwt", SigningAlgorithm::Es256, &json!({ "iss": "me" })).unwrap();
+        let next = ring.make(SigningAlgorithm::Es256, KeyState::Pending, Timestamp::EPOCH).await.unwrap();
+        stored.push(next.clone());
+        ring.take(&stored).unwrap();
+        let still = ring.sign("at+jwt", SigningAlgorithm::Es256, &json!({ "iss": "me" })).unwrap();
+        assert_eq!(
+            jws::header(&still).unwrap()["kid"],
+            jws::header(&old).unwrap()["kid"],
+            "a pending key signs nothing"
+        );
+        for key in stored.iter_mut().filter(|key| key.algorithm == SigningAlgorithm::Es256) {
+            key.state = if key.id == next.id { KeyState::Active } else { KeyState::Retiring };
+        }
+        ring.take(&stored).unwrap();
+        let new = ring.sign("at+jwt", SigningAlgorithm::Es256, &json!({ "iss": "me" })).unwrap();
+        assert_eq!(jws::header(&new).unwrap()["kid"], next.id);
+        assert!(ring.verify("at+jwt", &old).is_some() && ring.verify("at+jwt", &new).is_some());
+        // Without one that signs, everything stays as it was.
+        assert!(ring.take(&stored[..1]).is_err());
+        assert!(ring.verify("at+jwt", &new).is_some());
     }
 }

@@ -3,8 +3,9 @@
 mod foreign;
 mod jws;
 mod keys;
+mod material;
 mod passwords;
 
 pub use foreign::JwkSignatures;
-pub use keys::{KeyError, KeyRing, generate};
+pub use keys::{KeyError, KeyRing, RingKeys};
 pub use passwords::Argon2Passwords;

@@ -33,10 +33,8 @@ impl Parameters {
         for (name, value) in pairs {
             if name == RESOURCE {
                 parameters.resources.push(value);
-            } else if parameters.single.contains_key(&name) {
+            } else if let Some(_before) = parameters.single.insert(name.clone(), value) {
                 return Err(name);
-            } else {
-                parameters.single.insert(name, value);
             }
         }
         parameters.single.retain(|_, value| !value.is_empty());

@@ -11,6 +11,7 @@ pub mod device;
 pub mod dpop;
 pub mod event;
 pub mod grant;
+pub mod keys;
 pub mod pkce;
 pub mod pushed;
 pub mod redirect;

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     application::{Application, Client, SecretHash, is_redirect_uri},
+    keys::SigningAlgorithm,
     settings::{LogoutTarget, jwks_problem},
 };
 
@@ -71,8 +72,12 @@ impl<'a> Metadata<'a> {
         settings.backchannel_logout = self.target("backchannel_logout")?;
         settings.requires_pushed_requests = self.flag("require_pushed_authorization_requests")?;
         settings.requires_dpop = self.flag("dpop_bound_access_tokens")?;
-        settings.signs_userinfo = self.algorithm("userinfo_signed_response_alg")?.is_some();
-        self.algorithm("id_token_signed_response_alg")?;
+        settings.signing_algorithm = self.algorithm("id_token_signed_response_alg")?.unwrap_or_default();
+        let of_userinfo = self.algorithm("userinfo_signed_response_alg")?;
+        if of_userinfo.is_some_and(|algorithm| algorithm != settings.signing_algorithm) {
+            return Err(metadata("userinfo_signed_response_alg must be id_token_signed_response_alg"));
+        }
+        settings.signs_userinfo = of_userinfo.is_some();
         self.check_the_only_values()?;
         Ok(application)
     }
@@ -115,7 +120,7 @@ impl<'a> Metadata<'a> {
     fn grants(&self) -> Result<Vec<&'a str>, Unregistrable> {
         let grants = self.texts("grant_types")?;
         let is_known = |grant: &&str| ["authorization_code", "refresh_token", DEVICE_GRANT].contains(grant);
-        if !grants.iter().all(|grant| is_known(&grant)) {
+        if !grants.iter().all(is_known) {
             return Err(metadata("a grant type is not supported, or not for applications that register themselves"));
         }
         Ok(if grants.is_empty() { vec!["authorization_code"] } else { grants })
@@ -143,12 +148,9 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    fn algorithm(&self, name: &str) -> Result<Option<&'a str>, Unregistrable> {
-        match self.text(name)? {
-            None => Ok(None),
-            Some("RS256") => Ok(Some("RS256")),
-            Some(_) => Err(metadata("a signing algorithm is not supported")),
-        }
+    fn algorithm(&self, name: &str) -> Result<Option<SigningAlgorithm>, Unregistrable> {
+        let unknown = metadata("a signing algorithm is not supported");
+        self.text(name)?.map(|text| SigningAlgorithm::parse(text).ok_or(unknown)).transpose()
     }
 
     fn check_the_only_values(&self) -> Result<(), Unregistrable> {
@@ -182,7 +184,7 @@ pub fn describe(application: &Application) -> Map<String, Value> {
         "grant_types": grants,
         "response_types": ["code"],
         "subject_type": "public",
-        "id_token_signed_response_alg": "RS256",
+        "id_token_signed_response_alg": settings.signing_algorithm.name(),
         "require_pushed_authorization_requests": settings.requires_pushed_requests,
         "dpop_bound_access_tokens": settings.requires_dpop,
     });
@@ -196,7 +198,7 @@ pub fn describe(application: &Application) -> Map<String, Value> {
         }
     }
     if settings.signs_userinfo {
-        members.insert("userinfo_signed_response_alg".to_owned(), "RS256".into());
+        members.insert("userinfo_signed_response_alg".to_owned(), settings.signing_algorithm.name().into());
     }
     if let Ok(jwks) = serde_json::from_str(&settings.jwks) {
         members.insert("jwks".to_owned(), jwks);
@@ -231,7 +233,8 @@ mod tests {
             "jwks": { "keys": [{ "kty": "EC", "crv": "P-256", "x": "x", "y": "y" }] },
             "grant_types": ["authorization_code", "refresh_token", DEVICE_GRANT],
             "post_logout_redirect_uris": ["https://a.example/"], "backchannel_logout_uri": "https://a.example/bcl",
-            "backchannel_logout_session_required": true, "userinfo_signed_response_alg": "RS256",
+            "backchannel_logout_session_required": true, "userinfo_signed_response_alg": "ES256",
+            "id_token_signed_response_alg": "ES256",
             "require_pushed_authorization_requests": true, "dpop_bound_access_tokens": true
         });
         let made = registered(members).unwrap();
@@ -258,6 +261,7 @@ mod tests {
             (json!({ "token_endpoint_auth_method": "private_key_jwt" }), "invalid_client_metadata"),
             (json!({ "token_endpoint_auth_method": "client_secret_jwt" }), "invalid_client_metadata"),
             (json!({ "id_token_signed_response_alg": "none" }), "invalid_client_metadata"),
+            (json!({ "userinfo_signed_response_alg": "ES256" }), "invalid_client_metadata"),
             (json!({ "backchannel_logout_uri": "ftp://a.example/" }), "invalid_client_metadata"),
             (json!({ "dpop_bound_access_tokens": "yes" }), "invalid_client_metadata"),
         ] {

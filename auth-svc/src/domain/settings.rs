@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::application::is_redirect_uri;
+use super::{application::is_redirect_uri, keys::SigningAlgorithm};
 
 /// Settings of an application.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub struct ClientSettings {
     pub requires_dpop: bool,
     /// Whether UserInfo answers it with a signed JWT.
     pub signs_userinfo: bool,
+    /// By what we sign what we tell it: ID tokens, logout tokens, UserInfo, introspection.
+    pub signing_algorithm: SigningAlgorithm,
     /// Whether devices without a browser may ask for it.
     pub allows_devices: bool,
     /// Hash of the token with which it manages its own registration; empty for what did not register itself.

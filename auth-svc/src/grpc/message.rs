@@ -7,6 +7,7 @@ use crate::{
     domain::{
         application::{Application, Client},
         consent::Consent,
+        keys::SigningAlgorithm,
         settings::LogoutReach,
         user::User,
     },
@@ -104,6 +105,15 @@ pub(super) fn application(application: &Application) -> pb::Application {
         dpop_required: settings.requires_dpop,
         userinfo_signed: settings.signs_userinfo,
         device_grant: settings.allows_devices,
+        signing_algorithm: algorithm(settings.signing_algorithm).into(),
         old_secret_expires_at: application.old_secret.as_ref().map(|old| old.until.to_proto()),
+    }
+}
+
+fn algorithm(algorithm: SigningAlgorithm) -> pb::SigningAlgorithm {
+    match algorithm {
+        SigningAlgorithm::Rs256 => pb::SigningAlgorithm::Rs256,
+        SigningAlgorithm::Es256 => pb::SigningAlgorithm::Es256,
+        SigningAlgorithm::EdDsa => pb::SigningAlgorithm::Eddsa,
     }
 }

@@ -12,8 +12,11 @@ use super::{HttpState, tenant::Tenant};
 use crate::{
     app::Adapters,
     domain::{assertion::FOREIGN_ALGORITHMS, grant::USER_SCOPES},
+    ports::Tokens as _,
 };
 
+/// The algorithms that an application can choose to be told by.
+const SIGNING: [&str; 3] = ["RS256", "ES256", "EdDSA"];
 const PUBLIC: [(HeaderName, &str); 2] =
     [(header::CACHE_CONTROL, "public, max-age=300"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
 
@@ -35,7 +38,7 @@ pub(super) async fn jwks<A: Adapters>(
     _tenant: Tenant,
     headers: HeaderMap,
 ) -> Response {
-    public(&headers, &state.jwks)
+    public(&headers, &state.auth.tokens.jwks())
 }
 
 /// A document for everybody, which is not sent again to those who have it.
@@ -71,7 +74,7 @@ fn document(issuer: &str) -> Value {
             "authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code",
         ],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256"],
+        "id_token_signing_alg_values_supported": SIGNING,
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
         "token_endpoint_auth_signing_alg_values_supported": FOREIGN_ALGORITHMS,
         "introspection_endpoint_auth_methods_supported":
@@ -86,8 +89,8 @@ fn document(issuer: &str) -> Value {
             "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at", "email", "email_verified",
         ],
         "claims_parameter_supported": true,
-        "userinfo_signing_alg_values_supported": ["RS256"],
-        "introspection_signing_alg_values_supported": ["RS256"],
+        "userinfo_signing_alg_values_supported": SIGNING,
+        "introspection_signing_alg_values_supported": SIGNING,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "frontchannel_logout_supported": true,

@@ -51,13 +51,11 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 pub struct HttpState<A: Adapters> {
     /// The use cases.
     pub auth: Arc<Auth<A>>,
-    /// The public keys, as they are published.
-    pub jwks: Arc<serde_json::Value>,
 }
 
 impl<A: Adapters> Clone for HttpState<A> {
     fn clone(&self) -> Self {
-        Self { auth: self.auth.clone(), jwks: self.jwks.clone() }
+        Self { auth: self.auth.clone() }
     }
 }
 

@@ -69,7 +69,7 @@ fn signed<A: Adapters>(state: &HttpState<A>, application: &Application, answer: 
         "iat": state.auth.clock.now().as_secs(),
         "token_introspection": answer,
     });
-    match state.auth.tokens.sign(INTROSPECTION, &claims) {
+    match state.auth.tokens.sign(INTROSPECTION, application.settings.signing_algorithm, &claims) {
         Ok(jwt) => ([(header::CONTENT_TYPE, HeaderValue::from_static(SIGNED))], jwt).into_response(),
         Err(error) => failed(&error.into()),
     }

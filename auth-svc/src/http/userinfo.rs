@@ -101,7 +101,8 @@ async fn userinfo<A: Adapters>(
     if !application.settings.signs_userinfo {
         return Ok(Ok(UserInfo::Plain(told)));
     }
+    let algorithm = application.settings.signing_algorithm;
     told.insert("iss".to_owned(), access.iss.into());
     told.insert("aud".to_owned(), application.id.into());
-    Ok(Ok(UserInfo::Signed(auth.tokens.sign(tokens::USERINFO, &told)?)))
+    Ok(Ok(UserInfo::Signed(auth.tokens.sign(tokens::USERINFO, algorithm, &told)?)))
 }

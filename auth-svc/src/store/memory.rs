@@ -4,6 +4,7 @@ mod api_keys;
 mod audit;
 mod consents;
 mod devices;
+mod keys;
 mod once;
 mod tenants;
 
@@ -236,19 +237,6 @@ impl UserStore for MemoryStore {
 }
 
 impl GrantStore for MemoryStore {
-    async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
-        Ok(self.lock().keys.clone())
-    }
-
-    async fn add_key(&self, key: &StoredKey) -> Result<bool, StoreError> {
-        let mut tables = self.lock();
-        let is_free = !key.is_active || !tables.keys.iter().any(|other| other.is_active);
-        if is_free {
-            tables.keys.push(key.clone());
-        }
-        Ok(is_free)
-    }
-
     async fn add_code(
         &self,
         hash: [u8; 32],

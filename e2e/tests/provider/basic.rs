@@ -118,6 +118,31 @@ async fn oidcc_scope_email() {
     assert!(found["email_verified"].is_boolean());
 }
 
+/// Scopes that are not offered are ignored: nothing is told, and nothing is granted.
+async fn nothing_more_is_told_with(scope: &str) {
+    let provider = Provider::start().await;
+    let tokens = WEB.sign_in(&provider, &Browser::new(), &[("scope", scope)]).await;
+    assert_eq!(tokens.answer["scope"], "openid");
+    assert_eq!(provider.userinfo(&tokens.access).await.1.as_object().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn oidcc_scope_address() {
+    nothing_more_is_told_with("openid address").await;
+}
+
+#[tokio::test]
+async fn oidcc_scope_phone() {
+    nothing_more_is_told_with("openid phone").await;
+}
+
+#[tokio::test]
+async fn oidcc_scope_all() {
+    let (found, id) = scope("openid profile email address phone").await;
+    assert_eq!((&found["name"], &found["email"]), (&"Ada Lovelace".into(), &"ada@example.com".into()));
+    assert_eq!((id.get("name"), id.get("email"), found.get("address")), (None, None, None));
+}
+
 #[tokio::test]
 async fn oidcc_alternate_happy_flow() {
     // Scopes and parameters in another order.

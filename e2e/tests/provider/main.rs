@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod algorithms;
 mod assertions;
 mod authorization;
 mod basic;

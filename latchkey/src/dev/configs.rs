@@ -39,6 +39,7 @@ pub(super) async fn start_services(
         ("LATCHKEY_SESSIONS__URL", format!("http://{}", session.grpc_addr)),
         ("LATCHKEY_SESSIONS__KEY", token(&internal).to_owned()),
     ];
+    own.retain(|(name, _)| options.auth_settings.iter().all(|(other, _)| other != name));
     own.extend(options.auth_settings.iter().cloned());
     let auth: auth_svc::config::Config =
         shared.load("auth-svc", auth_svc::config::DEFAULTS, (ports.auth_grpc, ports.auth_ops), &own)?;

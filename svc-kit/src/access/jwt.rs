@@ -39,16 +39,6 @@ pub trait KeySource: Send + Sync + 'static {
     fn key<'a>(&'a self, kid: &'a str) -> KeyFuture<'a>;
 }
 
-/// Keys that are known from the start.
-#[derive(Default)]
-pub struct StaticKeys(pub HashMap<String, Arc<DecodingKey>>);
-
-impl KeySource for StaticKeys {
-    fn key<'a>(&'a self, kid: &'a str) -> KeyFuture<'a> {
-        Box::pin(async move { Ok(self.0.get(kid).cloned()) })
-    }
-}
-
 /// Keys that the issuer publishes at a URL (RFC 7517), fetched when an unknown one is asked for.
 pub struct JwksSource {
     url: String,

@@ -14,7 +14,7 @@ mod tenant_field;
 
 pub use caller::{Caller, Scopes, caller_of};
 pub use credentials::{Authenticator, CredentialFuture, CredentialSource};
-pub use jwt::{JwksSource, KeySource, StaticKeys};
+pub use jwt::{JwksSource, KeyFuture, KeySource};
 pub use layer::{AccessLayer, AccessService};
 pub use rules::{AccessRule, AccessRules, TenantRule};
 

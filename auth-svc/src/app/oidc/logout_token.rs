@@ -66,6 +66,6 @@ impl<A: Adapters> Auth<A> {
             sid: &notice.session,
             events: json!({ EVENT: {} }),
         };
-        Ok((self.tokens.sign(LOGOUT, &claims)?, expires_at))
+        Ok((self.tokens.sign(LOGOUT, application.settings.signing_algorithm, &claims)?, expires_at))
     }
 }

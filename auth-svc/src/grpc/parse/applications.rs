@@ -8,6 +8,7 @@ use super::{NAME_BYTES_MAX, Parsed, field, scopes, tenant, text};
 use crate::{
     domain::{
         application::{Application, Client, SecretHash, is_client_id, is_redirect_uri},
+        keys::SigningAlgorithm,
         settings::{ClientSettings, LogoutReach, LogoutTarget, is_origin, is_resource, jwks_problem},
     },
     grpc::message,
@@ -69,6 +70,7 @@ fn overlay(to: &mut pb::Application, from: &pb::Application, path: &str) -> Pars
         "dpop_required" => to.dpop_required = from.dpop_required,
         "userinfo_signed" => to.userinfo_signed = from.userinfo_signed,
         "device_grant" => to.device_grant = from.device_grant,
+        "signing_algorithm" => to.signing_algorithm = from.signing_algorithm,
         "logout_reach" => to.logout_reach = from.logout_reach,
         "logout_application_ids" => to.logout_application_ids.clone_from(&from.logout_application_ids),
         _ => return Err(field("update_mask", "names a field that an application does not have or that cannot change")),
@@ -168,6 +170,7 @@ fn settings(application: &pb::Application, client: &Client) -> Parsed<ClientSett
         requires_dpop: application.dpop_required,
         signs_userinfo: application.userinfo_signed,
         allows_devices: application.device_grant,
+        signing_algorithm: algorithm(application.signing_algorithm)?,
         cors_origins: values(
             "application.cors_origins",
             origins,
@@ -219,4 +222,13 @@ pub(in crate::grpc) fn overlap(overlap: Option<prost_types::Duration>) -> Parsed
         Some(overlap) => u64::try_from(overlap.seconds).ok().map(Duration::from_secs),
     };
     given.filter(|given| *given <= OVERLAP_MAX).ok_or_else(|| field("overlap", "must be 0 to 30 days"))
+}
+
+fn algorithm(algorithm: i32) -> Parsed<SigningAlgorithm> {
+    match pb::SigningAlgorithm::try_from(algorithm) {
+        Ok(pb::SigningAlgorithm::Unspecified | pb::SigningAlgorithm::Rs256) => Ok(SigningAlgorithm::Rs256),
+        Ok(pb::SigningAlgorithm::Es256) => Ok(SigningAlgorithm::Es256),
+        Ok(pb::SigningAlgorithm::Eddsa) => Ok(SigningAlgorithm::EdDsa),
+        Err(_) => Err(field("application.signing_algorithm", "must be RS256, ES256 or EDDSA")),
+    }
 }

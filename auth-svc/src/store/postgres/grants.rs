@@ -1,41 +1,15 @@
-//! Signing keys and authorization codes in PostgreSQL.
+//! Authorization codes in PostgreSQL.
 
-use svc_kit::{clock::Timestamp, sql};
+use svc_kit::clock::Timestamp;
 
 use super::{PostgresStore, failed, unreadable};
 use crate::{
     domain::grant::Grant,
-    ports::{GrantStore, StoreError, StoredKey, TakenCode},
+    ports::{GrantStore, StoreError, TakenCode},
     store::CODE_KEPT,
 };
 
 impl GrantStore for PostgresStore {
-    async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
-        let rows = sqlx::query!("SELECT id, private_key, is_active, created_at_ms FROM signing_key")
-            .fetch_all(&self.pool)
-            .await
-            .map_err(failed)?;
-        let key = |id, sealed, is_active, ms| StoredKey { id, sealed, is_active, created_at: Timestamp::from_ms(ms) };
-        Ok(rows.into_iter().map(|row| key(row.id, row.private_key, row.is_active, row.created_at_ms)).collect())
-    }
-
-    async fn add_key(&self, key: &StoredKey) -> Result<bool, StoreError> {
-        let inserted = sqlx::query!(
-            "INSERT INTO signing_key (id, private_key, is_active, created_at_ms) VALUES ($1, $2, $3, $4)",
-            key.id,
-            key.sealed,
-            key.is_active,
-            key.created_at.as_ms()
-        )
-        .execute(&self.pool)
-        .await;
-        match inserted {
-            Ok(_) => Ok(true),
-            Err(error) if sql::violates(&error, "one_active_signing_key") => Ok(false),
-            Err(error) => Err(failed(error)),
-        }
-    }
-
     async fn add_code(
         &self,
         hash: [u8; 32],

@@ -6,6 +6,7 @@ mod audit;
 mod consents;
 mod devices;
 mod grants;
+mod keys;
 mod once;
 mod revocations;
 mod tenants;

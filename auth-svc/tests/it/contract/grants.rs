@@ -1,10 +1,10 @@
-//! Signing keys and authorization codes.
+//! Authorization codes.
 
 use std::{sync::Arc, time::Duration};
 
 use auth_svc::{
     domain::grant::{CODE_LIFETIME, Grant},
-    ports::{Store, StoredKey, TakenCode},
+    ports::{Store, TakenCode},
 };
 use svc_kit::{clock::Timestamp, secret::sha256};
 
@@ -15,25 +15,10 @@ const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
 const RACERS: usize = 16;
 
 on_both_stores!(
-    one_key_is_active_whoever_is_first,
     a_code_is_good_once_and_tells_what_it_led_to,
     a_code_ends_with_its_last_moment,
     of_many_that_present_a_code_at_once_one_gets_the_grant,
 );
-
-fn key(id: &str) -> StoredKey {
-    StoredKey { id: id.to_owned(), sealed: vec![0, 1, 255], is_active: true, created_at: NOW }
-}
-
-async fn one_key_is_active_whoever_is_first<S: Store>(store: Arc<S>) {
-    let work = (0..RACERS).map(|number| {
-        let store = store.clone();
-        async move { store.add_key(&key(&number.to_string())).await.unwrap() }
-    });
-    let first = at_once(work).await.into_iter().enumerate().filter(|(_, is_first)| *is_first).collect::<Vec<_>>();
-    assert_eq!(first.len(), 1);
-    assert_eq!(store.keys().await.unwrap(), [key(&first[0].0.to_string())]);
-}
 
 async fn added<S: Store>(store: &S, code: &str) -> ([u8; 32], Box<Grant>) {
     let grant: Grant = serde_json::from_value(serde_json::json!({

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proto::auth::v1::{
     Application, ClientAuthentication, ClientType, CreateApplicationRequest, CreateApplicationResponse,
     DeleteApplicationRequest, GetApplicationRequest, ListApplicationsRequest, LoginRequest, LogoutReach,
-    PkceRequirement, RefreshRequest, RotateClientSecretRequest, UpdateApplicationRequest,
+    PkceRequirement, RefreshRequest, RotateClientSecretRequest, SigningAlgorithm, UpdateApplicationRequest,
 };
 use proto::{event::v1::event::Data, session::v1::EndReason};
 use tonic::{Code, Status};
@@ -66,6 +66,7 @@ async fn an_application_is_created_read_listed_changed_and_deleted(service: &Ser
         client_authentication: ClientAuthentication::ClientSecret.into(),
         pkce: PkceRequirement::Required.into(),
         logout_reach: LogoutReach::Own.into(),
+        signing_algorithm: SigningAlgorithm::Rs256.into(),
         ..shop()
     };
     assert_eq!(made, expected);
@@ -79,10 +80,26 @@ async fn an_application_is_created_read_listed_changed_and_deleted(service: &Ser
         pkce: PkceRequirement::Optional.into(),
         logout_reach: LogoutReach::Listed.into(),
         logout_application_ids: vec!["other".to_owned()],
+        pushed_requests_required: true,
+        dpop_required: true,
+        userinfo_signed: true,
+        device_grant: true,
+        signing_algorithm: SigningAlgorithm::Eddsa.into(),
         ..Application::default()
     };
     let mut client = service.applications(OPERATOR_KEY);
-    let fields = ["name", "pkce", "cors_origins", "logout_reach", "logout_application_ids"];
+    let fields = [
+        "name",
+        "pkce",
+        "cors_origins",
+        "logout_reach",
+        "logout_application_ids",
+        "pushed_requests_required",
+        "dpop_required",
+        "userinfo_signed",
+        "device_grant",
+        "signing_algorithm",
+    ];
     let changed = client.update_application(update(new, &fields)).await.unwrap().into_inner().application.unwrap();
     let expected = Application {
         name: "Better".to_owned(),
@@ -90,6 +107,11 @@ async fn an_application_is_created_read_listed_changed_and_deleted(service: &Ser
         cors_origins: vec![],
         logout_reach: LogoutReach::Listed.into(),
         logout_application_ids: vec!["other".to_owned()],
+        pushed_requests_required: true,
+        dpop_required: true,
+        userinfo_signed: true,
+        device_grant: true,
+        signing_algorithm: SigningAlgorithm::Eddsa.into(),
         ..expected
     };
     assert_eq!(changed, expected);
@@ -189,6 +211,7 @@ fn wrong() -> Vec<(&'static str, Application)> {
         ("pkce", Application { pkce: 9, ..shop() }),
         ("pkce", Application { pkce: 2, client_type: 2, ..shop() }),
         ("cors_origins", Application { cors_origins: vec!["https://a.example/".to_owned()], ..shop() }),
+        ("signing_algorithm", Application { signing_algorithm: 9, ..shop() }),
         ("logout_reach", Application { logout_reach: 9, ..shop() }),
         ("logout_reach", Application { logout_reach: 2, ..shop() }),
         ("logout_application_ids", Application { logout_application_ids: vec!["other".to_owned()], ..shop() }),

@@ -38,6 +38,11 @@ impl Key {
         json!({ "kty": "EC", "crv": "P-256", "x": self.x, "y": self.y })
     }
 
+    /// Its private half, as a relying party is told it.
+    pub fn pem(&self) -> &'static str {
+        self.pem
+    }
+
     /// The name of the key (RFC 7638).
     pub fn thumbprint(&self) -> String {
         let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, self.x, self.y);

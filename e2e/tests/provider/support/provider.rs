@@ -8,7 +8,7 @@ use svc_kit::clock::{Clock, ManualClock, SystemClock};
 
 use super::Client;
 
-const SEED: &str = concat!(include_str!("../../../../deploy/dev/seed.toml"), include_str!("seed.toml"));
+pub const SEED: &str = concat!(include_str!("../../../../deploy/dev/seed.toml"), include_str!("seed.toml"));
 
 /// A running provider.
 pub struct Provider {

@@ -67,6 +67,7 @@ const FIELDS: &[Column<Application>] = &[
     ("dpop", |application, _| required(application.dpop_required)),
     ("userinfo", |application, _| if application.userinfo_signed { "signed" } else { "plain" }.to_owned()),
     ("devices", |application, _| if application.device_grant { "allowed" } else { "not allowed" }.to_owned()),
+    ("signed by", |application, _| word(application.signing_algorithm().as_str_name(), "SIGNING_ALGORITHM_")),
     ("consent", |application, _| if application.consent_required { "asked" } else { "not asked" }.to_owned()),
     ("logout reach", |application, _| logout_reach(application)),
     ("front-channel logout", |application, _| application.frontchannel_logout_uri.clone()),

@@ -1,7 +1,7 @@
 //! What an application is held to in the protocol, beyond its addresses.
 
-use clap::Args;
-use proto::auth::v1::Application;
+use clap::{Args, ValueEnum};
+use proto::auth::v1::{Application, SigningAlgorithm};
 
 /// Settings of the protocol.
 #[derive(Args, Debug)]
@@ -18,6 +18,19 @@ pub struct ProtocolArgs {
     /// Whether devices without a browser may ask for it (RFC 8628).
     #[arg(long, value_name = "BOOL")]
     devices: Option<bool>,
+    /// By what we sign what we tell it: ID tokens, logout tokens, UserInfo, introspection.
+    #[arg(long, value_enum)]
+    signing_algorithm: Option<Signing>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Signing {
+    /// RSA; every relying party understands it.
+    Rs256,
+    /// P-256.
+    Es256,
+    /// Ed25519.
+    Eddsa,
 }
 
 impl ProtocolArgs {
@@ -38,6 +51,14 @@ impl ProtocolArgs {
         if let Some(allowed) = self.devices {
             application.device_grant = allowed;
             paths.push("device_grant".to_owned());
+        }
+        if let Some(signing) = self.signing_algorithm {
+            application.signing_algorithm = match signing {
+                Signing::Rs256 => SigningAlgorithm::Rs256.into(),
+                Signing::Es256 => SigningAlgorithm::Es256.into(),
+                Signing::Eddsa => SigningAlgorithm::Eddsa.into(),
+            };
+            paths.push("signing_algorithm".to_owned());
         }
     }
 }

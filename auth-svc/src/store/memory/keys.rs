@@ -1,0 +1,49 @@
+//! Signing keys in memory.
+
+use svc_kit::clock::Timestamp;
+
+use super::MemoryStore;
+use crate::{
+    domain::keys::KeyState,
+    ports::{KeyStore, StoreError, StoredKey},
+};
+
+impl KeyStore for MemoryStore {
+    async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        let mut keys = self.lock().keys.clone();
+        keys.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        Ok(keys)
+    }
+
+    async fn add_key(&self, key: &StoredKey) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        let is_taken = |other: &StoredKey| other.algorithm == key.algorithm && other.state == key.state;
+        let is_free = key.state == KeyState::Retiring || !tables.keys.iter().any(is_taken);
+        if is_free {
+            tables.keys.push(key.clone());
+        }
+        Ok(is_free)
+    }
+
+    async fn activate_key(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        let pending = tables.keys.iter().find(|key| key.id == id && key.state == KeyState::Pending);
+        let Some(algorithm) = pending.map(|key| key.algorithm) else { return Ok(false) };
+        for key in tables.keys.iter_mut().filter(|key| key.algorithm == algorithm) {
+            let next = match key.state {
+                _ if key.id == id => KeyState::Active,
+                KeyState::Active => KeyState::Retiring,
+                _ => continue,
+            };
+            (key.state, key.since) = (next, now);
+        }
+        Ok(true)
+    }
+
+    async fn remove_key(&self, id: &str) -> Result<bool, StoreError> {
+        let keys = &mut self.lock().keys;
+        let before = keys.len();
+        keys.retain(|key| key.id != id || key.state != KeyState::Retiring);
+        Ok(keys.len() < before)
+    }
+}

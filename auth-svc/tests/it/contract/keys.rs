@@ -1,0 +1,71 @@
+//! Signing keys.
+
+use std::{sync::Arc, time::Duration};
+
+use auth_svc::{
+    domain::keys::{KeyState, SigningAlgorithm},
+    ports::{Store, StoredKey},
+};
+use svc_kit::clock::Timestamp;
+
+use super::on_both_stores;
+use crate::support::at_once;
+
+const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
+const RACERS: usize = 16;
+
+on_both_stores!(
+    one_key_of_an_algorithm_is_active_whoever_is_first,
+    the_next_key_takes_over_once,
+    only_what_retires_is_removed,
+);
+
+fn key(id: &str, algorithm: SigningAlgorithm, state: KeyState) -> StoredKey {
+    StoredKey { id: id.to_owned(), algorithm, state, since: NOW, sealed: vec![0, 1, 255], created_at: NOW }
+}
+
+async fn one_key_of_an_algorithm_is_active_whoever_is_first<S: Store>(store: Arc<S>) {
+    for state in [KeyState::Active, KeyState::Pending] {
+        let work = (0..RACERS).map(|number| {
+            let store = store.clone();
+            let key = key(&format!("{} {number}", state.name()), SigningAlgorithm::Rs256, state);
+            async move { store.add_key(&key).await.unwrap() }
+        });
+        assert_eq!(at_once(work).await.into_iter().filter(|is_first| *is_first).count(), 1);
+    }
+    let other = key("other", SigningAlgorithm::EdDsa, KeyState::Active);
+    assert!(store.add_key(&other).await.unwrap());
+    let kept = store.keys().await.unwrap();
+    assert_eq!((kept.len(), kept.iter().find(|key| key.id == "other")), (3, Some(&other)));
+}
+
+async fn the_next_key_takes_over_once<S: Store>(store: Arc<S>) {
+    let algorithm = SigningAlgorithm::Es256;
+    assert!(store.add_key(&key("old", algorithm, KeyState::Active)).await.unwrap());
+    assert!(store.add_key(&key("new", algorithm, KeyState::Pending)).await.unwrap());
+    assert!(store.add_key(&key("other", SigningAlgorithm::Rs256, KeyState::Active)).await.unwrap());
+    let then = NOW.saturating_add(Duration::from_secs(900));
+    let work = (0..RACERS).map(|_| {
+        let store = store.clone();
+        async move { store.activate_key("new", then).await.unwrap() }
+    });
+    assert_eq!(at_once(work).await.into_iter().filter(|is_first| *is_first).count(), 1);
+    let expected = [
+        StoredKey { since: then, ..key("new", algorithm, KeyState::Active) },
+        StoredKey { since: then, ..key("old", algorithm, KeyState::Retiring) },
+        key("other", SigningAlgorithm::Rs256, KeyState::Active),
+    ];
+    assert_eq!(store.keys().await.unwrap(), expected);
+    assert!(!store.activate_key("old", then).await.unwrap(), "what retires does not come back");
+    assert!(!store.activate_key("nothing", then).await.unwrap());
+}
+
+async fn only_what_retires_is_removed<S: Store>(store: Arc<S>) {
+    for state in [KeyState::Active, KeyState::Pending, KeyState::Retiring] {
+        assert!(store.add_key(&key(state.name(), SigningAlgorithm::Rs256, state)).await.unwrap());
+    }
+    for (id, is_removed) in [("active", false), ("pending", false), ("retiring", true), ("retiring", false)] {
+        assert_eq!(store.remove_key(id).await.unwrap(), is_removed, "{id}");
+    }
+    assert_eq!(store.keys().await.unwrap().len(), 2);
+}
