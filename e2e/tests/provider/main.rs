@@ -12,6 +12,7 @@ mod claims;
 mod config;
 mod device;
 mod dpop;
+mod heavy;
 mod pushed;
 mod registration;
 mod resources;

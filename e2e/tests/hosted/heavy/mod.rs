@@ -2,6 +2,7 @@
 //! dark. Screenshots are kept beside the build, for people to look at.
 
 mod application;
+mod device;
 mod driver;
 mod frames;
 mod people;

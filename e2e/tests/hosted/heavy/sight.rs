@@ -25,7 +25,7 @@ const CONTRAST: &str = r#"
     return worst;
 "#;
 
-async fn check(browser: &Browser, what: &str) {
+pub async fn check(browser: &Browser, what: &str) {
     let worst = browser.run(CONTRAST).await;
     assert!(worst[0].as_f64().unwrap() >= CONTRAST_MIN, "{what}: {worst}");
     let overflow =
