@@ -60,7 +60,7 @@ pub(super) fn show<A: Adapters>(
         application: &asking.application.name,
         login: &asking.login,
         wishes: &wishes,
-        warning: "",
+        code: "",
     };
     let mut response = pages::page(StatusCode::OK, &page);
     add_cookie(&mut response, &shown.cookie);

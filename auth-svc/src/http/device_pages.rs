@@ -28,7 +28,10 @@ use super::{
 };
 use crate::{
     app::Adapters,
-    domain::{authorize::Parameters, device::Device},
+    domain::{
+        authorize::Parameters,
+        device::{Device, UserCode},
+    },
     error::AuthError,
     ports::ApplicationStore as _,
 };
@@ -36,10 +39,16 @@ use crate::{
 /// What a form carries from one page to the next.
 #[derive(Serialize, Deserialize)]
 struct Step {
-    /// Hash of the code; zeros before one was typed.
-    user_code: [u8; 32],
+    /// The code, as the device shows it; empty before one was typed.
+    code: String,
     /// The SSO session of whoever is asked; empty before.
     session: String,
+}
+
+/// A device that waits, and the code that it shows.
+struct Waiting {
+    code: UserCode,
+    device: Device,
 }
 
 /// A request to one of the pages.
@@ -85,7 +94,7 @@ impl<'a, A: Adapters> Visit<'a, A> {
 
     fn code_form(&self, code: &str, problem: Option<(StatusCode, &'static str)>) -> Result<Response, AuthError> {
         let (status, problem) = problem.unwrap_or((StatusCode::OK, ""));
-        let step = Step { user_code: [0; 32], session: String::new() };
+        let step = Step { code: String::new(), session: String::new() };
         let action = self.action("device/code");
         let mut response = self.show(&step, |interaction| {
             let language = language::current();
@@ -102,8 +111,10 @@ impl<'a, A: Adapters> Visit<'a, A> {
     }
 
     /// The device that a form is about, if it waits still.
-    async fn device(&self, step: &Step) -> Result<Option<Device>, AuthError> {
-        self.state.auth.open_device(self.tenant, step.user_code).await
+    async fn device(&self, step: &Step) -> Result<Option<Waiting>, AuthError> {
+        let Some(code) = UserCode::parse(&step.code) else { return Ok(None) };
+        let device = self.state.auth.open_device(self.tenant, &code).await?;
+        Ok(device.map(|device| Waiting { code, device }))
     }
 
     async fn application_name(&self, device: &Device) -> Result<String, AuthError> {
@@ -113,12 +124,12 @@ impl<'a, A: Adapters> Visit<'a, A> {
 
     async fn login_form(
         &self,
-        device: &Device,
+        waiting: &Waiting,
         (login, is_remembered): (&str, bool),
         (status, problem): (StatusCode, &'static str),
     ) -> Result<Response, AuthError> {
-        let step = Step { user_code: device.user_code, session: String::new() };
-        let (application, action) = (self.application_name(device).await?, self.action("device/login"));
+        let step = Step { code: waiting.code.to_string(), session: String::new() };
+        let (application, action) = (self.application_name(&waiting.device).await?, self.action("device/login"));
         self.show(&step, |interaction| {
             let page = LoginPage {
                 language: language::current(),
@@ -134,8 +145,9 @@ impl<'a, A: Adapters> Visit<'a, A> {
     }
 
     /// Asks the user of an SSO session whether the device may come in.
-    async fn question(&self, device: &Device, sso: &Session) -> Result<Response, AuthError> {
-        let step = Step { user_code: device.user_code, session: sso.id.clone() };
+    async fn question(&self, waiting: &Waiting, sso: &Session) -> Result<Response, AuthError> {
+        let (device, code) = (&waiting.device, waiting.code.to_string());
+        let step = Step { code: code.clone(), session: sso.id.clone() };
         let Some(user) = self.state.auth.user_of(sso).await? else { return Ok(self.too_old()) };
         let (application, action) = (self.application_name(device).await?, self.action("device/decide"));
         let texts = language::current().texts();
@@ -148,7 +160,7 @@ impl<'a, A: Adapters> Visit<'a, A> {
                 application: &application,
                 login: user.login.as_str(),
                 wishes: &wishes,
-                warning: texts.device_warning,
+                code: &code,
             };
             pages::page(StatusCode::OK, &page)
         })
@@ -189,8 +201,8 @@ pub(super) async fn code<A: Adapters>(
         let (typed, texts) = (fields.text("user_code"), pages::texts());
         let shown: String = typed.chars().take(CODE_CHARS_MAX).collect();
         let auth = &state.auth;
-        let device = match auth.device_to_decide(&tenant.0, typed, &visit.address).await {
-            Ok(Some(device)) => device,
+        let waiting = match auth.device_to_decide(&tenant.0, typed, &visit.address).await {
+            Ok(Some((code, device))) => Waiting { code, device },
             Ok(None) => return visit.code_form(&shown, Some((StatusCode::BAD_REQUEST, texts.device_unknown))),
             Err(AuthError::Throttled(_)) => {
                 return visit.code_form(&shown, Some((StatusCode::TOO_MANY_REQUESTS, texts.device_busy)));
@@ -198,8 +210,8 @@ pub(super) async fn code<A: Adapters>(
             Err(error) => return Err(error),
         };
         match auth.sso_session(&tenant.0, visit.cookies.get(&headers, SSO).as_deref()).await? {
-            Some(sso) => visit.question(&device, &sso).await,
-            None => visit.login_form(&device, ("", false), (StatusCode::OK, "")).await,
+            Some(sso) => visit.question(&waiting, &sso).await,
+            None => visit.login_form(&waiting, ("", false), (StatusCode::OK, "")).await,
         }
     };
     taken.await.unwrap_or_else(|error| pages::failed(&error))
@@ -217,21 +229,21 @@ pub(super) async fn login<A: Adapters>(
     let signed_in = async {
         let fields = form::form(&headers, &body).unwrap_or_default();
         let Some(step) = visit.back(&fields) else { return Ok(visit.too_old()) };
-        let Some(device) = visit.device(&step).await? else { return Ok(visit.too_old()) };
+        let Some(waiting) = visit.device(&step).await? else { return Ok(visit.too_old()) };
         let given = credentials(&headers, &fields, visit.address.clone());
         let (login, is_remembered) = (given.login.clone(), given.keep_signed_in);
         let previous = visit.cookies.get(&headers, SSO);
-        let client = device.request.client_id.as_str();
+        let client = waiting.device.request.client_id.as_str();
         match state.auth.sign_in_here(&tenant.0, client, given, previous.as_deref()).await {
             Ok((_, session, token)) => {
-                let mut response = visit.question(&device, &session).await?;
+                let mut response = visit.question(&waiting, &session).await?;
                 let seconds = is_remembered.then(|| remaining_seconds(&state, &session));
                 let cookie = visit.cookies.set(SSO, token.expose_secret().to_owned(), seconds);
                 add_cookie(&mut response, &cookie);
                 Ok(response)
             }
             Err(error) => match sign_in_problem(&error) {
-                Some(problem) => visit.login_form(&device, (&login, is_remembered), problem).await,
+                Some(problem) => visit.login_form(&waiting, (&login, is_remembered), problem).await,
                 None => Err(error),
             },
         }
@@ -257,7 +269,8 @@ pub(super) async fn decide<A: Adapters>(
         // Nothing but a clear yes is a yes.
         let is_allowed = fields.text("decision") == "allow";
         let texts = pages::texts();
-        let said = match (state.auth.decide_device(step.user_code, &sso, is_allowed).await?, is_allowed) {
+        let Some(code) = UserCode::parse(&step.code) else { return Ok(visit.too_old()) };
+        let said = match (state.auth.decide_device(&code, &sso, is_allowed).await?, is_allowed) {
             (true, true) => texts.device_allowed,
             (true, false) => texts.device_denied,
             (false, _) => return Ok(visit.too_old()),

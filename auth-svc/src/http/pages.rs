@@ -38,8 +38,8 @@ pub(super) struct ConsentPage<'a> {
     pub(super) application: &'a str,
     pub(super) login: &'a str,
     pub(super) wishes: &'a [String],
-    /// What to be careful of; empty for nothing.
-    pub(super) warning: &'a str,
+    /// The code that the device shows that wants in; empty where it is the browser's application that does.
+    pub(super) code: &'a str,
 }
 
 /// The page that asks for the code that a device shows.

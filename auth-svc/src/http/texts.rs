@@ -80,7 +80,7 @@ pub(super) const ENGLISH: Texts = Texts {
     device_code: "Code",
     device_unknown: "That code is not right, or it is too old. Check it, or let your device show a new one.",
     device_busy: "Too many codes were wrong. Please wait a little before you try again.",
-    device_warning: "A device shows you this code and is beside you? Then go on. If somebody sent you the code, do not allow it.",
+    device_warning: "Go on only if a device beside you shows this code. If somebody sent it to you, do not allow it:",
     device_allowed: Said("Your device is connected", "You can go on there, and close this page."),
     device_denied: Said("Your device is not connected", "Nothing was allowed. You can close this page."),
     bad_sign_in_link: Said(
@@ -139,7 +139,7 @@ pub(super) const GERMAN: Texts = Texts {
     device_code: "Code",
     device_unknown: "Dieser Code stimmt nicht oder ist zu alt. Prüfen Sie ihn, oder lassen Sie Ihr Gerät einen neuen anzeigen.",
     device_busy: "Zu viele Codes waren falsch. Bitte warten Sie etwas, bevor Sie es noch einmal versuchen.",
-    device_warning: "Ein Gerät bei Ihnen zeigt diesen Code? Dann fahren Sie fort. Hat Ihnen jemand den Code geschickt, erlauben Sie es nicht.",
+    device_warning: "Fahren Sie nur fort, wenn ein Gerät bei Ihnen diesen Code anzeigt. Hat ihn Ihnen jemand geschickt, erlauben Sie es nicht:",
     device_allowed: Said("Ihr Gerät ist verbunden", "Sie können dort weitermachen und diese Seite schließen."),
     device_denied: Said("Ihr Gerät ist nicht verbunden", "Nichts wurde erlaubt. Sie können diese Seite schließen."),
     bad_sign_in_link: Said(

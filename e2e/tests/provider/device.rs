@@ -54,7 +54,7 @@ async fn device_gets_tokens_once_when_its_user_says_yes() {
     let wrong = browser.sign_in_as(&page, "ada@example.com", "wrong").await;
     assert_eq!((wrong.status, wrong.is_sign_in()), (401, true));
     let page = browser.sign_in(&wrong).await;
-    assert!(is_question(&page) && page.html.contains("ada@example.com"), "{}", page.html);
+    assert!(is_question(&page) && page.html.contains("ada@example.com") && page.html.contains(shown), "{}", page.html);
     assert!(page.html.contains("See your e-mail address") && !page.html.contains("See your name"), "{}", page.html);
     assert_eq!(outcome(&provider, &device).await, (400, "authorization_pending".into()));
     let done = browser.submit(&page, &[("decision", "allow")]).await;

@@ -114,11 +114,11 @@ impl<A: Adapters> Auth<A> {
         tenant: &str,
         typed: &str,
         address: &str,
-    ) -> Result<Option<Device>, AuthError> {
+    ) -> Result<Option<(UserCode, Device)>, AuthError> {
         let attempt = Attempt::new(tenant, GUESSER, &network_of(address));
         self.throttle.begin(&attempt, self.clock.now()).map_err(AuthError::Throttled)?;
         let found = match UserCode::parse(typed) {
-            Some(code) => self.open_device(tenant, code.hash()).await,
+            Some(code) => self.open_device(tenant, &code).await.map(|found| found.map(|device| (code, device))),
             None => Ok(None),
         };
         // A good code forgives no bad ones: it can be had for the asking.
@@ -128,12 +128,12 @@ impl<A: Adapters> Auth<A> {
         found
     }
 
-    /// Returns the device that shows a code, by its hash, and waits.
+    /// Returns the device that shows a code and waits. Whoever asks was asked for the code before.
     ///
     /// # Errors
     /// A failure of the store.
-    pub async fn open_device(&self, tenant: &str, user_code: [u8; 32]) -> Result<Option<Device>, AuthError> {
-        let found = self.store.device_that_shows(user_code).await?;
+    pub async fn open_device(&self, tenant: &str, code: &UserCode) -> Result<Option<Device>, AuthError> {
+        let found = self.store.device_that_shows(code.hash()).await?;
         Ok(found.filter(|device| device.request.tenant == tenant && device.is_open(self.clock.now())))
     }
 
@@ -142,15 +142,10 @@ impl<A: Adapters> Auth<A> {
     ///
     /// # Errors
     /// A failure.
-    pub async fn decide_device(
-        &self,
-        user_code: [u8; 32],
-        sso: &pb::Session,
-        is_allowed: bool,
-    ) -> Result<bool, AuthError> {
+    pub async fn decide_device(&self, code: &UserCode, sso: &pb::Session, is_allowed: bool) -> Result<bool, AuthError> {
         let Some(user) = self.user_of(sso).await? else { return Ok(false) };
         for _ in 0..TRIES {
-            let Some(mut device) = self.open_device(&sso.tenant_id, user_code).await? else { return Ok(false) };
+            let Some(mut device) = self.open_device(&sso.tenant_id, code).await? else { return Ok(false) };
             device.request.decision = if is_allowed {
                 let request = &device.request;
                 let consent = Consent {
