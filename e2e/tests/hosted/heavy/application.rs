@@ -11,6 +11,8 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
+use super::single_page;
+
 #[derive(Clone)]
 pub struct Application {
     pub base: String,
@@ -29,6 +31,7 @@ impl Application {
             .route("/never", get(never))
             .route("/frame", get(framing))
             .route("/attack", post(posted))
+            .merge(single_page::router())
             .with_state(application.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         application
@@ -46,6 +49,7 @@ impl Application {
         entry("paper", &format!("frontchannel_logout_uri = \"{base}/out\""))
             + &entry("stuck", &format!("frontchannel_logout_uri = \"{base}/never\""))
             + &entry("wants-consent", "consent_required = true")
+            + &single_page::seed(self)
     }
 
     /// The requests so far, path and query or body.

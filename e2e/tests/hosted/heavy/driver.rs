@@ -214,6 +214,40 @@ impl Browser {
         self.call(Method::POST, "/execute/sync", json!({ "script": script, "args": [] })).await
     }
 
+    /// Waits until a script finds a text that is not empty.
+    pub async fn waits_for(&self, script: &str) -> String {
+        let found = tokio::time::timeout(DEADLINE, async {
+            loop {
+                if let Some(text) = self.run(script).await.as_str().filter(|text| !text.is_empty()) {
+                    return text.to_owned();
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        });
+        match found.await {
+            Ok(text) => text,
+            Err(_) => panic!("{script} finds nothing at {}: {}", self.url().await, self.source().await),
+        }
+    }
+
+    /// The tab that it looks at.
+    pub async fn tab(&self) -> String {
+        self.call(Method::GET, "/window", Value::Null).await.as_str().unwrap().to_owned()
+    }
+
+    /// Opens another tab and looks at it.
+    pub async fn new_tab(&self) -> String {
+        let made = self.call(Method::POST, "/window/new", json!({ "type": "tab" })).await;
+        let tab = made["handle"].as_str().unwrap().to_owned();
+        self.enter_tab(&tab).await;
+        tab
+    }
+
+    /// Looks at another tab.
+    pub async fn enter_tab(&self, tab: &str) {
+        self.call(Method::POST, "/window", json!({ "handle": tab })).await;
+    }
+
     /// Looks into the first frame of the page.
     pub async fn enter_frame(&self) {
         let frame = self.element("iframe").await;

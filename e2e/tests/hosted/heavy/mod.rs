@@ -7,6 +7,7 @@ mod driver;
 mod frames;
 mod people;
 mod sight;
+mod single_page;
 
 use application::Application;
 use driver::{Browser, Look};
