@@ -12,6 +12,7 @@ use crate::commands::{
     endpoints::EndpointsCommand,
     events::EventsCommand,
     keys::KeysCommand,
+    listen::ListenArgs,
     receive::ReceiveArgs,
     sessions::SessionsCommand,
     tenants::TenantsCommand,
@@ -130,6 +131,8 @@ pub enum Command {
     /// Shows what happened, and follows it.
     #[command(subcommand)]
     Events(EventsCommand),
+    /// Sends the events of the tenant to an application on this machine, signed as webhooks, as they arrive.
+    Listen(ListenArgs),
     /// Receives webhooks on this machine, checks their signatures and prints them.
     Receive(ReceiveArgs),
     /// Runs the whole suite in this process, in memory, for development.

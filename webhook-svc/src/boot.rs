@@ -22,11 +22,11 @@ use svc_kit::{
 use tokio::sync::Notify;
 
 use crate::{
-    app::{Webhooks, accept::Intake, meters::Meters},
+    app::{Webhooks, accept::Intake, meters::Meters, watch::Arrivals},
     config::{Config, DEFAULTS, StoreKind},
     grpc::WebhookGrpc,
     http::HttpSender,
-    ports::DeliveryStore,
+    ports::LogStore,
     store::{memory::MemoryStore, postgres},
 };
 
@@ -87,7 +87,7 @@ pub async fn start(config: Config, parts: Parts) -> Result<Running, BootError> {
     }
 }
 
-async fn start_with<S: DeliveryStore>(
+async fn start_with<S: LogStore>(
     store: S,
     config: &Config,
     parts: &Parts,
@@ -101,6 +101,7 @@ async fn start_with<S: DeliveryStore>(
         clock: parts.clock.clone(),
         entropy: parts.entropy.clone(),
         due: Notify::new(),
+        arrivals: Arrivals::default(),
         meters: Meters::default(),
     });
     let attached = readiness.clone();
@@ -117,7 +118,7 @@ async fn start_with<S: DeliveryStore>(
     let authenticator = Authenticator::new(&config.access, parts.clock.clone());
     let authenticator = authenticator.map_err(BootError::because("access cannot be set up"))?;
     let access = AccessLayer::new(AccessRules::from_pool(proto::descriptor::pool()), authenticator);
-    let face = WebhookGrpc::new(webhooks);
+    let face = WebhookGrpc::new(webhooks, parts.lifecycle.clone());
     let grpc_addr = GrpcServer::new(&config.grpc, access)
         .add_service(EndpointServiceServer::new(face.clone()))
         .add_service(DeliveryServiceServer::new(face.clone()))

@@ -34,6 +34,12 @@ pub enum WebhookError {
     /// The tenant has too many.
     #[error("the tenant has too many endpoints")]
     TooManyEndpoints,
+    /// Too many streams are open.
+    #[error("too many streams of events are open")]
+    TooManyWatchers,
+    /// The process stops.
+    #[error("the server is stopping; go on with the last token")]
+    Stopping,
     /// Somebody else changed the endpoint.
     #[error("the endpoint was changed meanwhile; try again")]
     Contention,
@@ -51,9 +57,9 @@ impl ServiceError for WebhookError {
             Self::Field(_) | Self::PageToken(_) | Self::UrlRefused(_) => Kind::InvalidArgument,
             Self::EndpointNotFound | Self::DeliveryNotFound => Kind::NotFound,
             Self::EndpointDisabled => Kind::FailedPrecondition,
-            Self::TooManyEndpoints => Kind::ResourceExhausted,
+            Self::TooManyEndpoints | Self::TooManyWatchers => Kind::ResourceExhausted,
             Self::Contention => Kind::Aborted,
-            Self::Store(StoreError::Unavailable(_)) => Kind::Unavailable,
+            Self::Store(StoreError::Unavailable(_)) | Self::Stopping => Kind::Unavailable,
             Self::Store(StoreError::Failed(_)) | Self::Seal(_) => Kind::Internal,
         }
     }
@@ -67,6 +73,8 @@ impl ServiceError for WebhookError {
             Self::DeliveryNotFound => "DELIVERY_NOT_FOUND",
             Self::EndpointDisabled => "ENDPOINT_DISABLED",
             Self::TooManyEndpoints => "TOO_MANY_ENDPOINTS",
+            Self::TooManyWatchers => "TOO_MANY_WATCHERS",
+            Self::Stopping => "STOPPING",
             Self::Contention => "CONTENTION",
             Self::Store(StoreError::Unavailable(_)) => "STORE_UNAVAILABLE",
             Self::Store(StoreError::Failed(_)) => "STORE_FAILED",
@@ -84,6 +92,6 @@ impl ServiceError for WebhookError {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Store(StoreError::Unavailable(_))).then_some(Duration::from_millis(500))
+        matches!(self, Self::Store(StoreError::Unavailable(_)) | Self::Stopping).then_some(Duration::from_millis(500))
     }
 }

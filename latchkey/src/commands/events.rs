@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use proto::webhook::v1::{
-    ListEventsRequest, ListEventsResponse, LoggedEvent, event_service_client::EventServiceClient,
+    EventType, ListEventTypesRequest, ListEventsRequest, ListEventsResponse, LoggedEvent,
+    event_service_client::EventServiceClient,
 };
 use serde_json::Value;
 use svc_kit::config::HumanDuration;
@@ -26,6 +27,8 @@ const TAIL_PAGE: i32 = 500;
 pub enum EventsCommand {
     /// Lists events in the order of their arrival.
     List(ListArgs),
+    /// Lists the types of events that there are, and with --schema what their webhook bodies hold.
+    Types(TypesArgs),
     /// Prints events as they arrive, until interrupted; with --json one object a line.
     Tail(TailArgs),
 }
@@ -36,6 +39,17 @@ pub struct Types {
     /// Only events of this type, e.g. `session.revoked` or `session.*`; may be repeated.
     #[arg(long = "type", value_name = "TYPE")]
     types: Vec<String>,
+}
+
+/// Arguments of `latchkey events types`.
+#[derive(Args, Debug)]
+pub struct TypesArgs {
+    /// Only types such as `session.revoked` or `session.*`; may be repeated.
+    #[arg(value_name = "TYPE")]
+    types: Vec<String>,
+    /// Prints the JSON Schema of each instead of a table.
+    #[arg(long)]
+    schema: bool,
 }
 
 /// Arguments of `latchkey events list`.
@@ -82,6 +96,7 @@ fn about(payload: &str) -> String {
 pub(super) async fn run(command: EventsCommand, connection: &Connection, output: &mut Output) -> Answer {
     match command {
         EventsCommand::List(args) => list(args, connection, output).await,
+        EventsCommand::Types(args) => types(args, connection, output).await,
         EventsCommand::Tail(args) => {
             tokio::select! {
                 answer = tail(args, connection, output) => answer,
@@ -123,6 +138,29 @@ async fn list(args: ListArgs, connection: &Connection, output: &mut Output) -> A
     Ok(Exit::Done)
 }
 
+const TYPE_COLUMNS: &[Column<EventType>] =
+    &[("TYPE", |found, _| found.name.clone()), ("WHEN", |found, _| found.description.clone())];
+
+async fn types(args: TypesArgs, connection: &Connection, output: &mut Output) -> Answer {
+    let mut client = connection.events()?;
+    let pages = Limit::NONE.read(async |page_size, page_token| {
+        let types = args.types.clone();
+        let request = ListEventTypesRequest { tenant_id: connection.tenant(), types, page_size, page_token };
+        let page = client.list_event_types(request).await?.into_inner();
+        Ok((page.event_types, page.next_page_token))
+    });
+    let listed = pages.await.map_err(connection.failed(Service::Webhook, "list the types of events"))?;
+    if args.schema {
+        let schemas = listed.items.iter().map(|found| serde_json::from_str(&found.schema));
+        let schemas = schemas.collect::<Result<Vec<Value>, _>>();
+        output.json(&Value::Array(schemas.map_err(|error| Failure::fault("read a schema", error))?))?;
+        return Ok(Exit::Done);
+    }
+    output.list(&listed.items, TYPE_COLUMNS)?;
+    listed.tell(output, "types of events");
+    Ok(Exit::Done)
+}
+
 async fn tail(args: TailArgs, connection: &Connection, output: &mut Output) -> Answer {
     let mut log = Log::new(connection, args.types)?;
     let mut left = args.count.unwrap_or(usize::MAX);
@@ -146,7 +184,7 @@ async fn tail(args: TailArgs, connection: &Connection, output: &mut Output) -> A
     Ok(Exit::Done)
 }
 
-fn show(event: &LoggedEvent, output: &mut Output) -> Result<(), Failure> {
+pub(super) fn show(event: &LoggedEvent, output: &mut Output) -> Result<(), Failure> {
     if output.is_json() {
         return output.line(&to_json(event)?.to_string());
     }

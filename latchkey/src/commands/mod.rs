@@ -9,6 +9,7 @@ pub mod endpoints;
 pub mod events;
 mod input;
 pub mod keys;
+pub mod listen;
 mod pages;
 pub mod receive;
 pub mod sessions;
@@ -43,6 +44,7 @@ pub async fn run(cli: Cli, output: &mut Output) -> Answer {
         Command::Endpoints(command) => endpoints::run(command, &connection, output).await,
         Command::Deliveries(command) => deliveries::run(command, &connection, output).await,
         Command::Events(command) => events::run(command, &connection, output).await,
+        Command::Listen(args) => listen::run(args, &connection, output).await,
         Command::Receive(args) => receive::run(args, output).await,
         Command::Dev(args) => dev::run(args, output).await,
         Command::Completion(args) => completion::run(&args, output),

@@ -35,6 +35,9 @@ impl<T> Listed<T> {
 }
 
 impl Limit {
+    /// The whole list.
+    pub const NONE: Self = Self { limit: u32::MAX };
+
     /// Reads pages until the limit is reached or the list ends. `page` gets a page size and a page token.
     ///
     /// # Errors

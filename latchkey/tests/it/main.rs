@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod directory;
+mod listen;
 mod program;
 mod readme;
 mod receive;

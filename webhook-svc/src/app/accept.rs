@@ -22,6 +22,7 @@ impl<S: DeliveryStore> Webhooks<S> {
     pub async fn accept(&self, events: &[LoggedEvent]) -> Result<(), StoreError> {
         if self.store.accept(events).await? > 0 {
             self.due.notify_one();
+            self.arrivals.announce();
         }
         Ok(())
     }
@@ -75,6 +76,7 @@ pub fn logged(body: &Bytes, trace: &TraceContext, now: Timestamp) -> Result<Logg
         tenant: event.tenant_id,
         event_type: event.r#type,
         application: event.application_id,
+        user: event.user_id,
         aggregate: event.aggregate_id,
         occurred_at,
         received_at: now,

@@ -12,7 +12,7 @@ use svc_kit::error::chain;
 
 use super::{Webhooks, under_way::UnderWay};
 use crate::{
-    domain::delivery::Verdict,
+    domain::{delivery::Verdict, payload},
     ports::{Claim, DeliveryStore, Receipt, Room, Sender, Shipment, StoreError},
 };
 
@@ -90,7 +90,7 @@ impl<S: DeliveryStore> Webhooks<S> {
                     id: claim.id.clone(),
                     at: started,
                     secrets,
-                    payload: claim.event.payload.clone(),
+                    payload: body(claim),
                     trace: claim.event.trace.clone(),
                 };
                 sender.send(&shipment).await
@@ -113,4 +113,9 @@ impl<S: DeliveryStore> Webhooks<S> {
             Err(error) => tracing::warn!(error = chain(&error), delivery.id = %claim.id, "an attempt is not recorded"),
         }
     }
+}
+
+/// The body of a delivery: the same bytes at every attempt.
+fn body(claim: &Claim) -> String {
+    if claim.is_replay { payload::replayed(&claim.event.payload) } else { claim.event.payload.clone() }
 }

@@ -169,6 +169,7 @@ impl<S: DeliveryStore> Webhooks<S> {
         let event = event.map_err(|problem| svc_kit::error::FieldError::new("endpoint_id", problem))?;
         let delivery = self.store.accept_for(&event, id).await?;
         self.due.notify_one();
+        self.arrivals.announce();
         Ok(delivery)
     }
 

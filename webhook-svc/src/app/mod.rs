@@ -1,6 +1,7 @@
 //! The use cases, one a file.
 
 pub mod accept;
+pub mod catalogue;
 pub mod deliver;
 pub mod deliveries;
 pub mod endpoints;
@@ -9,14 +10,16 @@ pub mod health;
 pub mod meters;
 mod outcome;
 pub mod pause;
+pub mod replay;
 mod under_way;
+pub mod watch;
 
 use std::sync::Arc;
 
 use svc_kit::{clock::Clock, entropy::Entropy, seal::SealKeys};
 use tokio::sync::Notify;
 
-use self::meters::Meters;
+use self::{meters::Meters, watch::Arrivals};
 use crate::domain::egress::EgressPolicy;
 
 /// The use cases over a store.
@@ -33,6 +36,8 @@ pub struct Webhooks<S> {
     pub entropy: Arc<dyn Entropy>,
     /// Tells the delivery engine that something may be due.
     pub due: Notify,
+    /// Tells those who watch the log that something arrived.
+    pub arrivals: Arrivals,
     /// What is counted.
     pub meters: Meters,
 }

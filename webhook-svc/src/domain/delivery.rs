@@ -49,6 +49,8 @@ pub struct Delivery {
     pub next_attempt_at: Option<Timestamp>,
     /// Attempts made, ever.
     pub attempt_count: u32,
+    /// Whether it was made again by a replay.
+    pub is_replay: bool,
 }
 
 /// What came of a try.

@@ -100,6 +100,11 @@ pub fn is_operational(event_type: &str) -> bool {
     matches!(event_type, "delivery.exhausted" | "endpoint.disabled" | "endpoint.failing")
 }
 
+/// Says whether events of a type are only sent to those who ask for it by its full name.
+pub fn is_only_by_name(event_type: &str) -> bool {
+    event_type == ONLY_BY_NAME
+}
+
 /// A pattern of event types: a dotted name, or the start of one and `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventPattern(String);

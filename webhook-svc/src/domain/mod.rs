@@ -4,5 +4,6 @@ pub mod delivery;
 pub mod egress;
 pub mod endpoint;
 pub mod health;
+pub mod payload;
 pub mod schedule;
 pub mod signature;

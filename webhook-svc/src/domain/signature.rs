@@ -10,6 +10,8 @@ use svc_kit::{
 /// What the text form of a secret starts with.
 const PREFIX: &str = "whsec_";
 const BYTES: usize = 32;
+/// Lengths that Standard Webhooks allows, in bytes.
+const LENGTHS: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// A secret that signs.
 #[derive(Clone)]
@@ -30,6 +32,12 @@ impl SigningSecret {
     /// Takes the bytes of a secret.
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         Self(bytes)
+    }
+
+    /// Reads the text form; `None` when it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = STANDARD.decode(text.strip_prefix(PREFIX)?).ok()?;
+        LENGTHS.contains(&bytes.len()).then_some(Self(bytes))
     }
 
     /// Returns the bytes.
@@ -59,10 +67,16 @@ mod tests {
 
     #[test]
     fn the_published_vector_holds() {
-        let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let secrets = [SigningSecret::from_bytes(key)];
+        let secrets = [SigningSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap()];
         let signature = sign(&secrets, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn only_secrets_of_the_right_form_are_read() {
+        for text in ["", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_!", "whsec_MfKQ9r8GKYqrTwjUPD8ILA=="] {
+            assert!(SigningSecret::parse(text).is_none(), "{text:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use proto::webhook::v1 as pb;
 use svc_kit::clock::Timestamp;
 
 use crate::{
-    app::health::EndpointHealth,
+    app::{catalogue::Entry, health::EndpointHealth},
     domain::{
         delivery::{Attempt, Delivery, State},
         endpoint::Endpoint,
@@ -66,7 +66,7 @@ pub(super) fn health(health: &EndpointHealth) -> pb::EndpointHealth {
     }
 }
 
-fn number(count: impl TryInto<i32>) -> i32 {
+pub(super) fn number(count: impl TryInto<i32>) -> i32 {
     count.try_into().unwrap_or(i32::MAX)
 }
 
@@ -88,6 +88,7 @@ pub(super) fn delivery(delivery: &Delivery, attempts: &[Attempt]) -> pb::Deliver
         next_attempt_at: delivery.next_attempt_at.map(Timestamp::to_proto),
         attempt_count: i32::try_from(delivery.attempt_count).unwrap_or(i32::MAX),
         attempts: attempts.iter().map(attempt).collect(),
+        replayed: delivery.is_replay,
     }
 }
 
@@ -109,5 +110,14 @@ pub(super) fn event(event: &LoggedEvent) -> pb::LoggedEvent {
         occurred_at: Some(event.occurred_at.to_proto()),
         received_at: Some(event.received_at.to_proto()),
         payload: event.payload.clone(),
+    }
+}
+
+pub(super) fn event_type(entry: &Entry) -> pb::EventType {
+    pb::EventType {
+        name: entry.name.to_owned(),
+        description: entry.description.to_owned(),
+        schema: entry.schema.to_string(),
+        only_by_name: entry.is_only_by_name,
     }
 }

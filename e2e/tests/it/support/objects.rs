@@ -153,6 +153,7 @@ impl Objects {
             "login" => text(&self.login),
             "password" => text(PASSWORD),
             "url" => text("http://127.0.0.1:1/"),
+            "from" => inner(&[("seconds", Value::I64(1_700_000_000))]),
             "kind" => Some(Value::EnumNumber(SessionKind::Application.into())),
             "scope" | "filter" => inner(&[("tenant_id", string(&self.tenant_id)), ("user_id", string(&self.user_id))]),
             "application" if method.name() == "UpdateApplication" => {

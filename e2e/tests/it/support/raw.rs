@@ -38,7 +38,13 @@ impl RawClient {
         let ready = client.ready().await;
         ready.unwrap_or_else(|error| panic!("{}: nobody there: {error}", method.full_name()));
         let path = proto::descriptor::path(method).parse().unwrap();
-        let answer = client.unary(request, path, RawCodec).await?.into_inner();
+        let answer = if method.is_server_streaming() {
+            // A stream says at once that it stands.
+            let mut stream = client.server_streaming(request, path, RawCodec).await?.into_inner();
+            stream.message().await?.unwrap_or_default()
+        } else {
+            client.unary(request, path, RawCodec).await?.into_inner()
+        };
         DynamicMessage::decode(method.output(), answer).map_err(|error| Status::new(Code::DataLoss, error.to_string()))
     }
 

@@ -89,6 +89,7 @@ pub(super) async fn claim(
            FROM chosen JOIN delivery AS before USING (id) JOIN event ON event.id = before.event_id
            WHERE delivery.id = chosen.id
            RETURNING delivery.id, delivery.endpoint_id, delivery.generation, delivery.step, delivery.attempt_count,
+                     delivery.is_replay, event.user_id,
                      event.id AS event_id, event.tenant_id, event.type AS event_type, event.application_id,
                      event.occurred_at_ms, event.received_at_ms, event.payload, event.traceparent, event.tracestate,
                      event.aggregate_id, chosen.is_probe AS "is_probe!""#,
@@ -124,11 +125,13 @@ pub(super) async fn claim(
             step: row.step.unsigned_abs(),
             attempt_count: row.attempt_count.unsigned_abs(),
             is_probe: row.is_probe,
+            is_replay: row.is_replay,
             event: LoggedEvent {
                 id: row.event_id,
                 tenant: row.tenant_id,
                 event_type: row.event_type,
                 application: row.application_id,
+                user: row.user_id,
                 aggregate: row.aggregate_id,
                 occurred_at: Timestamp::from_ms(row.occurred_at_ms),
                 received_at: Timestamp::from_ms(row.received_at_ms),
@@ -247,7 +250,7 @@ pub(super) async fn list(pool: &PgPool, query: &DeliveryQuery) -> Result<Vec<Del
     let rows = sqlx::query_as!(
         DeliveryRow,
         r#"SELECT delivery.id, delivery.tenant_id, endpoint_id, event_id, event.type AS event_type, state, created_at_ms,
-                  next_attempt_at_ms, attempt_count
+                  next_attempt_at_ms, attempt_count, is_replay
            FROM delivery JOIN event ON event.id = event_id
            WHERE delivery.tenant_id = $1
              AND ($2::text IS NULL OR endpoint_id = $2) AND ($3::smallint IS NULL OR state = $3)
@@ -271,7 +274,7 @@ pub(super) async fn get(pool: &PgPool, id: &DeliveryId) -> Result<Option<(Delive
     let row = sqlx::query_as!(
         DeliveryRow,
         r#"SELECT delivery.id, delivery.tenant_id, endpoint_id, event_id, event.type AS event_type, state, created_at_ms,
-                  next_attempt_at_ms, attempt_count
+                  next_attempt_at_ms, attempt_count, is_replay
            FROM delivery JOIN event ON event.id = event_id WHERE delivery.id = $1"#,
         id.as_str()
     )

@@ -1,7 +1,7 @@
-//! The event log: written once an event, together with the deliveries.
+//! The intake: an event is logged once, together with its deliveries.
 
 use sqlx::{PgConnection, PgPool};
-use svc_kit::{clock::Timestamp, secret, telemetry::TraceContext};
+use svc_kit::secret;
 
 use super::{failed, rows::EndpointRow};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
         delivery::DeliveryId,
         endpoint::{Endpoint, EndpointId},
     },
-    ports::{LogPosition, LoggedEvent, StoreError},
+    ports::{LoggedEvent, StoreError},
 };
 
 /// Advisory locks that the logs of all tenants share: how many, and the first one's key.
@@ -99,8 +99,8 @@ async fn lock_tenants(connection: &mut PgConnection, tenants: &[String]) -> Resu
 async fn log(connection: &mut PgConnection, event: &LoggedEvent) -> Result<bool, StoreError> {
     let inserted = sqlx::query!(
         "INSERT INTO event (id, tenant_id, type, application_id, occurred_at_ms, received_at_ms, payload, traceparent,
-                            tracestate, aggregate_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
+                            tracestate, aggregate_id, user_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING",
         event.id,
         event.tenant,
         event.event_type,
@@ -111,6 +111,7 @@ async fn log(connection: &mut PgConnection, event: &LoggedEvent) -> Result<bool,
         event.trace.traceparent,
         event.trace.tracestate,
         event.aggregate,
+        event.user,
     )
     .execute(connection)
     .await
@@ -137,43 +138,4 @@ async fn add_delivery(
     .await
     .map_err(failed)?;
     Ok(id)
-}
-
-/// Lists events in commit order.
-pub(super) async fn list(
-    pool: &PgPool,
-    tenant: &str,
-    after: LogPosition,
-    limit: usize,
-) -> Result<Vec<(LogPosition, LoggedEvent)>, StoreError> {
-    let rows = sqlx::query!(
-        r#"SELECT id, position, tenant_id, type AS event_type, application_id, occurred_at_ms,
-                  received_at_ms, payload, traceparent, tracestate, aggregate_id
-           FROM event
-           WHERE tenant_id = $1 AND position > $2 ORDER BY position LIMIT $3"#,
-        tenant,
-        after.0,
-        i64::try_from(limit).unwrap_or(i64::MAX),
-    )
-    .fetch_all(pool)
-    .await
-    .map_err(failed)?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let place = LogPosition(row.position);
-            let event = LoggedEvent {
-                id: row.id,
-                tenant: row.tenant_id,
-                event_type: row.event_type,
-                application: row.application_id,
-                aggregate: row.aggregate_id,
-                occurred_at: Timestamp::from_ms(row.occurred_at_ms),
-                received_at: Timestamp::from_ms(row.received_at_ms),
-                payload: row.payload,
-                trace: TraceContext { traceparent: row.traceparent, tracestate: row.tracestate },
-            };
-            (place, event)
-        })
-        .collect())
 }

@@ -4,6 +4,8 @@ mod deliveries;
 mod endpoints;
 mod health;
 mod intake;
+mod log;
+mod replay;
 mod rows;
 
 use sqlx::PgPool;
@@ -14,7 +16,10 @@ use crate::{
         delivery::{Attempt, Delivery, DeliveryId},
         endpoint::EndpointId,
     },
-    ports::{Claim, DeliveryQuery, DeliveryStore, LogPosition, LoggedEvent, Outcome, Room, StoreError},
+    ports::{
+        ArrivalQuery, Claim, DeliveryQuery, DeliveryStore, LogPosition, LogStore, LoggedEvent, Outcome, Pace, Replay,
+        ReplayMode, Room, StoreError,
+    },
 };
 
 /// The schema, one step a file.
@@ -79,6 +84,26 @@ impl DeliveryStore for PostgresStore {
         after: LogPosition,
         limit: usize,
     ) -> Result<Vec<(LogPosition, LoggedEvent)>, StoreError> {
-        intake::list(&self.pool, tenant, after, limit).await
+        log::list(&self.pool, tenant, after, limit).await
+    }
+}
+
+impl LogStore for PostgresStore {
+    async fn log_end(&self, tenant: &str) -> Result<LogPosition, StoreError> {
+        log::end(&self.pool, tenant).await
+    }
+
+    async fn arrivals(&self, query: &ArrivalQuery) -> Result<Vec<(LogPosition, LoggedEvent)>, StoreError> {
+        log::arrivals(&self.pool, query).await
+    }
+
+    async fn replay(
+        &self,
+        tenant: &str,
+        replays: &[Replay],
+        pace: Pace,
+        mode: ReplayMode,
+    ) -> Result<usize, StoreError> {
+        replay::replay(&self.pool, tenant, replays, pace, mode).await
     }
 }

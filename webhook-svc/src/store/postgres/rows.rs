@@ -39,6 +39,7 @@ pub(super) struct DeliveryRow {
     pub(super) created_at_ms: i64,
     pub(super) next_attempt_at_ms: Option<i64>,
     pub(super) attempt_count: i32,
+    pub(super) is_replay: bool,
 }
 
 fn unreadable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(error: E) -> StoreError {
@@ -82,6 +83,7 @@ impl TryFrom<DeliveryRow> for Delivery {
             created_at: Timestamp::from_ms(row.created_at_ms),
             next_attempt_at: row.next_attempt_at_ms.map(Timestamp::from_ms),
             attempt_count: row.attempt_count.unsigned_abs(),
+            is_replay: row.is_replay,
         })
     }
 }

@@ -7,6 +7,7 @@ mod intake;
 mod lists;
 mod log;
 mod pause;
+mod replay;
 mod turns;
 
 /// Makes of each function a test in memory and a test in PostgreSQL.

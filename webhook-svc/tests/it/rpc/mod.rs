@@ -5,6 +5,9 @@ mod deliveries;
 mod endpoints;
 mod events;
 mod isolation;
+mod replay;
+mod types;
+mod watch;
 
 /// Makes of each function a test on a service in memory and a test on a service with PostgreSQL.
 macro_rules! on_both_stacks {

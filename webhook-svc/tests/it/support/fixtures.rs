@@ -51,6 +51,7 @@ pub fn event(id: &str) -> LoggedEvent {
         tenant: TENANT.to_owned(),
         event_type: "session.revoked".to_owned(),
         application: "app_shop".to_owned(),
+        user: "user_ada".to_owned(),
         aggregate: "sess_1".to_owned(),
         occurred_at: START,
         received_at: START,

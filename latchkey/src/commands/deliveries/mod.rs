@@ -1,10 +1,13 @@
 //! `latchkey deliveries`: what became of webhooks.
 
+mod replay;
+
 use clap::{Args, Subcommand, ValueEnum};
 use proto::webhook::v1::{
     Attempt, Delivery, DeliveryState, GetDeliveryRequest, ListDeliveriesRequest, RedeliverRequest,
 };
 
+use self::replay::ReplayArgs;
 use super::pages::Limit;
 use crate::{
     Answer,
@@ -25,6 +28,8 @@ pub enum DeliveriesCommand {
     Get(DeliveryArgs),
     /// Tries a delivery again now, whatever came of it before.
     Redeliver(DeliveryArgs),
+    /// Delivers events of the log again.
+    Replay(ReplayArgs),
 }
 
 /// Arguments of `latchkey deliveries list`.
@@ -89,6 +94,7 @@ const FIELDS: &[Column<Delivery>] = &[
     ("created", |delivery, now| moment(delivery.created_at.as_ref(), now)),
     ("next attempt", |delivery, now| moment(delivery.next_attempt_at.as_ref(), now)),
     ("attempts", |delivery, _| delivery.attempt_count.to_string()),
+    ("replayed", |delivery, _| if delivery.replayed { "yes".to_owned() } else { String::new() }),
 ];
 
 const ATTEMPTS: &[Column<Attempt>] = &[
@@ -111,6 +117,7 @@ pub(super) async fn run(command: DeliveriesCommand, connection: &Connection, out
         DeliveriesCommand::List(args) => list(args, connection, output).await,
         DeliveriesCommand::Get(args) => get(args, connection, output).await,
         DeliveriesCommand::Redeliver(args) => redeliver(args, connection, output).await,
+        DeliveriesCommand::Replay(args) => replay::run(args, connection, output).await,
     }
 }
 

@@ -1,0 +1,210 @@
+//! Watches a tenant's log as it grows.
+//!
+//! The log is the truth and is read by place; the announcements of this process only save waiting. What another replica
+//! logged is found when the log is looked at anyway.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::Instant};
+
+use super::Webhooks;
+use crate::{
+    domain::endpoint::EventPattern,
+    error::WebhookError,
+    ports::{LogPosition, LogStore, LoggedEvent},
+};
+
+/// Streams that are open at once: of one tenant, and in all.
+const PER_TENANT_MAX: usize = 64;
+const WATCHERS_MAX: usize = 512;
+/// Events read at a time, and so the most that a stream holds in memory.
+const READ_MAX: usize = 100;
+/// Longest pause between two looks at the log.
+const POLL: Duration = Duration::from_secs(1);
+/// How long a stream lasts: the credential that opened it does not last for ever either.
+const LIFETIME: Duration = Duration::from_secs(3_600);
+
+/// Announces that something arrived, and counts who listens.
+#[derive(Clone, Debug, Default)]
+pub struct Arrivals {
+    news: watch::Sender<()>,
+    open: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+impl Arrivals {
+    /// Wakes those who watch.
+    pub fn announce(&self) {
+        self.news.send_replace(());
+    }
+
+    fn enter(&self, tenant: &str) -> Option<Place> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.values().sum::<usize>() >= WATCHERS_MAX
+            || open.get(tenant).is_some_and(|count| *count >= PER_TENANT_MAX)
+        {
+            return None;
+        }
+        *open.entry(tenant.to_owned()).or_default() += 1;
+        Some(Place { open: self.open.clone(), tenant: tenant.to_owned() })
+    }
+}
+
+/// One of the places for streams; free again when it is dropped.
+#[derive(Debug)]
+struct Place {
+    open: Arc<Mutex<HashMap<String, usize>>>,
+    tenant: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.tenant) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+/// Where a stream begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the next event.
+    Next,
+    /// After this place.
+    After(LogPosition),
+}
+
+/// What to watch.
+#[derive(Clone, Debug)]
+pub struct WatchOptions {
+    /// Tenant.
+    pub tenant: String,
+    /// Only types that match one of these; none means all.
+    pub types: Vec<EventPattern>,
+    /// Where to begin.
+    pub start: Start,
+    /// After how long without an event there is a sign of life.
+    pub heartbeat: Duration,
+}
+
+/// An event and its place, or a sign of life.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The event; none in a sign of life.
+    pub event: Option<LoggedEvent>,
+    /// Where to go on.
+    pub place: LogPosition,
+}
+
+/// A stream of events.
+pub struct Watch<S> {
+    webhooks: Arc<Webhooks<S>>,
+    options: WatchOptions,
+    place: LogPosition,
+    read: VecDeque<(LogPosition, LoggedEvent)>,
+    news: watch::Receiver<()>,
+    heartbeat_at: Instant,
+    ends_at: Instant,
+    _place: Place,
+}
+
+impl<S: LogStore> Webhooks<S> {
+    /// Begins to watch. The first thing seen is a sign of life.
+    ///
+    /// # Errors
+    /// [`WebhookError::TooManyWatchers`], or a failure of the store.
+    pub async fn watch(self: Arc<Self>, options: WatchOptions) -> Result<Watch<S>, WebhookError> {
+        let held = self.arrivals.enter(&options.tenant).ok_or(WebhookError::TooManyWatchers)?;
+        let place = match options.start {
+            Start::After(place) => place,
+            Start::Next => self.store.log_end(&options.tenant).await?,
+        };
+        let (news, now) = (self.arrivals.news.subscribe(), Instant::now());
+        Ok(Watch {
+            webhooks: self,
+            options,
+            place,
+            read: VecDeque::new(),
+            news,
+            heartbeat_at: now,
+            ends_at: now + LIFETIME,
+            _place: held,
+        })
+    }
+}
+
+impl<S: LogStore> Watch<S> {
+    /// Waits for the next event or sign of life; `None` when the stream is over.
+    ///
+    /// # Errors
+    /// Failures of the store; then the stream is over too.
+    pub async fn next(&mut self) -> Result<Option<Seen>, WebhookError> {
+        loop {
+            let now = Instant::now();
+            if now >= self.ends_at {
+                return Ok(None);
+            }
+            if now >= self.heartbeat_at && self.read.is_empty() {
+                return Ok(Some(self.seen(None)));
+            }
+            while let Some((place, event)) = self.read.pop_front() {
+                self.place = place;
+                if self.is_chosen(&event) {
+                    return Ok(Some(self.seen(Some(event))));
+                }
+            }
+            // Before the look: what arrives during it wakes us.
+            self.news.mark_unchanged();
+            self.read = self.webhooks.store.events(&self.options.tenant, self.place, READ_MAX).await?.into();
+            if self.read.is_empty() {
+                self.wait(now).await;
+            }
+        }
+    }
+
+    fn seen(&mut self, event: Option<LoggedEvent>) -> Seen {
+        self.heartbeat_at = Instant::now() + self.options.heartbeat;
+        Seen { event, place: self.place }
+    }
+
+    fn is_chosen(&self, event: &LoggedEvent) -> bool {
+        let types = &self.options.types;
+        types.is_empty() || types.iter().any(|pattern| pattern.matches(&event.event_type))
+    }
+
+    async fn wait(&mut self, now: Instant) {
+        let until = self.heartbeat_at.min(self.ends_at).min(now + POLL);
+        tokio::select! {
+            // Fails only when the announcer is gone, and we hold it.
+            _ = self.news.changed() => {}
+            () = tokio::time::sleep_until(until) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_bounded_and_free_again() {
+        let arrivals = Arrivals::default();
+        let mut held: Vec<Place> = (0..PER_TENANT_MAX).map(|_| arrivals.enter("acme").unwrap()).collect();
+        assert!(arrivals.enter("acme").is_none());
+        held.pop();
+        assert!(arrivals.enter("acme").is_some());
+        for n in held.len()..WATCHERS_MAX {
+            held.push(arrivals.enter(&format!("tenant{}", n / PER_TENANT_MAX)).unwrap());
+        }
+        assert!(arrivals.enter("another").is_none());
+        held.clear();
+        assert!(arrivals.open.lock().unwrap().is_empty());
+    }
+}

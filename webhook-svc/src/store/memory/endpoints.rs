@@ -1,0 +1,101 @@
+//! Endpoints.
+
+use svc_kit::clock::Timestamp;
+
+use super::MemoryStore;
+use crate::{
+    domain::{
+        delivery::{Attempt, Delivery, DeliveryId, State},
+        endpoint::{DrainRate, Endpoint, EndpointId},
+    },
+    ports::{EndpointReport, EndpointStore, ReportBounds, StoreError},
+};
+
+impl EndpointStore for MemoryStore {
+    async fn add_endpoint(&self, endpoint: &Endpoint, max: usize) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        let has_room = tables.endpoints.values().filter(|other| other.tenant == endpoint.tenant).count() < max;
+        if has_room {
+            tables.endpoints.insert(endpoint.id.clone(), endpoint.clone());
+        }
+        Ok(has_room)
+    }
+
+    async fn endpoint(&self, id: &EndpointId) -> Result<Option<Endpoint>, StoreError> {
+        Ok(self.lock().endpoints.get(id).cloned())
+    }
+
+    async fn endpoints(
+        &self,
+        tenant: &str,
+        after: Option<&EndpointId>,
+        limit: usize,
+    ) -> Result<Vec<Endpoint>, StoreError> {
+        let tables = self.lock();
+        let of_tenant = tables.endpoints.values().filter(|endpoint| endpoint.tenant == tenant);
+        Ok(of_tenant.filter(|endpoint| after.is_none_or(|after| endpoint.id > *after)).take(limit).cloned().collect())
+    }
+
+    async fn put_endpoint(&self, endpoint: &Endpoint, seen: Timestamp) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        let before = match tables.endpoints.get_mut(&endpoint.id) {
+            Some(stored) if stored.updated_at == seen => std::mem::replace(stored, endpoint.clone()),
+            _ => return Ok(false),
+        };
+        if endpoint.disabled.is_some() || before.url != endpoint.url {
+            tables.healths.remove(&endpoint.id);
+        }
+        if endpoint.disabled.is_some() {
+            tables.cancel_pending(&endpoint.id);
+        }
+        Ok(true)
+    }
+
+    async fn resume_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        seen: Timestamp,
+        now: Timestamp,
+        per_second: DrainRate,
+    ) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        match tables.endpoints.get_mut(&endpoint.id) {
+            Some(stored) if stored.updated_at == seen => *stored = endpoint.clone(),
+            _ => return Ok(false),
+        }
+        let overdue = tables.due(now).into_iter().filter(|delivery| delivery.endpoint == endpoint.id);
+        let overdue: Vec<DeliveryId> = overdue.map(|delivery| delivery.id.clone()).collect();
+        for (before, id) in (0..).zip(overdue) {
+            if let Some(row) = tables.deliveries.get_mut(&id) {
+                row.delivery.next_attempt_at = Some(per_second.due(now, before));
+            }
+        }
+        Ok(true)
+    }
+
+    async fn report(&self, id: &EndpointId, bounds: ReportBounds) -> Result<EndpointReport, StoreError> {
+        let tables = self.lock();
+        let is_counted = |attempt: &&Attempt| attempt.at >= bounds.since && attempt.verdict != "OURS";
+        let attempts = tables.attempts.get(id).into_iter().flatten().filter(is_counted).take(bounds.attempts);
+        let attempts = attempts.map(|attempt| Attempt { response: String::new(), ..attempt.clone() }).collect();
+        let deliveries = tables.deliveries.values().map(|row| &row.delivery);
+        let mut waiting: Vec<&Delivery> =
+            deliveries.filter(|delivery| delivery.endpoint == *id && delivery.state == State::Pending).collect();
+        waiting.sort_by_key(|delivery| delivery.next_attempt_at);
+        waiting.truncate(bounds.backlog);
+        Ok(EndpointReport {
+            health: tables.healths.get(id).cloned(),
+            attempts,
+            backlog: waiting.len(),
+            oldest_waiting_at: waiting.iter().map(|delivery| delivery.created_at).min(),
+        })
+    }
+
+    async fn delete_endpoint(&self, id: &EndpointId) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        tables.cancel_pending(id);
+        tables.healths.remove(id);
+        tables.attempts.remove(id);
+        Ok(tables.endpoints.remove(id).is_some())
+    }
+}

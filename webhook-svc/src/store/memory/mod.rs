@@ -1,0 +1,143 @@
+//! Everything in memory: for development, for tests, and the reference for what the port means.
+
+mod deliveries;
+mod endpoints;
+mod log;
+mod turns;
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use svc_kit::{clock::Timestamp, outbox::memory::MemoryOutbox};
+
+use crate::{
+    domain::{
+        delivery::{Attempt, Delivery, DeliveryId, State},
+        endpoint::{Endpoint, EndpointId},
+        health::{Health, RATED_MAX, Recent, WINDOW},
+    },
+    ports::{Claim, Judgement, LoggedEvent, Outcome, Word},
+};
+
+/// A store in memory.
+#[derive(Default)]
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+    /// Events of the engine that wait for the bus.
+    pub outbox: MemoryOutbox,
+}
+
+#[derive(Default)]
+struct Tables {
+    endpoints: BTreeMap<EndpointId, Endpoint>,
+    events: Vec<LoggedEvent>,
+    positions: HashMap<String, usize>,
+    deliveries: HashMap<DeliveryId, Row>,
+    healths: HashMap<EndpointId, Health>,
+    /// The newest attempts of each endpoint, newest first.
+    attempts: HashMap<EndpointId, VecDeque<Attempt>>,
+}
+
+/// Most attempts that are kept of an endpoint.
+const ATTEMPTS_MAX: usize = 1_000;
+
+struct Row {
+    delivery: Delivery,
+    generation: i32,
+    step: u32,
+    attempts: Vec<Attempt>,
+}
+
+impl MemoryStore {
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn log(&mut self, event: &LoggedEvent) -> bool {
+        if self.positions.contains_key(&event.id) {
+            return false;
+        }
+        self.positions.insert(event.id.clone(), self.events.len());
+        self.events.push(event.clone());
+        true
+    }
+
+    fn add_delivery(&mut self, event: &LoggedEvent, endpoint: &EndpointId) -> DeliveryId {
+        let id = DeliveryId::of(endpoint, &event.id);
+        let delivery = Delivery {
+            id: id.clone(),
+            tenant: event.tenant.clone(),
+            endpoint: endpoint.clone(),
+            event: event.id.clone(),
+            event_type: event.event_type.clone(),
+            state: State::Pending,
+            created_at: event.received_at,
+            next_attempt_at: Some(event.received_at),
+            attempt_count: 0,
+            is_replay: false,
+        };
+        self.deliveries.insert(id.clone(), Row { delivery, generation: 0, step: 0, attempts: Vec::new() });
+        id
+    }
+
+    fn cancel_pending(&mut self, endpoint: &EndpointId) {
+        let rows = self.deliveries.values_mut().map(|row| &mut row.delivery);
+        for delivery in rows.filter(|delivery| delivery.endpoint == *endpoint && delivery.state == State::Pending) {
+            delivery.state = State::Cancelled;
+            delivery.next_attempt_at = None;
+        }
+    }
+
+    /// Notes what a try says about its endpoint.
+    fn note(&mut self, id: &EndpointId, outcome: &Outcome) -> Option<Judgement> {
+        let attempts = self.attempts.entry(id.clone()).or_default();
+        attempts.push_front(outcome.attempt.clone());
+        attempts.truncate(ATTEMPTS_MAX);
+        match &outcome.word {
+            Word::Nothing => None,
+            Word::Works => {
+                self.healths.remove(id);
+                None
+            }
+            Word::Failed(judge) => {
+                let since = outcome.attempt.at.saturating_sub(WINDOW);
+                let recent = attempts.iter().filter(|attempt| attempt.at >= since && attempt.verdict != "OURS");
+                let recent = recent.take(RATED_MAX).fold(Recent::default(), |sum, attempt| Recent {
+                    attempts: sum.attempts + 1,
+                    failures: sum.failures + u32::from(attempt.verdict != "OK"),
+                });
+                let judgement = judge.0(self.healths.get(id).cloned(), recent);
+                self.healths.insert(id.clone(), judgement.health.clone());
+                Some(judgement)
+            }
+        }
+    }
+
+    fn claim(&mut self, id: &DeliveryId, lease_until: Timestamp) -> Option<Claim> {
+        let row = self.deliveries.get_mut(id)?;
+        let endpoint = self.endpoints.get(&row.delivery.endpoint)?.clone();
+        let event = self.events.get(*self.positions.get(&row.delivery.event)?)?.clone();
+        row.generation += 1;
+        row.delivery.next_attempt_at = Some(lease_until);
+        let open = self.healths.get_mut(&endpoint.id).and_then(|health| health.open.as_mut());
+        let is_probe = open.is_some();
+        if let Some(open) = open {
+            // If the probe dies, the next one comes when its lease has ended.
+            open.next_probe_at = lease_until;
+        }
+        Some(Claim {
+            is_probe,
+            id: id.clone(),
+            endpoint,
+            event,
+            generation: row.generation,
+            step: row.step,
+            attempt_count: row.delivery.attempt_count,
+            is_replay: row.delivery.is_replay,
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! Deliveries that are made again.
+
+use sqlx::PgPool;
+
+use super::failed;
+use crate::{
+    domain::delivery::DeliveryId,
+    ports::{Pace, Replay, ReplayMode, StoreError},
+};
+
+/// What is asked for, as the statements take it.
+struct Wanted {
+    deliveries: Vec<String>,
+    endpoints: Vec<String>,
+    events: Vec<String>,
+}
+
+impl Wanted {
+    fn new(replays: &[Replay]) -> Self {
+        Self {
+            deliveries: replays.iter().map(|it| DeliveryId::of(&it.endpoint, &it.event).to_string()).collect(),
+            endpoints: replays.iter().map(|it| it.endpoint.to_string()).collect(),
+            events: replays.iter().map(|it| it.event.clone()).collect(),
+        }
+    }
+}
+
+/// Makes deliveries due again; returns how many.
+pub(super) async fn replay(
+    pool: &PgPool,
+    tenant: &str,
+    replays: &[Replay],
+    pace: Pace,
+    mode: ReplayMode,
+) -> Result<usize, StoreError> {
+    let wanted = Wanted::new(replays);
+    if mode.is_dry { count(pool, tenant, &wanted, mode).await } else { make(pool, tenant, &wanted, pace, mode).await }
+}
+
+async fn count(pool: &PgPool, tenant: &str, wanted: &Wanted, mode: ReplayMode) -> Result<usize, StoreError> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!"
+           FROM unnest($1::text[], $2::text[]) AS wanted (endpoint_id, event_id)
+           JOIN endpoint ON endpoint.id = wanted.endpoint_id AND endpoint.is_enabled
+           JOIN event ON event.id = wanted.event_id AND event.tenant_id = $3
+           LEFT JOIN delivery USING (endpoint_id, event_id)
+           WHERE delivery.id IS NULL OR state IN (3, 4) OR (state = 2 AND NOT $4)"#,
+        &wanted.endpoints,
+        &wanted.events,
+        tenant,
+        mode.only_missing,
+    )
+    .fetch_one(pool)
+    .await
+    .map_err(failed)?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+async fn make(pool: &PgPool, tenant: &str, wanted: &Wanted, pace: Pace, mode: ReplayMode) -> Result<usize, StoreError> {
+    let mut transaction = pool.begin().await.map_err(failed)?;
+    // Locked against being disabled or deleted until the deliveries are there.
+    sqlx::query!("SELECT id FROM endpoint WHERE id = ANY($1) ORDER BY id FOR SHARE", &wanted.endpoints)
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(failed)?;
+    let made = sqlx::query!(
+        "WITH chosen AS (
+             SELECT wanted.id, endpoint_id, event_id, event.received_at_ms,
+                    row_number() OVER (ORDER BY wanted.place) AS number
+             FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS wanted (id, endpoint_id, event_id, place)
+             JOIN endpoint ON endpoint.id = wanted.endpoint_id AND endpoint.is_enabled
+             JOIN event ON event.id = wanted.event_id AND event.tenant_id = $4
+             LEFT JOIN delivery USING (endpoint_id, event_id)
+             WHERE delivery.id IS NULL OR state IN (3, 4) OR (state = 2 AND NOT $5)
+         )
+         INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, state, created_at_ms, next_attempt_at_ms, is_replay)
+         SELECT id, $4, endpoint_id, event_id, 1, received_at_ms, $6 + (($7::bigint + number) * 1000 + $8::bigint - 1) / $8,
+                true
+         FROM chosen ORDER BY number
+         ON CONFLICT (endpoint_id, event_id) DO UPDATE
+             SET state = 1, next_attempt_at_ms = excluded.next_attempt_at_ms, step = 0, is_replay = true,
+                 generation = delivery.generation + 1
+             WHERE delivery.state <> 1",
+        &wanted.deliveries,
+        &wanted.endpoints,
+        &wanted.events,
+        tenant,
+        mode.only_missing,
+        pace.began_at.as_ms(),
+        i64::try_from(pace.before).unwrap_or(i64::MAX),
+        i64::from(pace.rate.per_second()),
+    )
+    .execute(&mut *transaction)
+    .await
+    .map_err(failed)?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(usize::try_from(made.rows_affected()).unwrap_or(usize::MAX))
+}
