@@ -125,12 +125,13 @@ fn describe(event: &Event) -> (&'static str, String, String, pb::event::Data) {
             let data = Data::UserPasswordChanged(pb::UserPasswordChanged { user_id: user_id.clone() });
             ("user.password.changed", user_id, none(), data)
         }
-        What::ApplicationCreated(application_id) => {
-            let data = Data::ApplicationCreated(pb::ApplicationCreated { application_id: application_id.clone() });
-            ("application.created", none(), application_id, data)
+        What::ApplicationCreated { application: application_id, logout_uri: backchannel_logout_uri } => {
+            let created = pb::ApplicationCreated { application_id: application_id.clone(), backchannel_logout_uri };
+            ("application.created", none(), application_id, Data::ApplicationCreated(created))
         }
-        What::ApplicationUpdated { application: application_id, fields: changed_fields } => {
-            let updated = pb::ApplicationUpdated { application_id: application_id.clone(), changed_fields };
+        What::ApplicationUpdated { application: application_id, fields: changed_fields, logout_uri } => {
+            let (id, backchannel_logout_uri) = (application_id.clone(), logout_uri);
+            let updated = pb::ApplicationUpdated { application_id: id, changed_fields, backchannel_logout_uri };
             ("application.updated", none(), application_id, Data::ApplicationUpdated(updated))
         }
         What::ApplicationDeleted(application_id) => {

@@ -23,10 +23,11 @@ use tokio::sync::Notify;
 
 use crate::{
     app::{Webhooks, accept::Intake, meters::Meters, watch::Arrivals},
+    auth::GrpcLogoutTokens,
     config::{Config, DEFAULTS, StoreKind},
     grpc::WebhookGrpc,
     http::HttpSender,
-    ports::LogStore,
+    ports::{LogStore, Means},
     store::{memory::MemoryStore, postgres},
 };
 
@@ -107,11 +108,12 @@ async fn start_with<S: LogStore>(
     let attached = readiness.clone();
     let on_attached = Arc::new(move |state| attached.set("bus", state));
     bus::consume(&config.bus, parts, Intake(webhooks.clone()), on_attached)?;
-    let (engine, sender) = (webhooks.clone(), Arc::new(HttpSender::new(egress)?));
+    let tokens = GrpcLogoutTokens::new(&config.auth.url, &config.auth.key)?;
+    let (engine, means) = (webhooks.clone(), Arc::new(Means { sender: HttpSender::new(egress)?, tokens }));
     let soft = parts.lifecycle.soft().clone();
     parts.lifecycle.spawn("delivery engine", async move {
         tokio::select! {
-            never = engine.deliver(sender) => match never {},
+            never = engine.deliver(means) => match never {},
             () = soft.cancelled() => Ok::<_, Infallible>(()),
         }
     });

@@ -11,6 +11,7 @@ use svc_kit::{
     },
     seal::SealKeys,
 };
+use url::Url;
 
 use crate::domain::egress::EgressPolicy;
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub postgres: PostgresConfig,
     /// Secrets at rest.
     pub seal: SealConfig,
+    /// auth-svc.
+    pub auth: AuthConfig,
     /// Where to send to.
     pub egress: EgressConfig,
     /// Who may call.
@@ -71,6 +74,15 @@ pub struct SealConfig {
     pub keys: Vec<SecretString>,
 }
 
+/// `[auth]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AuthConfig {
+    /// Where auth-svc is.
+    pub url: String,
+    /// One of its operator keys.
+    pub key: SecretString,
+}
+
 /// `[egress]`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct EgressConfig {
@@ -100,6 +112,7 @@ impl Validate for Config {
         self.access.validate(self.profile, problems);
         self.bus.validate(self.profile, problems);
         self.telemetry.validate(problems);
+        problems.check(Url::parse(&self.auth.url).is_ok(), "auth.url", "must be a URL");
         let is_strict = self.profile.is_strict();
         let is_memory = self.store.kind == StoreKind::Memory;
         problems.check(!(is_memory && is_strict), "store.kind", "memory loses everything; only profile dev may use it");

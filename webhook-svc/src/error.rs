@@ -31,6 +31,9 @@ pub enum WebhookError {
     /// The endpoint gets nothing.
     #[error("the endpoint is disabled or deleted")]
     EndpointDisabled,
+    /// The endpoint follows an application.
+    #[error("the endpoint follows its application; change the application instead")]
+    EndpointManaged,
     /// The tenant has too many.
     #[error("the tenant has too many endpoints")]
     TooManyEndpoints,
@@ -56,7 +59,7 @@ impl ServiceError for WebhookError {
         match self {
             Self::Field(_) | Self::PageToken(_) | Self::UrlRefused(_) => Kind::InvalidArgument,
             Self::EndpointNotFound | Self::DeliveryNotFound => Kind::NotFound,
-            Self::EndpointDisabled => Kind::FailedPrecondition,
+            Self::EndpointDisabled | Self::EndpointManaged => Kind::FailedPrecondition,
             Self::TooManyEndpoints | Self::TooManyWatchers => Kind::ResourceExhausted,
             Self::Contention => Kind::Aborted,
             Self::Store(StoreError::Unavailable(_)) | Self::Stopping => Kind::Unavailable,
@@ -72,6 +75,7 @@ impl ServiceError for WebhookError {
             Self::EndpointNotFound => "ENDPOINT_NOT_FOUND",
             Self::DeliveryNotFound => "DELIVERY_NOT_FOUND",
             Self::EndpointDisabled => "ENDPOINT_DISABLED",
+            Self::EndpointManaged => "ENDPOINT_MANAGED",
             Self::TooManyEndpoints => "TOO_MANY_ENDPOINTS",
             Self::TooManyWatchers => "TOO_MANY_WATCHERS",
             Self::Stopping => "STOPPING",

@@ -8,9 +8,11 @@
 //! | [`grpc`] | calls → use cases |
 //! | [`store`] | PostgreSQL, and memory for development |
 //! | [`http`] | sends to receivers |
+//! | [`auth`] | has logout tokens signed by auth-svc |
 //! | [`boot`], [`config`] | which adapters, with which settings |
 
 pub mod app;
+pub mod auth;
 pub mod boot;
 pub mod config;
 pub mod domain;

@@ -2,12 +2,14 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use secrecy::SecretString;
 use svc_kit::{bus::Message, clock::Timestamp, telemetry::TraceContext};
 
 use crate::domain::{
     delivery::{Attempt, Delivery, DeliveryId, State, Verdict},
     endpoint::{DrainRate, Endpoint, EndpointId, Subject},
     health::{Health, Recent},
+    logout::{LogoutAddress, LogoutNotice},
     signature::SigningSecret,
 };
 
@@ -235,7 +237,7 @@ pub struct ReplayMode {
 
 /// Keeps endpoints.
 pub trait EndpointStore: Send + Sync + 'static {
-    /// Adds an endpoint; `false` when the tenant has `max` already.
+    /// Adds an endpoint; `false` when the tenant has `max` webhook endpoints already.
     fn add_endpoint(&self, endpoint: &Endpoint, max: usize) -> impl Future<Output = Result<bool, StoreError>> + Send;
     /// Returns an endpoint.
     fn endpoint(&self, id: &EndpointId) -> impl Future<Output = Result<Option<Endpoint>, StoreError>> + Send;
@@ -262,6 +264,9 @@ pub trait EndpointStore: Send + Sync + 'static {
         now: Timestamp,
         per_second: DrainRate,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Makes the endpoint of an application follow its address, unless what is stored is newer. Without an address it is disabled
+    /// and what waits for it is cancelled; whether it is paused stays as it is.
+    fn put_logout_address(&self, address: &LogoutAddress) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Returns how an endpoint is doing.
     fn report(
         &self,
@@ -338,16 +343,28 @@ pub trait LogStore: DeliveryStore {
 pub struct Shipment {
     /// Address.
     pub url: String,
-    /// `webhook-id`.
-    pub id: DeliveryId,
-    /// `webhook-timestamp`, and the moment of the attempt.
+    /// The moment of the attempt.
     pub at: Timestamp,
-    /// What signs, current first.
-    pub secrets: Vec<SigningSecret>,
-    /// The body.
-    pub payload: String,
+    /// What is sent.
+    pub content: Content,
     /// The trace of the event.
     pub trace: TraceContext,
+}
+
+/// What a request holds.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// A webhook.
+    Webhook {
+        /// `webhook-id`.
+        id: DeliveryId,
+        /// What signs, current first.
+        secrets: Vec<SigningSecret>,
+        /// The body.
+        payload: String,
+    },
+    /// A logout token, as a form.
+    LogoutToken(SecretString),
 }
 
 /// What came back.
@@ -367,4 +384,29 @@ pub struct Receipt {
 pub trait Sender: Send + Sync + 'static {
     /// Tries once; every failure is a verdict.
     fn send(&self, shipment: &Shipment) -> impl Future<Output = Receipt> + Send;
+}
+
+/// Why there is no logout token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The tenant has no such application any more.
+    #[error("there is no such application")]
+    NoApplication,
+    /// auth-svc is away, or refuses us.
+    #[error("auth-svc gives no logout token")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Signs logout tokens.
+pub trait LogoutTokens: Send + Sync + 'static {
+    /// Signs a token for one attempt.
+    fn mint(&self, notice: &LogoutNotice) -> impl Future<Output = Result<SecretString, TokenError>> + Send;
+}
+
+/// What attempts are made with.
+pub struct Means<D, T> {
+    /// Sends.
+    pub sender: D,
+    /// Signs logout tokens.
+    pub tokens: T,
 }

@@ -36,7 +36,7 @@ impl<A: Adapters> Auth<A> {
         if let Some(secret) = &secret {
             application.client = Client::Confidential(SecretHash::of(secret.expose_secret()));
         }
-        let event = self.event(&application.tenant, actor, What::ApplicationCreated(application.id.clone()));
+        let event = self.event(&application.tenant, actor, What::created(&application));
         if self.store.add_application(&application, &event).await? {
             Ok((application, secret))
         } else {
@@ -66,7 +66,7 @@ impl<A: Adapters> Auth<A> {
     ) -> Result<Application, AuthError> {
         for _ in 0..TRIES {
             let changed = change(&self.application(caller, id).await?)?;
-            let what = What::ApplicationUpdated { application: id.to_owned(), fields: fields.to_vec() };
+            let what = What::updated(&changed, fields);
             let event = self.event(&changed.tenant, &caller.subject, what);
             if self.store.replace_application(&changed, &event).await? {
                 return Ok(changed);

@@ -181,7 +181,7 @@ impl<A: Adapters> Auth<A> {
                 ..Application::new(&application.id, &application.tenant, client)
             };
             if self.store.application(&application.id).await?.is_none() {
-                let what = What::ApplicationCreated(application.id.clone());
+                let what = What::created(&application);
                 self.store.add_application(&application, &self.event(&application.tenant, "seed", what)).await?;
             }
         }

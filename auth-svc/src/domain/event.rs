@@ -2,6 +2,8 @@
 
 use svc_kit::clock::Timestamp;
 
+use super::application::Application;
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -73,13 +75,20 @@ pub enum What {
     /// A password was set.
     PasswordChanged(String),
     /// An application was created.
-    ApplicationCreated(String),
+    ApplicationCreated {
+        /// Which.
+        application: String,
+        /// Where it wants logout tokens; may be empty.
+        logout_uri: String,
+    },
     /// An application was changed.
     ApplicationUpdated {
         /// Which.
         application: String,
         /// What of it.
         fields: Vec<String>,
+        /// Where it wants logout tokens now; may be empty.
+        logout_uri: String,
     },
     /// An application was deleted.
     ApplicationDeleted(String),
@@ -107,4 +116,18 @@ pub enum What {
     TenantSuspended,
     /// The tenant was resumed.
     TenantResumed,
+}
+
+impl What {
+    /// An application was created.
+    pub fn created(application: &Application) -> Self {
+        let logout_uri = application.settings.backchannel_logout.uri.clone();
+        Self::ApplicationCreated { application: application.id.clone(), logout_uri }
+    }
+
+    /// Fields of an application were changed; it is like this now.
+    pub fn updated(application: &Application, fields: &[String]) -> Self {
+        let logout_uri = application.settings.backchannel_logout.uri.clone();
+        Self::ApplicationUpdated { application: application.id.clone(), fields: fields.to_vec(), logout_uri }
+    }
 }

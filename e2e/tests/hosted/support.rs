@@ -1,6 +1,7 @@
 //! The development server, and a browser and an application of a few lines in front of it.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
 use latchkey::dev::{self, DevOptions, DevServer, Ports, Seed};
 use reqwest::{Client, Response, StatusCode, header, redirect::Policy};
 use serde_json::Value;
@@ -162,4 +163,16 @@ pub fn claim(tokens: &Value, name: &str) -> String {
     let payload = tokens["id_token"].as_str().unwrap().split('.').nth(1).unwrap();
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
     claims[name].as_str().unwrap().to_owned()
+}
+
+/// The claims of a logout token, as an application reads them: signature, `aud`, `iss` and `exp` are checked by the library.
+pub async fn logout_claims(stack: &Stack, token: &str, application: &str) -> Value {
+    let keys: JwkSet = stack.get(&stack.at("/jwks"), "").await.json().await.unwrap();
+    let header = decode_header(token).unwrap();
+    assert_eq!(header.typ.as_deref(), Some("logout+jwt"));
+    let key = DecodingKey::from_jwk(keys.find(header.kid.as_deref().unwrap()).unwrap()).unwrap();
+    let mut validation = Validation::new(Algorithm::RS256);
+    validation.set_audience(&[application]);
+    validation.set_issuer(&[&stack.server.addresses.issuer]);
+    decode::<Value>(token, &key, &validation).unwrap().claims
 }

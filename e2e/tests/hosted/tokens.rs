@@ -1,12 +1,11 @@
 //! Logout tokens: what an application must find in one (OpenID Connect Back-Channel Logout 1.0 §2.4 and §2.6).
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
 use proto::auth::v1::{MintLogoutTokenRequest, logout_token_service_client::LogoutTokenServiceClient};
-use serde_json::{Value, json};
+use serde_json::json;
 use svc_kit::client::Outgoing;
 use tonic::Code;
 
-use crate::support::Stack;
+use crate::support::{Stack, logout_claims};
 
 const SESSION: &str = "sess_aaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -27,22 +26,10 @@ async fn mint(stack: &Stack, request: MintLogoutTokenRequest) -> Result<String, 
     Ok(minted.into_inner().logout_token)
 }
 
-/// The claims of a token, as an application reads them: signature, `aud`, `iss` and `exp` are checked by the library.
-async fn verified(stack: &Stack, token: &str) -> Value {
-    let keys: JwkSet = stack.get(&stack.at("/jwks"), "").await.json().await.unwrap();
-    let header = decode_header(token).unwrap();
-    assert_eq!(header.typ.as_deref(), Some("logout+jwt"));
-    let key = DecodingKey::from_jwk(keys.find(header.kid.as_deref().unwrap()).unwrap()).unwrap();
-    let mut validation = Validation::new(Algorithm::RS256);
-    validation.set_audience(&["demo-managed"]);
-    validation.set_issuer(&[&stack.server.addresses.issuer]);
-    decode::<Value>(token, &key, &validation).unwrap().claims
-}
-
 #[tokio::test]
 async fn logout_token_has_what_the_specification_asks_and_no_more() {
     let stack = Stack::start().await;
-    let claims = verified(&stack, &mint(&stack, request()).await.unwrap()).await;
+    let claims = logout_claims(&stack, &mint(&stack, request()).await.unwrap(), "demo-managed").await;
     let names: Vec<&str> = claims.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(names, ["aud", "events", "exp", "iat", "iss", "jti", "sid", "sub"]);
     assert_eq!(claims["events"], json!({ "http://schemas.openid.net/event/backchannel-logout": {} }));
@@ -54,8 +41,8 @@ async fn logout_token_has_what_the_specification_asks_and_no_more() {
 #[tokio::test]
 async fn each_attempt_gets_a_token_of_its_own() {
     let stack = Stack::start().await;
-    let first = verified(&stack, &mint(&stack, request()).await.unwrap()).await;
-    let second = verified(&stack, &mint(&stack, request()).await.unwrap()).await;
+    let first = logout_claims(&stack, &mint(&stack, request()).await.unwrap(), "demo-managed").await;
+    let second = logout_claims(&stack, &mint(&stack, request()).await.unwrap(), "demo-managed").await;
     assert_ne!(first["jti"], second["jti"]);
     stack.stop().await;
 }

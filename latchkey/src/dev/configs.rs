@@ -20,9 +20,9 @@ pub(super) async fn start_services(
     parts: Parts,
 ) -> Result<(Addresses, ShutdownConfig), DevError> {
     let seed = &options.seed;
-    // What auth-svc calls session-svc with: made anew at every start, and told to nobody else.
+    // What the services call one another with: made anew at every start, and told to nobody else.
     let internal = OperatorKey {
-        name: "auth-svc".to_owned(),
+        name: "internal".to_owned(),
         token: Some(encode_base32(&entropy::bytes::<32>(&*parts.entropy)).into()),
         token_sha256: None,
     };
@@ -45,8 +45,12 @@ pub(super) async fn start_services(
         shared.load("auth-svc", auth_svc::config::DEFAULTS, (ports.auth_grpc, ports.auth_ops), &own)?;
     let auth = auth_svc::boot::start(auth, Some(seed.directory.clone()), parts.clone()).await;
     let auth = auth.map_err(boot("auth-svc"))?;
+    let own = [
+        ("LATCHKEY_AUTH__URL", format!("http://{}", auth.grpc_addr)),
+        ("LATCHKEY_AUTH__KEY", token(&internal).to_owned()),
+    ];
     let webhook =
-        shared.load("webhook-svc", webhook_svc::config::DEFAULTS, (ports.webhook_grpc, ports.webhook_ops), &[])?;
+        shared.load("webhook-svc", webhook_svc::config::DEFAULTS, (ports.webhook_grpc, ports.webhook_ops), &own)?;
     let webhook = webhook_svc::boot::start(webhook, parts).await.map_err(boot("webhook-svc"))?;
     let addresses = Addresses {
         issuer: shared.issuer,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use prost::Message as _;
-use proto::event::v1 as pb;
+use proto::event::v1::{self as pb, event::Data};
 use serde_json::{Map, Value, json};
 use svc_kit::{
     bus::{Handler, Message, Outcome},
@@ -12,9 +12,20 @@ use svc_kit::{
 };
 
 use super::Webhooks;
-use crate::ports::{DeliveryStore, LoggedEvent, StoreError};
+use crate::{
+    domain::logout::LogoutAddress,
+    ports::{DeliveryStore, LoggedEvent, StoreError},
+};
 
 impl<S: DeliveryStore> Webhooks<S> {
+    /// Takes in what the bus brought: first where applications want to be told, then the events. Either can be repeated.
+    async fn take_in(&self, addresses: &[LogoutAddress], events: &[LoggedEvent]) -> Result<(), StoreError> {
+        for address in addresses {
+            self.store.put_logout_address(address).await?;
+        }
+        self.accept(events).await
+    }
+
     /// Logs events and makes their deliveries, in one transaction.
     ///
     /// # Errors
@@ -36,7 +47,8 @@ impl<S: DeliveryStore> Handler for Intake<S> {
         let now = self.0.clock.now();
         let read: Vec<Option<LoggedEvent>> = batch.iter().map(|message| read(message, now)).collect();
         let events: Vec<LoggedEvent> = read.iter().flatten().cloned().collect();
-        let stored = match self.0.accept(&events).await {
+        let addresses: Vec<LogoutAddress> = batch.iter().filter_map(|message| logout_address(&message.body)).collect();
+        let stored = match self.0.take_in(&addresses, &events).await {
             Ok(()) => Outcome::Done,
             // Also for a fault of ours: an event is put aside only when it can never be read.
             Err(error) => {
@@ -57,6 +69,19 @@ fn read(message: &Message, now: Timestamp) -> Option<LoggedEvent> {
             None
         }
     }
+}
+
+/// Where an application wants to be told, if that is what the event says.
+fn logout_address(body: &Bytes) -> Option<LogoutAddress> {
+    let event = pb::Event::decode(&body[..]).ok()?;
+    let (application, url) = match event.data? {
+        Data::ApplicationCreated(created) => (created.application_id, created.backchannel_logout_uri),
+        Data::ApplicationUpdated(updated) => (updated.application_id, updated.backchannel_logout_uri),
+        Data::ApplicationDeleted(deleted) => (deleted.application_id, String::new()),
+        _ => return None,
+    };
+    let at = event.occurred_at.as_ref().and_then(|at| Timestamp::from_proto(at).ok())?;
+    Some(LogoutAddress { tenant: event.tenant_id, application, url: (!url.is_empty()).then_some(url), at })
 }
 
 /// Makes the log entry of an encoded event.

@@ -11,10 +11,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use svc_kit::error::chain;
 
 use super::{Webhooks, under_way::UnderWay};
-use crate::{
-    domain::{delivery::Verdict, payload},
-    ports::{Claim, DeliveryStore, Receipt, Room, Sender, Shipment, StoreError},
-};
+use crate::ports::{Claim, DeliveryStore, LogoutTokens, Means, Receipt, Room, Sender, StoreError};
 
 /// How long a claim lasts: longer than any attempt.
 const LEASE: Duration = Duration::from_secs(60);
@@ -31,7 +28,7 @@ const RETRY: Duration = Duration::from_millis(500);
 
 impl<S: DeliveryStore> Webhooks<S> {
     /// Delivers for ever.
-    pub async fn deliver<D: Sender>(self: Arc<Self>, sender: Arc<D>) -> Infallible {
+    pub async fn deliver<D: Sender, T: LogoutTokens>(self: Arc<Self>, means: Arc<Means<D, T>>) -> Infallible {
         let mut under_way = UnderWay::default();
         loop {
             let room = Room {
@@ -50,8 +47,8 @@ impl<S: DeliveryStore> Webhooks<S> {
             };
             let is_idle = claims.is_empty();
             for claim in claims {
-                let (this, sender) = (self.clone(), sender.clone());
-                under_way.spawn(claim.endpoint.id.clone(), async move { this.attempt(&*sender, &claim).await });
+                let (this, means) = (self.clone(), means.clone());
+                under_way.spawn(claim.endpoint.id.clone(), async move { this.attempt(&means, &claim).await });
             }
             if is_idle || under_way.len() >= IN_FLIGHT_MAX {
                 self.wait(&mut under_way, &room).await;
@@ -81,24 +78,11 @@ impl<S: DeliveryStore> Webhooks<S> {
     }
 
     /// Tries one delivery and records what came of it.
-    pub async fn attempt<D: Sender>(&self, sender: &D, claim: &Claim) {
+    pub async fn attempt<D: Sender, T: LogoutTokens>(&self, means: &Means<D, T>, claim: &Claim) {
         let started = self.clock.now();
-        let receipt = match self.open_secrets(&claim.endpoint, started) {
-            Ok(secrets) => {
-                let shipment = Shipment {
-                    url: claim.endpoint.url.clone(),
-                    id: claim.id.clone(),
-                    at: started,
-                    secrets,
-                    payload: body(claim),
-                    trace: claim.event.trace.clone(),
-                };
-                sender.send(&shipment).await
-            }
-            Err(error) => {
-                tracing::error!(error = chain(&error), delivery.id = %claim.id, "a secret cannot be opened");
-                Receipt { verdict: Verdict::Ours, duration: Duration::ZERO, retry_after: None, response: String::new() }
-            }
+        let receipt = match self.shipment(claim, &means.tokens, started).await {
+            Ok(shipment) => means.sender.send(&shipment).await,
+            Err(verdict) => Receipt { verdict, duration: Duration::ZERO, retry_after: None, response: String::new() },
         };
         let outcome = self.outcome(claim, started, &receipt);
         self.meters.attempted(&receipt);
@@ -113,9 +97,4 @@ impl<S: DeliveryStore> Webhooks<S> {
             Err(error) => tracing::warn!(error = chain(&error), delivery.id = %claim.id, "an attempt is not recorded"),
         }
     }
-}
-
-/// The body of a delivery: the same bytes at every attempt.
-fn body(claim: &Claim) -> String {
-    if claim.is_replay { payload::replayed(&claim.event.payload) } else { claim.event.payload.clone() }
 }

@@ -11,7 +11,7 @@ use super::{Webhooks, accept::logged};
 use crate::{
     domain::{
         delivery::DeliveryId,
-        endpoint::{Endpoint, EndpointId, EventPattern, PING, SealedSecrets},
+        endpoint::{Endpoint, EndpointId, EventPattern, Kind, PING, SealedSecrets},
         signature::SigningSecret,
     },
     error::WebhookError,
@@ -66,6 +66,7 @@ impl<S: DeliveryStore> Webhooks<S> {
             secrets: SealedSecrets { current: self.seal_secret(&id, &secret)?, previous: None },
             id,
             tenant: new.tenant,
+            kind: Kind::Webhook,
             url: new.url,
             description: new.description,
             event_types: new.event_types,
@@ -90,11 +91,17 @@ impl<S: DeliveryStore> Webhooks<S> {
         endpoint.filter(|endpoint| caller.may_see(&endpoint.tenant)).ok_or(WebhookError::EndpointNotFound)
     }
 
+    /// Returns an endpoint that callers may change: one that follows an application is changed with the application.
+    async fn own_endpoint(&self, caller: &Caller, id: &EndpointId) -> Result<Endpoint, WebhookError> {
+        let endpoint = self.endpoint(caller, id).await?;
+        if endpoint.kind == Kind::Webhook { Ok(endpoint) } else { Err(WebhookError::EndpointManaged) }
+    }
+
     /// Changes an endpoint.
     ///
     /// # Errors
-    /// [`WebhookError::EndpointNotFound`], [`WebhookError::UrlRefused`], [`WebhookError::Contention`], or a failure of
-    /// the store.
+    /// [`WebhookError::EndpointNotFound`], [`WebhookError::EndpointManaged`], [`WebhookError::UrlRefused`],
+    /// [`WebhookError::Contention`], or a failure of the store.
     pub async fn update_endpoint(
         &self,
         caller: &Caller,
@@ -104,7 +111,7 @@ impl<S: DeliveryStore> Webhooks<S> {
         if let Some(url) = &change.url {
             self.egress.check_url(url).map_err(WebhookError::UrlRefused)?;
         }
-        let mut endpoint = self.endpoint(caller, id).await?;
+        let mut endpoint = self.own_endpoint(caller, id).await?;
         let Endpoint { url, description, event_types, applications, .. } = endpoint.clone();
         endpoint.url = change.url.unwrap_or(url);
         endpoint.description = change.description.unwrap_or(description);
@@ -127,7 +134,7 @@ impl<S: DeliveryStore> Webhooks<S> {
     /// # Errors
     /// [`WebhookError::EndpointNotFound`], or a failure of the store.
     pub async fn delete_endpoint(&self, caller: &Caller, id: &EndpointId) -> Result<(), WebhookError> {
-        self.endpoint(caller, id).await?;
+        self.own_endpoint(caller, id).await?;
         if self.store.delete_endpoint(id).await? { Ok(()) } else { Err(WebhookError::EndpointNotFound) }
     }
 
@@ -136,7 +143,7 @@ impl<S: DeliveryStore> Webhooks<S> {
     /// # Errors
     /// [`WebhookError::EndpointNotFound`], [`WebhookError::Contention`], or a failure of the store.
     pub async fn rotate_secret(&self, caller: &Caller, id: &EndpointId) -> Result<SecretString, WebhookError> {
-        let mut endpoint = self.endpoint(caller, id).await?;
+        let mut endpoint = self.own_endpoint(caller, id).await?;
         let secret = SigningSecret::generate(&*self.entropy);
         let until = self.clock.now().saturating_add(OVERLAP);
         let previous = Some((endpoint.secrets.current, until));
@@ -150,7 +157,7 @@ impl<S: DeliveryStore> Webhooks<S> {
     /// # Errors
     /// [`WebhookError::EndpointNotFound`], [`WebhookError::EndpointDisabled`], or a failure of the store.
     pub async fn ping(&self, caller: &Caller, id: &EndpointId) -> Result<DeliveryId, WebhookError> {
-        let endpoint = self.endpoint(caller, id).await?;
+        let endpoint = self.own_endpoint(caller, id).await?;
         if endpoint.disabled.is_some() {
             return Err(WebhookError::EndpointDisabled);
         }

@@ -11,6 +11,7 @@ pub mod meters;
 mod outcome;
 pub mod pause;
 pub mod replay;
+mod shipment;
 mod under_way;
 pub mod watch;
 

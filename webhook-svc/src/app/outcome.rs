@@ -14,7 +14,7 @@ use super::Webhooks;
 use crate::{
     domain::{
         delivery::{Attempt, State, Verdict},
-        endpoint::is_operational,
+        endpoint::{Kind, is_operational},
         health::{Failure, Health, Notice, is_telling},
         schedule::{self, Next, Progress},
     },
@@ -43,11 +43,14 @@ impl<S: DeliveryStore> Webhooks<S> {
             events: Vec::new(),
             word: word(claim, receipt.verdict, now),
         };
+        if receipt.verdict == Verdict::Moot {
+            return outcome(State::Cancelled, None);
+        }
         if !is_telling(receipt.verdict) {
             return outcome(State::Pending, Some(now.saturating_add(OURS_RETRY)));
         }
         let is_urgent = schedule::is_urgent(&claim.event.event_type);
-        let progress = Progress { is_urgent, attempts: claim.step + 1 };
+        let progress = Progress { is_urgent, attempts: claim.step + 1, kind: claim.endpoint.kind };
         let asked = receipt.retry_after.as_deref().and_then(|text| schedule::retry_after(text, now));
         let random = entropy::fraction(&*self.entropy);
         match schedule::after(receipt.verdict, progress, asked, random, now) {
@@ -75,6 +78,8 @@ fn word(claim: &Claim, verdict: Verdict, now: Timestamp) -> Word {
         let (health, notice) = Health::after(before, failure, recent);
         let (disable, events) = match notice {
             None => (None, Vec::new()),
+            // Whoever is to be logged out must not be forgotten: it goes on, now and then, as long as there are events.
+            Some(Notice::Disabled) if claim.endpoint.kind == Kind::BackchannelLogout => (None, Vec::new()),
             Some(Notice::Failing(warning)) => (None, failing(&claim, &health, warning, (verdict, now))),
             Some(Notice::Disabled) => (Some("FAILING"), disabled(&claim, "FAILING", now)),
         };

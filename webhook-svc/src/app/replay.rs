@@ -7,7 +7,7 @@ use svc_kit::{access::Caller, clock::Timestamp};
 
 use super::{Webhooks, endpoints::ENDPOINTS_MAX};
 use crate::{
-    domain::endpoint::{DrainRate, Endpoint, EndpointId, EventPattern},
+    domain::endpoint::{DrainRate, Endpoint, EndpointId, EventPattern, Kind},
     error::WebhookError,
     ports::{ArrivalQuery, LogPosition, LogStore, LoggedEvent, Pace, Replay, ReplayMode},
 };
@@ -105,7 +105,9 @@ impl<S: LogStore> Webhooks<S> {
     async fn receivers(&self, caller: &Caller, plan: &ReplayPlan) -> Result<Vec<Endpoint>, WebhookError> {
         let Some(id) = &plan.endpoint else {
             let all = self.store.endpoints(&plan.tenant, None, ENDPOINTS_MAX).await?;
-            return Ok(all.into_iter().filter(|endpoint| endpoint.disabled.is_none()).collect());
+            // Whoever was told of a logout long ago is only told again on purpose.
+            let is_meant = |endpoint: &Endpoint| endpoint.disabled.is_none() && endpoint.kind == Kind::Webhook;
+            return Ok(all.into_iter().filter(is_meant).collect());
         };
         let endpoint = self.endpoint(caller, id).await?;
         if endpoint.tenant != plan.tenant {

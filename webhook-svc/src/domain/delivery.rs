@@ -72,6 +72,8 @@ pub enum Verdict {
     Broken,
     /// A fault of ours; the receiver is not to blame.
     Ours,
+    /// Nobody is left to tell.
+    Moot,
 }
 
 impl Verdict {
@@ -92,6 +94,7 @@ impl Verdict {
             Self::Refused => "REFUSED",
             Self::Broken => "BROKEN",
             Self::Ours => "OURS",
+            Self::Moot => "MOOT",
         }
     }
 

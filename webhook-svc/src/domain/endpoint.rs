@@ -16,6 +16,8 @@ pub struct Endpoint {
     pub id: EndpointId,
     /// Tenant whose events it gets.
     pub tenant: String,
+    /// What it gets.
+    pub kind: Kind,
     /// Address.
     pub url: String,
     /// Name for people.
@@ -34,6 +36,15 @@ pub struct Endpoint {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+/// What an endpoint gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Events, as webhooks.
+    Webhook,
+    /// Logout tokens, for the sessions of one application, whose configuration it follows.
+    BackchannelLogout,
 }
 
 /// How many deliveries that piled up are sent in a second.

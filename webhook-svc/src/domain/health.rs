@@ -145,9 +145,9 @@ impl Health {
     }
 }
 
-/// Says whether an attempt says something about the endpoint: a fault of ours does not.
+/// Says whether an attempt says something about the endpoint: one that was not made does not.
 pub fn is_telling(verdict: Verdict) -> bool {
-    verdict != Verdict::Ours
+    !matches!(verdict, Verdict::Ours | Verdict::Moot)
 }
 
 #[cfg(test)]

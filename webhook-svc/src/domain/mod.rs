@@ -4,6 +4,7 @@ pub mod delivery;
 pub mod egress;
 pub mod endpoint;
 pub mod health;
+pub mod logout;
 pub mod payload;
 pub mod schedule;
 pub mod signature;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use svc_kit::clock::Timestamp;
 
-use super::delivery::Verdict;
+use super::{delivery::Verdict, endpoint::Kind};
 
 /// Pauses before each attempt, in seconds.
 const STEPS_S: [u64; 10] = [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
@@ -42,6 +42,8 @@ pub struct Progress {
     pub is_urgent: bool,
     /// Attempts made under this schedule, the last one included.
     pub attempts: u32,
+    /// What the endpoint gets.
+    pub kind: Kind,
 }
 
 impl Progress {
@@ -62,7 +64,9 @@ impl Progress {
 pub fn after(verdict: Verdict, progress: Progress, retry_after: Option<Duration>, random: f64, now: Timestamp) -> Next {
     match verdict {
         Verdict::Status(200..=299) => return Next::Done,
-        Verdict::Status(410) => return Next::Gone,
+        // It says that the token is wrong, and another one would be no better (Back-Channel Logout 1.0 §2.8).
+        Verdict::Status(400) if progress.kind == Kind::BackchannelLogout => return Next::Exhausted,
+        Verdict::Status(410) if progress.kind == Kind::Webhook => return Next::Gone,
         Verdict::Status(408 | 425 | 429 | 500..=599) => {}
         Verdict::Status(_) | Verdict::Refused if progress.attempts >= REFUSED_ATTEMPTS_MAX => return Next::Exhausted,
         _ => {}
@@ -95,7 +99,7 @@ mod tests {
     fn pauses(is_urgent: bool, verdict: Verdict) -> Vec<u64> {
         let mut pauses = Vec::new();
         for attempts in 1.. {
-            match after(verdict, Progress { is_urgent, attempts }, None, 0.5, NOW) {
+            match after(verdict, Progress { is_urgent, attempts, kind: Kind::Webhook }, None, 0.5, NOW) {
                 Next::At(at) => pauses.push(at.duration_since(NOW).as_secs()),
                 Next::Exhausted => return pauses,
                 other => panic!("{other:?}"),
@@ -113,17 +117,35 @@ mod tests {
 
     #[test]
     fn verdicts_decide() {
-        let progress = Progress { is_urgent: false, attempts: 1 };
+        let progress = Progress { is_urgent: false, attempts: 1, kind: Kind::Webhook };
         assert_eq!(after(Verdict::Status(204), progress, None, 0.0, NOW), Next::Done);
         assert_eq!(after(Verdict::Status(410), progress, None, 0.0, NOW), Next::Gone);
         assert!(matches!(after(Verdict::Status(302), progress, None, 0.0, NOW), Next::At(_)));
     }
 
     #[test]
+    fn a_logout_token_that_is_refused_is_not_sent_again() {
+        let progress = Progress { is_urgent: true, attempts: 1, kind: Kind::BackchannelLogout };
+        for (status, expected) in [(200, Next::Done), (204, Next::Done), (400, Next::Exhausted)] {
+            assert_eq!(after(Verdict::Status(status), progress, None, 0.0, NOW), expected, "{status}");
+        }
+        // Its application says when it is gone.
+        for status in [410, 404, 500, 302] {
+            assert!(matches!(after(Verdict::Status(status), progress, None, 0.0, NOW), Next::At(_)), "{status}");
+        }
+    }
+
+    #[test]
     fn a_receiver_may_ask_for_a_later_time_but_not_for_an_earlier() {
         let next = |asked: u64| {
             let asked = Some(Duration::from_secs(asked));
-            match after(Verdict::Status(429), Progress { is_urgent: false, attempts: 1 }, asked, 0.5, NOW) {
+            match after(
+                Verdict::Status(429),
+                Progress { is_urgent: false, attempts: 1, kind: Kind::Webhook },
+                asked,
+                0.5,
+                NOW,
+            ) {
                 Next::At(at) => at.duration_since(NOW).as_secs(),
                 other => panic!("{other:?}"),
             }
@@ -143,7 +165,7 @@ mod tests {
     #[test]
     fn jitter_stays_within_a_fifth() {
         for random in [0.0, 0.999_999] {
-            let progress = Progress { is_urgent: false, attempts: 2 };
+            let progress = Progress { is_urgent: false, attempts: 2, kind: Kind::Webhook };
             let Next::At(at) = after(Verdict::Connect, progress, None, random, NOW) else { panic!() };
             assert!((240..=360).contains(&at.duration_since(NOW).as_secs()));
         }

@@ -7,7 +7,7 @@ use crate::{
     app::{catalogue::Entry, health::EndpointHealth},
     domain::{
         delivery::{Attempt, Delivery, State},
-        endpoint::Endpoint,
+        endpoint::{Endpoint, Kind},
     },
     ports::LoggedEvent,
 };
@@ -17,6 +17,10 @@ pub(super) fn endpoint(endpoint: &Endpoint) -> pb::Endpoint {
         (Some(_), _) => pb::EndpointState::Disabled,
         (None, Some(_)) => pb::EndpointState::Paused,
         (None, None) => pb::EndpointState::Enabled,
+    };
+    let kind = match endpoint.kind {
+        Kind::Webhook => pb::EndpointKind::Webhook,
+        Kind::BackchannelLogout => pb::EndpointKind::OidcBackchannelLogout,
     };
     pb::Endpoint {
         id: endpoint.id.to_string(),
@@ -30,6 +34,7 @@ pub(super) fn endpoint(endpoint: &Endpoint) -> pb::Endpoint {
         created_at: Some(endpoint.created_at.to_proto()),
         updated_at: Some(endpoint.updated_at.to_proto()),
         paused_at: endpoint.paused_at.map(Timestamp::to_proto),
+        kind: kind.into(),
     }
 }
 

@@ -8,12 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{Client, Response, redirect::Policy};
+use reqwest::{Client, RequestBuilder, Response, header::CONTENT_TYPE, redirect::Policy};
+use secrecy::ExposeSecret as _;
 use svc_kit::boot::BootError;
 
 use crate::{
     domain::{delivery::Verdict, egress::EgressPolicy, signature::sign},
-    ports::{Receipt, Sender, Shipment},
+    ports::{Content, Receipt, Sender, Shipment},
 };
 use resolver::{GuardedResolver, NotAllowed};
 
@@ -53,20 +54,13 @@ impl HttpSender {
     async fn exchange(&self, shipment: &Shipment) -> (Verdict, Option<String>, String) {
         // Checked at each attempt: what was allowed when the endpoint was created may not be any more.
         let Ok(url) = self.egress.check_url(&shipment.url) else { return (Verdict::Refused, None, String::new()) };
-        let (id, at) = (shipment.id.as_str(), shipment.at.as_secs());
-        let mut request = self
-            .client
-            .post(url)
-            .header("content-type", "application/json")
-            .header("webhook-id", id)
-            .header("webhook-timestamp", at)
-            .header("webhook-signature", sign(&shipment.secrets, id, at, shipment.payload.as_bytes()));
+        let mut request = filled(self.client.post(url), shipment);
         for (name, text) in [("traceparent", &shipment.trace.traceparent), ("tracestate", &shipment.trace.tracestate)] {
             if !text.is_empty() {
                 request = request.header(name, text);
             }
         }
-        match request.body(shipment.payload.clone()).send().await {
+        match request.send().await {
             Ok(response) => {
                 let asked = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
                 let (asked, status) = (asked.map(str::to_owned), response.status().as_u16());
@@ -85,6 +79,22 @@ impl Sender for HttpSender {
         let exchange = tokio::time::timeout(EXCHANGE_TIMEOUT, self.exchange(shipment));
         let (verdict, retry_after, response) = exchange.await.unwrap_or((Verdict::Timeout, None, String::new()));
         Receipt { verdict, duration: started.elapsed(), retry_after, response }
+    }
+}
+
+/// The request with its body and what goes with that.
+fn filled(request: RequestBuilder, shipment: &Shipment) -> RequestBuilder {
+    match &shipment.content {
+        Content::Webhook { id, secrets, payload } => {
+            let (id, at) = (id.as_str(), shipment.at.as_secs());
+            request
+                .header(CONTENT_TYPE, "application/json")
+                .header("webhook-id", id)
+                .header("webhook-timestamp", at)
+                .header("webhook-signature", sign(secrets, id, at, payload.as_bytes()))
+                .body(payload.clone())
+        }
+        Content::LogoutToken(token) => request.form(&[("logout_token", token.expose_secret())]),
     }
 }
 

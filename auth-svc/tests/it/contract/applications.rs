@@ -47,7 +47,7 @@ fn application(id: &str, tenant: &str, client: Client) -> Application {
 }
 
 fn event(application: &Application) -> Event {
-    let what = What::ApplicationCreated(application.id.clone());
+    let what = What::created(application);
     Event {
         at: Timestamp::from_ms(1),
         tenant: application.tenant.clone(),

@@ -101,7 +101,7 @@ async fn filled<S: Store>(store: &S) {
     for (seconds, actor, what) in [
         (1, "operator:a", What::UserCreated("user_x".to_owned())),
         (2, "operator:b", What::UserDisabled("user_y".to_owned())),
-        (3, "operator:a", What::ApplicationCreated("shop".to_owned())),
+        (3, "operator:a", What::ApplicationCreated { application: "shop".to_owned(), logout_uri: String::new() }),
         (4, "", What::Logout { user: "user_x".to_owned(), application: "shop".to_owned(), session: "s".to_owned() }),
     ] {
         store.tell(&event(seconds, actor, what)).await.unwrap();

@@ -36,7 +36,7 @@ async fn filled<S: Store>(store: &S) -> User {
     store.ensure_tenant("one", "One").await.unwrap();
     for id in ["a", "B", "c"] {
         let application = Application::new(id, "one", Client::Public);
-        assert!(store.add_application(&application, &event(What::ApplicationCreated(id.to_owned()))).await.unwrap());
+        assert!(store.add_application(&application, &event(What::created(&application))).await.unwrap());
     }
     let user = User {
         id: UserId::generate(&OsEntropy),

@@ -11,6 +11,7 @@ use crate::output::{
 /// An endpoint as a line of a table.
 pub(super) const COLUMNS: &[Column<Endpoint>] = &[
     ("ENDPOINT", |endpoint, _| endpoint.id.clone()),
+    ("KIND", |endpoint, _| kind(endpoint)),
     ("STATE", |endpoint, _| state(endpoint)),
     ("URL", |endpoint, _| endpoint.url.clone()),
     ("EVENTS", |endpoint, _| endpoint.event_types.join(" ")),
@@ -22,6 +23,7 @@ pub(super) const COLUMNS: &[Column<Endpoint>] = &[
 pub(super) const FIELDS: &[Column<Endpoint>] = &[
     ("endpoint", |endpoint, _| endpoint.id.clone()),
     ("tenant", |endpoint, _| endpoint.tenant_id.clone()),
+    ("kind", |endpoint, _| kind(endpoint)),
     ("url", |endpoint, _| endpoint.url.clone()),
     ("description", |endpoint, _| endpoint.description.clone()),
     ("events", |endpoint, _| endpoint.event_types.join(" ")),
@@ -43,6 +45,10 @@ pub(super) const CREATED: &[Column<CreateEndpointResponse>] = &[
 
 fn of(answer: &CreateEndpointResponse, text: impl FnOnce(&Endpoint) -> String) -> String {
     answer.endpoint.as_ref().map(text).unwrap_or_default()
+}
+
+fn kind(endpoint: &Endpoint) -> String {
+    word(endpoint.kind().as_str_name(), "ENDPOINT_KIND_")
 }
 
 fn state(endpoint: &Endpoint) -> String {

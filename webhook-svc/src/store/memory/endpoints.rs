@@ -2,11 +2,12 @@
 
 use svc_kit::clock::Timestamp;
 
-use super::MemoryStore;
+use super::{MemoryStore, is_counted};
 use crate::{
     domain::{
         delivery::{Attempt, Delivery, DeliveryId, State},
-        endpoint::{DrainRate, Endpoint, EndpointId},
+        endpoint::{DrainRate, Endpoint, EndpointId, Kind},
+        logout::LogoutAddress,
     },
     ports::{EndpointReport, EndpointStore, ReportBounds, StoreError},
 };
@@ -14,7 +15,8 @@ use crate::{
 impl EndpointStore for MemoryStore {
     async fn add_endpoint(&self, endpoint: &Endpoint, max: usize) -> Result<bool, StoreError> {
         let mut tables = self.lock();
-        let has_room = tables.endpoints.values().filter(|other| other.tenant == endpoint.tenant).count() < max;
+        let is_counted = |other: &&Endpoint| other.tenant == endpoint.tenant && other.kind == Kind::Webhook;
+        let has_room = tables.endpoints.values().filter(is_counted).count() < max;
         if has_room {
             tables.endpoints.insert(endpoint.id.clone(), endpoint.clone());
         }
@@ -73,9 +75,30 @@ impl EndpointStore for MemoryStore {
         Ok(true)
     }
 
+    async fn put_logout_address(&self, address: &LogoutAddress) -> Result<(), StoreError> {
+        let (mut tables, mut endpoint) = (self.lock(), address.endpoint());
+        let is_older = |known: &Timestamp| *known > address.at;
+        let is_known = tables.managed.contains_key(&endpoint.id);
+        if tables.managed.get(&endpoint.id).is_some_and(is_older) || (!is_known && address.url.is_none()) {
+            return Ok(());
+        }
+        tables.managed.insert(endpoint.id.clone(), address.at);
+        if let Some(before) = tables.endpoints.get(&endpoint.id) {
+            (endpoint.created_at, endpoint.paused_at) = (before.created_at, before.paused_at);
+            if before.url != endpoint.url {
+                tables.healths.remove(&endpoint.id);
+            }
+        }
+        if endpoint.disabled.is_some() {
+            tables.cancel_pending(&endpoint.id);
+        }
+        tables.endpoints.insert(endpoint.id.clone(), endpoint);
+        Ok(())
+    }
+
     async fn report(&self, id: &EndpointId, bounds: ReportBounds) -> Result<EndpointReport, StoreError> {
         let tables = self.lock();
-        let is_counted = |attempt: &&Attempt| attempt.at >= bounds.since && attempt.verdict != "OURS";
+        let is_counted = |attempt: &&Attempt| attempt.at >= bounds.since && is_counted(attempt);
         let attempts = tables.attempts.get(id).into_iter().flatten().filter(is_counted).take(bounds.attempts);
         let attempts = attempts.map(|attempt| Attempt { response: String::new(), ..attempt.clone() }).collect();
         let deliveries = tables.deliveries.values().map(|row| &row.delivery);

@@ -14,7 +14,7 @@ use svc_kit::{clock::Timestamp, outbox::memory::MemoryOutbox};
 
 use crate::{
     domain::{
-        delivery::{Attempt, Delivery, DeliveryId, State},
+        delivery::{Attempt, Delivery, DeliveryId, State, Verdict},
         endpoint::{Endpoint, EndpointId},
         health::{Health, RATED_MAX, Recent, WINDOW},
     },
@@ -36,8 +36,15 @@ struct Tables {
     positions: HashMap<String, usize>,
     deliveries: HashMap<DeliveryId, Row>,
     healths: HashMap<EndpointId, Health>,
+    /// When the applications became what their endpoints follow.
+    managed: HashMap<EndpointId, Timestamp>,
     /// The newest attempts of each endpoint, newest first.
     attempts: HashMap<EndpointId, VecDeque<Attempt>>,
+}
+
+/// Says whether an attempt says something about its endpoint.
+fn is_counted(attempt: &Attempt) -> bool {
+    ![Verdict::Ours, Verdict::Moot].map(Verdict::name).contains(&attempt.verdict.as_str())
 }
 
 /// Most attempts that are kept of an endpoint.
@@ -105,7 +112,7 @@ impl Tables {
             }
             Word::Failed(judge) => {
                 let since = outcome.attempt.at.saturating_sub(WINDOW);
-                let recent = attempts.iter().filter(|attempt| attempt.at >= since && attempt.verdict != "OURS");
+                let recent = attempts.iter().filter(|attempt| attempt.at >= since && is_counted(attempt));
                 let recent = recent.take(RATED_MAX).fold(Recent::default(), |sum, attempt| Recent {
                     attempts: sum.attempts + 1,
                     failures: sum.failures + u32::from(attempt.verdict != "OK"),

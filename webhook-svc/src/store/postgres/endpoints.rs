@@ -3,9 +3,12 @@
 use sqlx::PgConnection;
 use svc_kit::clock::Timestamp;
 
-use super::{PostgresStore, failed, health, rows::EndpointRow};
+use super::{PostgresStore, failed, health, managed, rows::EndpointRow};
 use crate::{
-    domain::endpoint::{DrainRate, Endpoint, EndpointId},
+    domain::{
+        endpoint::{DrainRate, Endpoint, EndpointId},
+        logout::LogoutAddress,
+    },
     ports::{EndpointReport, EndpointStore, ReportBounds, StoreError},
 };
 
@@ -26,7 +29,7 @@ impl EndpointStore for PostgresStore {
             "INSERT INTO endpoint (id, tenant_id, url, description, event_types, application_ids, is_enabled,
                                    disabled_reason, secret, previous_until_ms, created_at_ms, updated_at_ms)
              SELECT $1, $2, $3, $4, $5, $6, true, '', $7, 0, $8, $8
-             WHERE (SELECT count(*) FROM endpoint WHERE tenant_id = $2) < $9",
+             WHERE (SELECT count(*) FROM endpoint WHERE tenant_id = $2 AND kind = 1) < $9",
             endpoint.id.as_str(),
             endpoint.tenant,
             endpoint.url,
@@ -159,6 +162,10 @@ impl EndpointStore for PostgresStore {
             }
             spaced += step;
         }
+    }
+
+    async fn put_logout_address(&self, address: &LogoutAddress) -> Result<(), StoreError> {
+        managed::put(&self.pool, address).await
     }
 
     async fn report(&self, id: &EndpointId, bounds: ReportBounds) -> Result<EndpointReport, StoreError> {

@@ -93,7 +93,7 @@ async fn put(connection: &mut PgConnection, id: &EndpointId, health: &Health) ->
 async fn recent(connection: &mut PgConnection, id: &EndpointId, since: Timestamp) -> Result<Recent, StoreError> {
     let row = sqlx::query!(
         r#"SELECT count(*) AS "attempts!", count(*) FILTER (WHERE verdict <> 'OK') AS "failures!"
-           FROM (SELECT verdict FROM attempt WHERE endpoint_id = $1 AND at_ms >= $2 AND verdict <> 'OURS'
+           FROM (SELECT verdict FROM attempt WHERE endpoint_id = $1 AND at_ms >= $2 AND verdict NOT IN ('OURS', 'MOOT')
                  ORDER BY at_ms DESC LIMIT $3) AS newest"#,
         id.as_str(),
         since.as_ms(),
@@ -112,7 +112,7 @@ pub(super) async fn report(pool: &PgPool, id: &EndpointId, bounds: ReportBounds)
     let health = get(&mut connection, id).await?;
     let attempts = sqlx::query!(
         "SELECT at_ms, verdict, status_code, duration_ms FROM attempt
-         WHERE endpoint_id = $1 AND at_ms >= $2 AND verdict <> 'OURS' ORDER BY at_ms DESC LIMIT $3",
+         WHERE endpoint_id = $1 AND at_ms >= $2 AND verdict NOT IN ('OURS', 'MOOT') ORDER BY at_ms DESC LIMIT $3",
         id.as_str(),
         bounds.since.as_ms(),
         i64::try_from(bounds.attempts).unwrap_or(i64::MAX),

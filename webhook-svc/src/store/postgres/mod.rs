@@ -5,6 +5,7 @@ mod endpoints;
 mod health;
 mod intake;
 mod log;
+mod managed;
 mod replay;
 mod rows;
 

@@ -5,7 +5,7 @@ use svc_kit::clock::Timestamp;
 use crate::{
     domain::{
         delivery::{Delivery, DeliveryId, State},
-        endpoint::{Endpoint, EndpointId, EventPattern, SealedSecrets},
+        endpoint::{Endpoint, EndpointId, EventPattern, Kind, SealedSecrets},
     },
     ports::StoreError,
 };
@@ -26,6 +26,7 @@ pub(super) struct EndpointRow {
     pub(super) created_at_ms: i64,
     pub(super) updated_at_ms: i64,
     pub(super) paused_at_ms: Option<i64>,
+    pub(super) kind: i16,
 }
 
 /// A row of `delivery`, with the type of its event.
@@ -56,6 +57,7 @@ impl TryFrom<EndpointRow> for Endpoint {
         Ok(Self {
             id: EndpointId::parse(&row.id).map_err(unreadable)?,
             tenant: row.tenant_id,
+            kind: kind_from(row.kind).ok_or_else(|| unreadable("a stored kind of endpoint is unknown"))?,
             url: row.url,
             description: row.description,
             event_types: patterns.ok_or_else(|| unreadable("a stored pattern of event types is malformed"))?,
@@ -86,6 +88,18 @@ impl TryFrom<DeliveryRow> for Delivery {
             is_replay: row.is_replay,
         })
     }
+}
+
+/// The stored form of a kind.
+pub(super) fn kind(kind: Kind) -> i16 {
+    match kind {
+        Kind::Webhook => 1,
+        Kind::BackchannelLogout => 2,
+    }
+}
+
+fn kind_from(stored: i16) -> Option<Kind> {
+    [Kind::Webhook, Kind::BackchannelLogout].into_iter().find(|found| kind(*found) == stored)
 }
 
 /// The stored form of a state.

@@ -6,6 +6,7 @@ mod health;
 mod intake;
 mod lists;
 mod log;
+mod managed;
 mod pause;
 mod replay;
 mod turns;

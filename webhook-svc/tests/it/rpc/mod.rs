@@ -5,6 +5,7 @@ mod deliveries;
 mod endpoints;
 mod events;
 mod isolation;
+mod logout;
 mod replay;
 mod types;
 mod watch;

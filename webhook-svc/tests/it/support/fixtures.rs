@@ -6,7 +6,7 @@ use svc_kit::{bus::Message, clock::Timestamp, entropy::OsEntropy, telemetry::Tra
 use webhook_svc::{
     domain::{
         delivery::{Attempt, State},
-        endpoint::{Endpoint, EndpointId, EventPattern, SealedSecrets},
+        endpoint::{Endpoint, EndpointId, EventPattern, Kind, SealedSecrets},
         health::Health,
     },
     ports::{Claim, DeliveryStore, Judge, Judgement, LogPosition, LoggedEvent, Outcome, Room, Word},
@@ -32,6 +32,7 @@ pub fn endpoint_for(types: &[&str]) -> Endpoint {
     Endpoint {
         id: EndpointId::generate(&OsEntropy),
         tenant: TENANT.to_owned(),
+        kind: Kind::Webhook,
         url: "https://receiver.example/hook".to_owned(),
         description: "the receiver".to_owned(),
         event_types: types.iter().map(|text| EventPattern::parse(text).unwrap()).collect(),

@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod auth;
 pub mod database;
 pub mod fixtures;
 pub mod issuer;

@@ -22,7 +22,7 @@ use webhook_svc::{
     config::{Config, DEFAULTS},
 };
 
-use super::issuer::Issuer;
+use super::{auth::FakeAuth, issuer::Issuer};
 
 /// The key that may do everything in every tenant.
 pub const OPERATOR: &str = "dev-operator-key";
@@ -35,6 +35,7 @@ pub struct Stack {
     pub running: Running,
     pub bus: MemoryBus,
     pub issuer: Issuer,
+    pub auth: FakeAuth,
     parts: Parts,
 }
 
@@ -67,7 +68,8 @@ impl StackBuilder {
     }
 
     pub async fn start(mut self) -> Stack {
-        let issuer = Issuer::start().await;
+        let (issuer, auth) = (Issuer::start().await, FakeAuth::start().await);
+        self = self.set("AUTH__URL", auth.url.clone());
         for (name, value) in issuer.settings() {
             self = self.set(name, value);
         }
@@ -78,7 +80,7 @@ impl StackBuilder {
         }
         let running = boot::start(config, self.parts.clone()).await.unwrap();
         let bus = self.parts.memory_bus.clone().unwrap_or_default();
-        Stack { running, bus, issuer, parts: self.parts }
+        Stack { running, bus, issuer, auth, parts: self.parts }
     }
 }
 
