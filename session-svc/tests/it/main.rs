@@ -11,6 +11,7 @@ mod create;
 mod explain;
 mod failover;
 mod get;
+mod history;
 mod hostile;
 mod list;
 mod model;

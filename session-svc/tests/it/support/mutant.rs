@@ -25,7 +25,7 @@ pub enum Fault {
     NoCutoffs,
     /// The end of a session is told of and not stored.
     NoEnd,
-    /// The last event of a commit is lost.
+    /// The last event of a change is lost.
     NoEvent,
     /// An event is told twice.
     TwoEvents,
@@ -73,14 +73,15 @@ impl<S: SessionStore> Mutant<S> {
                 }
             }
             Fault::NoEnd => commit.writes.iter_mut().for_each(|write| write.after.session.end = None),
-            Fault::NoEvent => drop(commit.events.pop()),
+            // Creations keep theirs: their record begins with its position.
+            Fault::NoEvent if commit.writes.iter().all(|write| write.before.is_some()) => drop(commit.events.pop()),
             Fault::TwoEvents => commit.events.extend(commit.events.last().cloned()),
             Fault::TwoSteps => {
                 let rotated = commit.writes.iter_mut().filter(|write| write.after.session.token.generation > 1);
                 rotated.for_each(|write| write.after.session.token.generation += 1);
             }
             Fault::NoAnswers => commit.answer = None,
-            Fault::None | Fault::NoCutoffs | Fault::NoIndex | Fault::Leeway => {}
+            Fault::None | Fault::NoEvent | Fault::NoCutoffs | Fault::NoIndex | Fault::Leeway => {}
         }
         Ok(commit)
     }
