@@ -101,6 +101,9 @@ pub struct AuthorizationRequest {
     pub max_age_s: Option<u64>,
     /// Who will probably sign in.
     pub login_hint: String,
+    /// Languages that the pages should be in, between spaces, best first.
+    #[serde(default)]
+    pub ui_locales: String,
     /// An ID token of ours: only this user will do. Empty when anybody will.
     pub id_token_hint: String,
     /// Resources that access tokens will be for (RFC 8707); empty for our own services.

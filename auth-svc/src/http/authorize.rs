@@ -157,7 +157,7 @@ fn show_form<A: Adapters>(
     let tenant = application.tenant.as_str();
     let cookies = Cookies::new(&auth.settings.base_url, tenant);
     let shown = interaction::show(auth, &context(tenant), headers, &cookies, request)?;
-    let language = language::current();
+    let language = language::asked_for(request);
     let action = format!("{}/login?ui_locales={}", auth.settings.issuer(tenant), language.tag());
     let (status, problem) = form.problem.unwrap_or((StatusCode::OK, ""));
     let page = LoginPage {

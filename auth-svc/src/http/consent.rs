@@ -47,7 +47,7 @@ pub(super) fn show<A: Adapters>(
 ) -> Result<Response, AuthError> {
     let (auth, tenant) = (&state.auth, asking.application.tenant.as_str());
     let cookies = Cookies::new(&auth.settings.base_url, tenant);
-    let language = language::current();
+    let language = language::asked_for(&asking.request);
     let wishes: Vec<String> =
         asking.request.consent_scopes().iter().map(|scope| wish(language.texts(), scope)).collect();
     let asked = Asked { request: asking.request, session: asking.sso.id.clone() };

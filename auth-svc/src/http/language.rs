@@ -11,6 +11,7 @@ use super::{
     look,
     texts::{ENGLISH, GERMAN, Texts},
 };
+use crate::domain::authorize::AuthorizationRequest;
 
 /// A language that the pages are translated to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +33,12 @@ tokio::task_local! {
 /// The language of the request that is being answered; English outside of one.
 pub(super) fn current() -> Language {
     CURRENT.try_with(|language| *language).ok().flatten().or_else(look::language).unwrap_or_default()
+}
+
+/// The language of a page for an authorization request: what the application asks for, which a pushed request says and the
+/// address of the browser does not.
+pub(super) fn asked_for(request: &AuthorizationRequest) -> Language {
+    Language::first_of(request.ui_locales.split(' ')).unwrap_or_else(current)
 }
 
 /// Answers a request in a language; in that of its tenant if there is none.

@@ -123,3 +123,19 @@ async fn careful_application_takes_no_request_from_a_browser() {
     let page = CAREFUL.authorize(&provider, &Browser::new(), &[]).await;
     assert_eq!((page.answer("error"), page.answer("state")), ("invalid_request".into(), "some state".into()));
 }
+
+#[tokio::test]
+async fn pages_are_in_the_language_that_was_pushed() {
+    let provider = Provider::start().await;
+    let browser = Browser::new();
+    let reference = pushed(&provider, &WEB, &[("ui_locales", "fr de"), ("prompt", "consent")]).await;
+    let page = open(&provider, &WEB, &browser, &reference).await;
+    assert!(page.html.contains("<html lang=\"de\">") && page.html.contains("Anmelden"), "{}", page.html);
+    let wrong = browser.sign_in_as(&page, "ada@example.com", "wrong").await;
+    assert!(wrong.html.contains("E-Mail-Adresse oder Passwort stimmt nicht."), "{}", wrong.html);
+    let page = browser.sign_in(&wrong).await;
+    assert!(page.html.contains("Zugriff erlauben?"), "{}", page.html);
+    let long = "de ".repeat(200);
+    let page = WEB.authorize(&provider, &Browser::new(), &[("ui_locales", &long)]).await;
+    assert!(page.is_sign_in());
+}

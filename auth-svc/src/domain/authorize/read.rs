@@ -13,6 +13,7 @@ use crate::domain::{
 const STATE_BYTES_MAX: usize = 1024;
 const SCOPE_BYTES_MAX: usize = 1024;
 const HINT_BYTES_MAX: usize = 320;
+const LANGUAGES_BYTES_MAX: usize = 256;
 const JWT_BYTES_MAX: usize = 16 * 1024;
 /// Longest names of the resources of one request, in bytes: they are kept with the session.
 const RESOURCES_BYTES_MAX: usize = 2048;
@@ -72,6 +73,7 @@ impl<'a> Reader<'a> {
             must_consent: prompts.must_consent,
             max_age_s,
             login_hint: self.short("login_hint", HINT_BYTES_MAX)?,
+            ui_locales: self.languages(),
             id_token_hint: self.short("id_token_hint", JWT_BYTES_MAX)?,
             resources: self.resources()?,
             claims: self.claims()?,
@@ -148,6 +150,12 @@ impl<'a> Reader<'a> {
             Some(Ok(max_age)) => Ok(Some(max_age)),
             Some(Err(_)) => self.refuse("invalid_request", "max_age must be a number of seconds"),
         }
+    }
+
+    /// A wish, no demand: what is too long is as if it were not there (OpenID Connect Core 1.0 §3.1.2.1).
+    fn languages(&self) -> String {
+        let languages = self.parameters.text("ui_locales");
+        if languages.len() > LANGUAGES_BYTES_MAX { String::new() } else { languages.to_owned() }
     }
 
     fn resources(&self) -> Result<Vec<String>, AuthorizeError> {
