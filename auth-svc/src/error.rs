@@ -96,7 +96,9 @@ impl ServiceError for AuthError {
             Self::TenantNotFound | Self::ApiKeyNotFound => Kind::NotFound,
             Self::ScopeNotHeld(_) => Kind::PermissionDenied,
             Self::Sessions(SessionsError::NotFound) => Kind::NotFound,
-            Self::Sessions(SessionsError::ParentEnded | SessionsError::Closed) => Kind::FailedPrecondition,
+            Self::Sessions(SessionsError::ParentEnded | SessionsError::LimitReached | SessionsError::Closed) => {
+                Kind::FailedPrecondition
+            }
             Self::NoSecret | Self::TenantSuspended | Self::TenantIsDefault => Kind::FailedPrecondition,
             Self::RequestSpent | Self::ProofRequired => Kind::FailedPrecondition,
             Self::ChangedMeanwhile => Kind::Aborted,
@@ -140,6 +142,7 @@ impl ServiceError for AuthError {
             Self::Sessions(SessionsError::TokenRefused) => "TOKEN_REFUSED",
             Self::Sessions(SessionsError::NotFound) => "SESSION_NOT_FOUND",
             Self::Sessions(SessionsError::ParentEnded) => "PARENT_ENDED",
+            Self::Sessions(SessionsError::LimitReached) => "SESSION_LIMIT_REACHED",
             Self::Sessions(SessionsError::Closed) => "SCOPE_CLOSED",
             Self::Sessions(SessionsError::Invalid(_)) => "INVALID_FIELD",
             Self::Sessions(SessionsError::Failed(_)) => "SESSIONS_FAILED",

@@ -240,6 +240,9 @@ pub enum SessionsError {
     /// The SSO session is over.
     #[error("the SSO session has ended")]
     ParentEnded,
+    /// The user has as many sessions in the application as are allowed.
+    #[error("the user has too many sessions in the application")]
+    LimitReached,
     /// No session may be opened in this tenant, or for this user or application.
     #[error("no session may be opened here")]
     Closed,

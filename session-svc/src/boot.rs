@@ -17,7 +17,7 @@ use svc_kit::{
 };
 
 use crate::{
-    app::Sessions,
+    app::{Sessions, limit::Turns},
     bus,
     config::{Config, DEFAULTS, StoreKind},
     domain::token::ServerKeys,
@@ -89,6 +89,7 @@ async fn start_with<S: Chores + Outbox + PolicyStore>(
         policies: config.policy.policies(),
         clock: parts.clock.clone(),
         entropy: parts.entropy.clone(),
+        turns: Turns::default(),
     });
     let authenticator = Authenticator::new(&config.access, parts.clock.clone());
     let authenticator = authenticator.map_err(BootError::because("access cannot be set up"))?;

@@ -31,6 +31,9 @@ pub enum SessionError {
     /// No session may be created here.
     #[error("no session may be created: the {} is closed", .0.kind())]
     ScopeClosed(Scope),
+    /// The user has as many sessions in the application as are allowed.
+    #[error("the user has {0} sessions in the application, and no more are allowed")]
+    SessionLimitReached(u32),
     /// The token is refused; the cause is not told.
     #[error("the token is refused")]
     TokenRefused,
@@ -60,9 +63,8 @@ impl ServiceError for SessionError {
             Self::Field(error) => error.kind(),
             Self::PageToken(error) => error.kind(),
             Self::SessionNotFound | Self::ParentNotFound | Self::PolicyNotFound => Kind::NotFound,
-            Self::SessionEnded | Self::ParentEnded | Self::ScopeClosed(_) | Self::TooManyPolicies => {
-                Kind::FailedPrecondition
-            }
+            Self::SessionEnded | Self::ParentEnded | Self::ScopeClosed(_) => Kind::FailedPrecondition,
+            Self::SessionLimitReached(_) | Self::TooManyPolicies => Kind::FailedPrecondition,
             Self::TokenRefused => Kind::Unauthenticated,
             Self::IdempotencyKeyReused => Kind::AlreadyExists,
             Self::Contention | Self::PolicyVersionMismatch(_) => Kind::Aborted,
@@ -81,6 +83,7 @@ impl ServiceError for SessionError {
             Self::ParentNotFound => "PARENT_NOT_FOUND",
             Self::ParentEnded => "PARENT_ENDED",
             Self::ScopeClosed(_) => "SCOPE_CLOSED",
+            Self::SessionLimitReached(_) => "SESSION_LIMIT_REACHED",
             Self::TokenRefused => "TOKEN_REFUSED",
             Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
             Self::PolicyNotFound => "POLICY_NOT_FOUND",
@@ -98,6 +101,7 @@ impl ServiceError for SessionError {
             Self::Field(error) => error.metadata(),
             Self::PageToken(error) => error.metadata(),
             Self::ScopeClosed(scope) => vec![("scope", scope.kind().to_owned())],
+            Self::SessionLimitReached(max) => vec![("max_sessions", max.to_string())],
             Self::PolicyVersionMismatch(version) => vec![("version", version.to_string())],
             _ => Vec::new(),
         }

@@ -10,7 +10,7 @@ use crate::domain::{
     cutoff::{Cutoffs, Scope},
     end::End,
     event::Event,
-    id::{ApplicationId, SessionId, Shard, TenantId, Whose},
+    id::{ApplicationId, Owner, SessionId, Shard, TenantId, Whose},
     policy::{PolicyScope, PolicySet, StoredPolicy},
     revision::Revision,
     session::Stored,
@@ -76,6 +76,8 @@ pub struct Commit {
     pub cuts: Vec<Cut>,
     /// Events, in order.
     pub events: Vec<Event>,
+    /// How many sessions of this user were born under a limit: must still be the number, and is one more afterwards.
+    pub births: Option<(Owner, u64)>,
     /// Answer to remember for an idempotency key, which must be unused.
     pub answer: Option<(IdempotencyKey, Answer)>,
     /// Whether this only ends sessions: then it must succeed even in a full store.
@@ -115,6 +117,7 @@ impl Commit {
             writes: Vec::new(),
             cuts: Vec::new(),
             events: Vec::new(),
+            births: None,
             answer: None,
             is_ending: false,
         }
@@ -204,6 +207,9 @@ pub trait SessionStore: Send + Sync + 'static {
         tenant: &TenantId,
         application: Option<&ApplicationId>,
     ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Returns how many sessions of a user were born under a limit lately; see [`Commit::births`].
+    fn births(&self, shard: Shard, owner: &Owner) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Stores a decision, if its guards hold.
     fn commit(&self, commit: Commit) -> impl Future<Output = Result<Committed, StoreError>> + Send;

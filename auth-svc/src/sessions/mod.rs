@@ -65,6 +65,7 @@ fn failed(status: Status) -> SessionsError {
         (_, Some("TOKEN_REFUSED")) => SessionsError::TokenRefused,
         (_, Some("SESSION_NOT_FOUND" | "PARENT_NOT_FOUND")) => SessionsError::NotFound,
         (_, Some("PARENT_ENDED")) => SessionsError::ParentEnded,
+        (_, Some("SESSION_LIMIT_REACHED")) => SessionsError::LimitReached,
         (_, Some("SCOPE_CLOSED")) => SessionsError::Closed,
         (Code::InvalidArgument, _) => SessionsError::Invalid(status.message().to_owned()),
         (Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Aborted | Code::ResourceExhausted, _) => {

@@ -67,17 +67,21 @@ impl<S: SessionStore> Sessions<S> {
     /// Creates a session, atomically with its `session.created`.
     ///
     /// # Errors
-    /// [`SessionError::ScopeClosed`], [`SessionError::ParentNotFound`], [`SessionError::ParentEnded`], [`SessionError::IdempotencyKeyReused`], or a
+    /// [`SessionError::ScopeClosed`], [`SessionError::SessionLimitReached`], [`SessionError::ParentNotFound`], [`SessionError::ParentEnded`], [`SessionError::IdempotencyKeyReused`], or a
     /// failure of the store.
     pub async fn create(&self, caller: &Caller, command: CreateSession) -> Result<Created, SessionError> {
         let shard = command.owner.shard(self.store.shards());
         // One id for every round, so that a commit whose answer was lost is found again instead of repeated.
         let mut session = self.new_session(SessionId::generate(shard, &*self.entropy), &command);
+        let mut turn = None;
         for _ in 0..DECISIONS_MAX {
             if let Some(answer) = self.answered(shard, command.idempotency.as_ref()).await? {
                 return self.created_before(caller, &answer).await;
             }
             let (parent, cutoffs) = self.may_begin(caller, &command, shard).await?;
+            if turn.is_none() {
+                turn = self.turn(&session, &cutoffs).await;
+            }
             session.times = self.granted(&session, &cutoffs);
             let mut commit = Commit::new(shard);
             commit.cutoffs = Some(cutoffs.version);
@@ -86,6 +90,7 @@ impl<S: SessionStore> Sessions<S> {
             commit.events.push(Event { at: session.created_at, sequence: 1, actor: caller.subject.clone(), what });
             commit.writes.push(Write { before: None, after: stored.clone(), is_forgotten: false });
             commit.writes.extend(parent.map(counted));
+            self.make_room(&mut commit, &session, &cutoffs).await?;
             commit.answer = command.idempotency.as_ref().map(|(key, request)| {
                 let mut answer = request.answer();
                 answer.sessions.push(session.id.to_string());

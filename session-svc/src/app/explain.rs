@@ -9,8 +9,8 @@ use crate::{
     domain::{
         end::EndReason,
         id::SessionId,
-        policy::{ExplainedLimit, Sourced},
-        session::Stored,
+        policy::{ExplainedLimit, SessionLimit, Sourced},
+        session::{Kind, Stored},
     },
     error::SessionError,
     ports::SessionStore,
@@ -28,6 +28,8 @@ pub struct Explanation {
     pub absolute: ExplainedLimit,
     /// Rotation grace and loss recovery.
     pub tolerances: [Sourced<Duration>; 2],
+    /// How many such sessions the user may have, where that is limited.
+    pub limit: Option<SessionLimit>,
 }
 
 impl<S: SessionStore> Sessions<S> {
@@ -45,6 +47,7 @@ impl<S: SessionStore> Sessions<S> {
         let [idle, absolute] = policies.explain(&self.policies, session);
         let tolerances = policies.tolerances(&self.policies);
         let ends = session.end.is_none().then(|| (session.deadline(), session.deadline_reason()));
-        Ok(Explanation { ends, idle, absolute, tolerances, stored })
+        let limit = policies.session_limit().filter(|_| session.kind == Kind::Application);
+        Ok(Explanation { ends, idle, absolute, tolerances, limit, stored })
     }
 }

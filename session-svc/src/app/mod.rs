@@ -4,6 +4,7 @@ pub mod count;
 pub mod create;
 pub mod explain;
 pub mod get;
+pub mod limit;
 pub mod list;
 pub mod policies;
 pub mod reauthenticate;
@@ -49,6 +50,8 @@ pub struct Sessions<S> {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Where creations under a limit wait for each other.
+    pub turns: limit::Turns,
 }
 
 impl<S: SessionStore> Sessions<S> {

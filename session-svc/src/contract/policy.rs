@@ -7,7 +7,7 @@ use svc_kit::{clock::Timestamp, error::FieldError};
 
 use crate::domain::{
     id::{ApplicationId, TenantId},
-    policy::{Limits, Policy, PolicyScope, Source, StoredPolicy},
+    policy::{Limits, OnLimit, Policy, PolicyScope, Source, StoredPolicy},
 };
 
 /// Makes the message of a policy.
@@ -21,6 +21,8 @@ pub fn to_proto(stored: &StoredPolicy) -> pb::Policy {
         sso_kept_signed_in: limits_to(&policy.sso_kept),
         rotation_grace: policy.rotation_grace.map(duration_to),
         loss_recovery: policy.loss_recovery.map(duration_to),
+        max_sessions: policy.max_sessions,
+        on_limit: policy.on_limit.map_or(pb::OnSessionLimit::Unspecified, on_limit_to).into(),
         version: i64::try_from(stored.version).unwrap_or(i64::MAX),
         updated_at: Some(stored.updated_at.to_proto()),
         updated_by: stored.updated_by.clone(),
@@ -65,6 +67,8 @@ pub fn parse(message: &pb::Policy) -> Result<StoredPolicy, FieldError> {
         sso_kept: limits("sso_kept_signed_in", message.sso_kept_signed_in.as_ref())?,
         rotation_grace: duration("rotation_grace", message.rotation_grace.as_ref())?,
         loss_recovery: duration("loss_recovery", message.loss_recovery.as_ref())?,
+        max_sessions: message.max_sessions,
+        on_limit: on_limit(message.on_limit)?,
     };
     policy.check(&scope).map_err(|error| FieldError::new(error.field, error.problem))?;
     Ok(StoredPolicy {
@@ -74,6 +78,23 @@ pub fn parse(message: &pb::Policy) -> Result<StoredPolicy, FieldError> {
         updated_at: message.updated_at.as_ref().and_then(|at| Timestamp::from_proto(at).ok()).unwrap_or_default(),
         updated_by: message.updated_by.clone(),
     })
+}
+
+fn on_limit(number: i32) -> Result<Option<OnLimit>, FieldError> {
+    match pb::OnSessionLimit::try_from(number) {
+        Ok(pb::OnSessionLimit::Unspecified) => Ok(None),
+        Ok(pb::OnSessionLimit::RejectNew) => Ok(Some(OnLimit::RejectNew)),
+        Ok(pb::OnSessionLimit::EndOldest) => Ok(Some(OnLimit::EndOldest)),
+        Err(_) => Err(FieldError::new("on_limit", "must be REJECT_NEW or END_OLDEST")),
+    }
+}
+
+/// Names what happens at the limit.
+pub fn on_limit_to(on_limit: OnLimit) -> pb::OnSessionLimit {
+    match on_limit {
+        OnLimit::RejectNew => pb::OnSessionLimit::RejectNew,
+        OnLimit::EndOldest => pb::OnSessionLimit::EndOldest,
+    }
 }
 
 fn limits(path: &str, message: Option<&pb::SessionLimits>) -> Result<Limits, FieldError> {

@@ -123,6 +123,12 @@ fn explained(explanation: Explanation) -> pb::ExplainSessionResponse {
         absolute: Some(limit(&explanation.absolute)),
         rotation_grace,
         loss_recovery,
+        session_limit: explanation.limit.map(|limit| pb::ExplainedSessionLimit {
+            max_sessions: limit.max_sessions.value,
+            source: policy::source(limit.max_sessions.source).into(),
+            on_limit: policy::on_limit_to(limit.on_limit.value).into(),
+            on_limit_source: policy::source(limit.on_limit.source).into(),
+        }),
     }
 }
 

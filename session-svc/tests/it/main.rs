@@ -25,6 +25,7 @@ mod replicas;
 mod revoke;
 mod revoke_many;
 mod scope;
+mod session_limit;
 mod touch;
 mod update;
 mod validate;

@@ -33,6 +33,8 @@ async fn a_policy_is_stored_as_a_whole(service: &Service) {
         sso_kept_signed_in: idle(100),
         rotation_grace: seconds(0),
         loss_recovery: seconds(300),
+        max_sessions: Some(1),
+        on_limit: pb::OnSessionLimit::EndOldest.into(),
         ..tenant_policy()
     };
     let stored = put(&mut client, full.clone()).await.unwrap();
@@ -132,6 +134,9 @@ async fn every_field_is_checked(service: &Service) {
         ("policy.sso", pb::Policy { sso: idle(1), ..application_policy("web") }),
         ("policy.sso_kept_signed_in", pb::Policy { sso_kept_signed_in: idle(1), ..application_policy("web") }),
         ("policy.rotation_grace", pb::Policy { rotation_grace: seconds(61), ..tenant_policy() }),
+        ("policy.max_sessions", pb::Policy { max_sessions: Some(0), ..tenant_policy() }),
+        ("policy.max_sessions", pb::Policy { max_sessions: Some(1001), ..tenant_policy() }),
+        ("policy.on_limit", pb::Policy { on_limit: 3, ..tenant_policy() }),
         ("policy.loss_recovery", pb::Policy { loss_recovery: seconds(301), ..tenant_policy() }),
     ];
     for (field, policy) in cases {

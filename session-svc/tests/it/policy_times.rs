@@ -14,6 +14,7 @@ on_each_store!(
     a_shortened_session_is_told_as_expired,
     a_new_sign_in_starts_the_limits_anew,
     the_rotation_grace_is_the_policys,
+    children_end_with_a_parent_that_a_policy_ends,
 );
 
 /// Whether the session lives just before, at, and just after `limit` from now; leaves the clock there.
@@ -134,6 +135,20 @@ async fn the_rotation_grace_is_the_policys(service: &Service) {
     assert!(refresh(&mut client, &token).await.unwrap().replayed);
     service.clock.advance(MS);
     assert!(refresh(&mut client, &token).await.is_err(), "a spent token after the grace");
+}
+
+async fn children_end_with_a_parent_that_a_policy_ends(service: &Service) {
+    let mut client = service.operator();
+    let (parent, _) = created(&mut client, sso(USER)).await;
+    let (child, _) = created(&mut client, under(&parent, SessionKind::Application)).await;
+    let (participant, _) = created(&mut client, under(&parent, SessionKind::Participant)).await;
+    put(&mut service.policies(), pb::Policy { sso: idle(1), ..tenant_policy() }).await.unwrap();
+    service.clock.advance(HOUR);
+    for session in [&child, &participant] {
+        service.events.are(&session.id, &["session.created", "session.revoked"]).await;
+        let ended = get(&mut client, &session.id).await.unwrap();
+        assert_eq!(ended.end_reason(), pb::EndReason::ParentEnded);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -84,6 +84,7 @@ impl From<SessionsError> for ExchangeError {
             SessionsError::ParentEnded | SessionsError::NotFound | SessionsError::Closed => {
                 Self::InvalidGrant("the sign-in has ended")
             }
+            SessionsError::LimitReached => Self::InvalidGrant("the user has too many sessions"),
             other => Self::Failed(other.into()),
         }
     }

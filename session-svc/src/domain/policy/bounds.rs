@@ -9,6 +9,8 @@ pub const POLICIES_MAX: usize = 10_000;
 /// Limits: 400 days is also the longest that browsers keep a cookie.
 const LIMIT_MIN: Duration = Duration::from_secs(1);
 pub(super) const LIMIT_MAX: Duration = Duration::from_secs(400 * 24 * 3600);
+/// Sessions of a user in an application: as many are read when one more is created.
+const SESSIONS_MAX: u32 = 1_000;
 const ROTATION_GRACE_MAX: Duration = Duration::from_secs(60);
 const LOSS_RECOVERY_MAX: Duration = Duration::from_secs(300);
 
@@ -41,7 +43,9 @@ impl Policy {
         }
         let is_within = |value: Option<Duration>, max| value.is_none_or(|value| value <= max);
         check(is_within(self.rotation_grace, ROTATION_GRACE_MAX), "rotation_grace", "must be 0 to 60 s")?;
-        check(is_within(self.loss_recovery, LOSS_RECOVERY_MAX), "loss_recovery", "must be 0 to 300 s")
+        check(is_within(self.loss_recovery, LOSS_RECOVERY_MAX), "loss_recovery", "must be 0 to 300 s")?;
+        let is_count = self.max_sessions.is_none_or(|count| (1..=SESSIONS_MAX).contains(&count));
+        check(is_count, "max_sessions", "must be 1 to 1,000")
     }
 }
 

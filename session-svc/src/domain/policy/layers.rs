@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use svc_kit::clock::Timestamp;
 
-use super::{Deployment, Limits, Policy, StoredPolicy};
+use super::{Deployment, Limits, OnLimit, Policy, SessionLimit, StoredPolicy};
 use crate::domain::{refresh::RefreshPolicy, session::Session, times::Times};
 
 /// Where a value is from.
@@ -94,6 +94,13 @@ impl<'p> Layers<'p> {
             self.idle_timeout(session).unwrap_or(of_deployment(times.idle_timeout)),
             self.absolute_lifetime(session).unwrap_or(of_deployment(times.absolute_lifetime)),
         ]
+    }
+
+    /// Returns how many sessions a user may have in an application; `None`: any number.
+    pub fn session_limit(&self) -> Option<SessionLimit> {
+        let max_sessions = self.first(|policy| policy.max_sessions)?;
+        let on_limit = self.first(|policy| policy.on_limit).unwrap_or(of_deployment(OnLimit::default()));
+        Some(SessionLimit { max_sessions, on_limit })
     }
 
     /// Returns how tolerant refreshing is.

@@ -66,6 +66,10 @@ pub struct Policy {
     pub rotation_grace: Option<Duration>,
     /// How long a refresh may be repeated while its successor was never presented.
     pub loss_recovery: Option<Duration>,
+    /// Most living sessions of a user in an application.
+    pub max_sessions: Option<u32>,
+    /// What happens when there would be more.
+    pub on_limit: Option<OnLimit>,
 }
 
 impl Policy {
@@ -76,6 +80,25 @@ impl Policy {
             (Kind::Application | Kind::Participant, _) => &self.application,
         }
     }
+}
+
+/// What happens when a user would have more sessions than allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnLimit {
+    /// The new one is refused.
+    #[default]
+    RejectNew,
+    /// The oldest ends.
+    EndOldest,
+}
+
+/// How many sessions a user may have in an application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionLimit {
+    /// So many.
+    pub max_sessions: Sourced<u32>,
+    /// What happens when there would be more.
+    pub on_limit: Sourced<OnLimit>,
 }
 
 /// A policy as it is in the store.

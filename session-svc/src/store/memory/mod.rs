@@ -50,6 +50,7 @@ struct State {
     cutoffs: HashMap<Shard, Arc<Cutoffs>>,
     unfinished: HashMap<Shard, Vec<Scope>>,
     answers: HashMap<(Shard, IdempotencyKey), Answer>,
+    births: HashMap<Owner, u64>,
     outbox: HashMap<Shard, VecDeque<(Revision, Message)>>,
     last: Revision,
     writes: u64,
@@ -109,7 +110,12 @@ impl State {
         let form = |id: &SessionId| self.sessions.get(id).map(|(_, version)| snapshot(*version));
         commit.cutoffs.is_none_or(|version| version == self.cutoffs(commit.shard).version)
             && commit.writes.iter().all(|write| form(&write.after.session.id) == write.before)
+            && commit.births.as_ref().is_none_or(|(owner, births)| self.births_of(owner) == *births)
             && commit.answer.as_ref().is_none_or(|(key, _)| !self.answers.contains_key(&(commit.shard, key.clone())))
+    }
+
+    fn births_of(&self, owner: &Owner) -> u64 {
+        self.births.get(owner).copied().unwrap_or(0)
     }
 
     fn write(&mut self, mut after: Stored, is_forgotten: bool) {
@@ -186,6 +192,10 @@ impl SessionStore for MemoryStore {
         Ok(u64::try_from(members.filter(|(_, id)| is_live(id)).count()).unwrap_or(u64::MAX))
     }
 
+    async fn births(&self, _shard: Shard, owner: &Owner) -> Result<u64, StoreError> {
+        Ok(self.lock().births_of(owner))
+    }
+
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         let mut state = self.lock();
         if !state.holds(&commit) {
@@ -211,6 +221,9 @@ impl SessionStore for MemoryStore {
             if place == CutPlace::Here {
                 state.unfinished.entry(commit.shard).or_default().push(scope);
             }
+        }
+        if let Some((owner, births)) = commit.births {
+            state.births.insert(owner, births + 1);
         }
         if let Some((key, mut answer)) = commit.answer {
             answer.position = first;

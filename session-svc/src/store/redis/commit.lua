@@ -1,9 +1,10 @@
 -- Stores a decision, if what it was based on still holds. Knows no rules: see the use cases.
 --
--- KEYS  1 outbox  2 cutoffs  3 cutoff version  4 looks  5 unfinished  6 answer  7 live counts
+-- KEYS  1 outbox  2 cutoffs  3 cutoff version  4 looks  5 unfinished  6 answer  7 live counts  8 births
 --       then record key, owner key and tenant key for each write
 -- ARGV  1 expected cutoff version, '' for any   2 answer, '' for none   3 its time to live in ms
 --       4 number of writes  5 number of events  6 number of cutoffs  7 number of counts
+--       8 expected births, '' for any: then they stay
 --       then for each write: exact record before ('' for none), 'put' or 'forget', sequence (4 bytes), record,
 --            ttl in ms, session id, created ms, next look in ms, 'set' or 'lt'
 --       then for each event: body, type, traceparent, tracestate
@@ -11,11 +12,12 @@
 -- Returns {1, position of each event ...}, or {0}: a guard failed and nothing is stored.
 
 local writes, events, cuts, counts = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local key, arg = 7, 7
+local key, arg = 8, 8
 
 -- Guards.
 if ARGV[1] ~= '' and (redis.call('GET', KEYS[3]) or '0') ~= ARGV[1] then return {0} end
 if ARGV[2] ~= '' and redis.call('EXISTS', KEYS[6]) == 1 then return {0} end
+if ARGV[8] ~= '' and (redis.call('GET', KEYS[8]) or '0') ~= ARGV[8] then return {0} end
 for i = 0, writes - 1 do
   if (redis.call('GET', KEYS[key + 1 + i * 3]) or '') ~= ARGV[arg + 1 + i * 9] then return {0} end
 end
@@ -84,6 +86,11 @@ at = at + cuts * 3
 for i = 0, counts - 1 do
   local name = ARGV[at + 1 + i * 2]
   if redis.call('HINCRBY', KEYS[7], name, ARGV[at + 2 + i * 2]) <= 0 then redis.call('HDEL', KEYS[7], name) end
+end
+
+if ARGV[8] ~= '' then
+  redis.call('INCR', KEYS[8])
+  redis.call('PEXPIRE', KEYS[8], ARGV[3])
 end
 
 -- An answer is stored behind the position that it was given at; twelve zeros where there is no event.

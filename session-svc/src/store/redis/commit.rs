@@ -16,8 +16,8 @@ use crate::{
     ports::{Commit, Committed, CutPlace, StoreError, Write},
 };
 
-/// How long an answer is remembered.
-const ANSWER_TTL: Duration = Duration::from_secs(24 * 3600);
+/// How long an answer, and the number of births, is remembered.
+const MEMORY_TTL: Duration = Duration::from_secs(24 * 3600);
 /// How much longer than planned a record may stay if nobody forgets it.
 const BACKSTOP: Duration = Duration::from_secs(24 * 3600);
 
@@ -45,10 +45,13 @@ impl Scripts {
         let answer_key = commit.answer.as_ref().map_or("", |(key, _)| key.as_str());
         call.key(keys.outbox(shard)).key(keys.cutoffs(shard)).key(keys.version(shard)).key(keys.looks(shard));
         call.key(keys.unfinished(shard)).key(keys.answer(shard, answer_key)).key(keys.live(shard));
+        let births = commit.births.as_ref();
+        call.key(keys.births(shard, births.map(|(owner, _)| owner)));
         call.arg(commit.cutoffs.map(|version| version.to_string()).unwrap_or_default());
-        call.arg(answer(commit)?).arg(ms(ANSWER_TTL));
+        call.arg(answer(commit)?).arg(ms(MEMORY_TTL));
         let counts = counts(commit);
         call.arg(commit.writes.len()).arg(commit.events.len()).arg(commit.cuts.len()).arg(counts.len());
+        call.arg(births.map(|(_, births)| births.to_string()).unwrap_or_default());
         for write in &commit.writes {
             let session = &write.after.session;
             call.key(keys.session(session.id)).key(keys.owner(shard, &session.owner));

@@ -6,6 +6,7 @@
 //! | `u1:{hhhh}:<tenant>.<user>` | zset | session id → created ms |
 //! | `t1:{hhhh}:<tenant>` | zset | session id → created ms |
 //! | `n1:{hhhh}` | hash | `<tenant>` and `<tenant>.<application>` → sessions whose end is not recorded |
+//! | `b1:{hhhh}:<tenant>.<user>` | string | sessions born under a limit; 24 h after the last one |
 //! | `x1:{hhhh}` | zset | session id → next time to look |
 //! | `e1:{hhhh}` | hash | scope → revision (12) ‖ protobuf cutoff |
 //! | `v1:{hhhh}` | string | version: changes of `e1`, and 2³² × policies announced |
@@ -51,6 +52,12 @@ impl Keys {
     /// The sessions of a tenant in a shard.
     pub fn tenant(&self, shard: Shard, tenant: &TenantId) -> String {
         format!("{}:{tenant}", self.key("t1", shard))
+    }
+
+    /// How many sessions of an owner were born under a limit.
+    pub fn births(&self, shard: Shard, owner: Option<&Owner>) -> String {
+        let owner = owner.map(ToString::to_string).unwrap_or_default();
+        format!("{}:{owner}", self.key("b1", shard))
     }
 
     /// How many sessions live.

@@ -20,7 +20,7 @@ use svc_kit::boot::BootError;
 use crate::{
     domain::{
         cutoff::Cutoffs,
-        id::{ApplicationId, SessionId, Shard, TenantId, Whose},
+        id::{ApplicationId, Owner, SessionId, Shard, TenantId, Whose},
     },
     ports::{
         Answer, Commit, Committed, IdempotencyKey, ListQuery, Loaded, PolicyStore as _, Read, SessionStore, StoreError,
@@ -168,6 +168,11 @@ impl SessionStore for RedisStore {
         let name = commit::live_name(tenant, application);
         let live: Option<u64> = self.link.command(&redis::Cmd::hget(self.keys.live(shard), name)).await?;
         Ok(live.unwrap_or(0))
+    }
+
+    async fn births(&self, shard: Shard, owner: &Owner) -> Result<u64, StoreError> {
+        let births: Option<u64> = self.link.command(&redis::Cmd::get(self.keys.births(shard, Some(owner)))).await?;
+        Ok(births.unwrap_or(0))
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {

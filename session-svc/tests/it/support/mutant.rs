@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use session_svc::{
     domain::{
         cutoff::{Cutoffs, Scope},
-        id::{ApplicationId, SessionId, Shard, TenantId, Whose},
+        id::{ApplicationId, Owner, SessionId, Shard, TenantId, Whose},
         revision::Revision,
     },
     ports::{
@@ -112,6 +112,10 @@ impl<S: SessionStore> SessionStore for Mutant<S> {
         application: Option<&ApplicationId>,
     ) -> Result<u64, StoreError> {
         self.inner.live(shard, tenant, application).await
+    }
+
+    async fn births(&self, shard: Shard, owner: &Owner) -> Result<u64, StoreError> {
+        self.inner.births(shard, owner).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
