@@ -82,7 +82,7 @@ impl<S: SessionStore> Sessions<S> {
             if turn.is_none() {
                 turn = self.turn(&session, &cutoffs).await;
             }
-            session.times = self.granted(&session, &cutoffs);
+            session.times = self.granted(&session, &cutoffs, session.created_at);
             let mut commit = Commit::new(shard);
             commit.cutoffs = Some(cutoffs.version);
             let stored = Stored { session: session.clone(), created: Default::default(), sequence: 1, births: 0 };

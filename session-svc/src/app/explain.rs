@@ -9,12 +9,22 @@ use crate::{
     domain::{
         end::EndReason,
         id::SessionId,
-        policy::{ExplainedLimit, SessionLimit, Sourced},
+        policy::{ExplainedLimit, SessionLimit, Sourced, schedule::Schedule},
         session::{Kind, Stored},
     },
     error::SessionError,
     ports::SessionStore,
 };
+
+/// A schedule that rules a session.
+pub struct ExplainedSchedule {
+    /// The schedule, and where it is from.
+    pub schedule: Sourced<Schedule>,
+    /// The timeout outside of its windows.
+    pub outside: Duration,
+    /// The timeout that applies at this moment.
+    pub applies_now: Duration,
+}
 
 /// What rules a session.
 pub struct Explanation {
@@ -28,6 +38,8 @@ pub struct Explanation {
     pub absolute: ExplainedLimit,
     /// Rotation grace and loss recovery.
     pub tolerances: [Sourced<Duration>; 2],
+    /// The schedule of idle timeouts, where there is one.
+    pub schedule: Option<ExplainedSchedule>,
     /// How many such sessions the user may have, where that is limited.
     pub limit: Option<SessionLimit>,
 }
@@ -44,10 +56,14 @@ impl<S: SessionStore> Sessions<S> {
         stored.session = stored.as_of(now, &loaded.cutoffs);
         let session = &stored.session;
         let policies = around(session, &loaded.cutoffs);
-        let [idle, absolute] = policies.explain(&self.policies, session);
+        let [idle, absolute] = policies.explain(&self.policies, session, now);
         let tolerances = policies.tolerances(&self.policies);
         let ends = session.end.is_none().then(|| (session.deadline(), session.deadline_reason()));
         let limit = policies.session_limit().filter(|_| session.kind == Kind::Application);
-        Ok(Explanation { ends, idle, absolute, tolerances, limit, stored })
+        let schedule = policies.idle(&self.policies, session).and_then(|Sourced { value: rule, source }| {
+            let schedule = Sourced { value: rule.schedule?.clone(), source };
+            Some(ExplainedSchedule { schedule, outside: rule.timeout, applies_now: rule.timeout_at(now) })
+        });
+        Ok(Explanation { ends, idle, absolute, tolerances, schedule, limit, stored })
     }
 }

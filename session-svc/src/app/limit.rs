@@ -6,10 +6,7 @@
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{
-    Sessions,
-    rules::{around, rule},
-};
+use super::{Sessions, rules::around};
 use crate::{
     domain::{
         cutoff::Cutoffs,
@@ -92,7 +89,7 @@ impl<S: SessionStore> Sessions<S> {
             let is_last = chunk.len() < CHUNK;
             after = chunk.last().map(|read| (read.stored.session.created_at, read.stored.session.id));
             alive.extend(chunk.into_iter().filter_map(|mut read| {
-                rule(&mut read, cutoffs);
+                self.rule(&mut read, cutoffs);
                 let other = &read.stored.session;
                 let is_beside = other.kind == Kind::Application && other.application == session.application;
                 (is_beside && read.stored.life(now, cutoffs) == Life::Alive).then_some(read)

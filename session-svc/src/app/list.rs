@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use futures::future::try_join_all;
 use svc_kit::clock::Timestamp;
 
-use super::{Sessions, rules::rule};
+use super::Sessions;
 use crate::{
     domain::{
         filter::Filter,
@@ -97,7 +97,7 @@ impl<S: SessionStore> Sessions<S> {
         let cutoffs = self.store.cutoffs(feed.shard).await?;
         feed.is_drained = chunk.len() < limit;
         feed.ready.extend(chunk.into_iter().map(|mut read| {
-            rule(&mut read, &cutoffs);
+            self.rule(&mut read, &cutoffs);
             let session = read.stored.as_of(now, &cutoffs);
             Stored { session, ..read.stored }
         }));

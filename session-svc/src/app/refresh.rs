@@ -49,7 +49,7 @@ impl<S: SessionStore> Sessions<S> {
             if read.stored.life(now, &loaded.cutoffs) != Life::Alive {
                 return Err(SessionError::TokenRefused);
             }
-            let terms = self.refresh_terms(&read.stored.session, &loaded.cutoffs);
+            let terms = self.refresh_terms(&read.stored.session, &loaded.cutoffs, now);
             let decision = read.stored.refresh(now, terms, command.token.generation, &command.origin);
             let mut commit = Commit::new(command.token.session.shard());
             commit.cutoffs = Some(loaded.cutoffs.version);

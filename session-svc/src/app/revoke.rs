@@ -2,7 +2,7 @@
 
 use svc_kit::access::Caller;
 
-use super::{DECISIONS_MAX, RequestHash, Sessions, rules::rule, validate::Presented};
+use super::{DECISIONS_MAX, RequestHash, Sessions, validate::Presented};
 use crate::{
     domain::{
         end::{End, EndReason},
@@ -133,7 +133,7 @@ impl<S: SessionStore> Sessions<S> {
             // Children are younger than their parent.
             let is_past = after.is_some_and(|(created_at, _)| created_at < parent.session.created_at);
             children.extend(chunk.into_iter().filter_map(|mut read| {
-                rule(&mut read, &loaded.cutoffs);
+                self.rule(&mut read, &loaded.cutoffs);
                 let session = &read.stored.session;
                 let ends = session.parent == Some(parent.session.id)
                     && !session.survives_parent

@@ -1,5 +1,7 @@
 //! Reads sessions under the policies in force: every use case that asks whether a session lives reads it here.
 
+use svc_kit::clock::Timestamp;
+
 use super::Sessions;
 use crate::{
     domain::{cutoff::Cutoffs, id::SessionId, policy::Layers, refresh::RefreshTerms, session::Session, times::Times},
@@ -12,28 +14,34 @@ impl<S: SessionStore> Sessions<S> {
     pub(super) async fn load(&self, id: SessionId) -> Result<Loaded, SessionError> {
         let mut loaded = self.store.load(id).await?;
         if let Some(read) = &mut loaded.read {
-            rule(read, &loaded.cutoffs);
+            self.rule(read, &loaded.cutoffs);
         }
         Ok(loaded)
     }
 
+    /// Puts the policies in force that came with the cutoffs.
+    pub(super) fn rule(&self, read: &mut Read, cutoffs: &Cutoffs) {
+        let session = &mut read.stored.session;
+        session.caps = around(session, cutoffs).caps(&self.policies, session);
+    }
+
+    /// Records a use of a session, if the last record is old enough. Says whether it did.
+    pub(super) fn touch_now(&self, session: &mut Session, cutoffs: &Cutoffs, ip_address: &str) -> bool {
+        let now = self.clock.now();
+        let granted = self.granted(session, cutoffs, now);
+        session.touch(now, granted, ip_address)
+    }
+
     /// Limits that a use of a session grants now.
-    pub(super) fn granted(&self, session: &Session, cutoffs: &Cutoffs) -> Times {
-        around(session, cutoffs).granted(&self.policies, session)
+    pub(super) fn granted(&self, session: &Session, cutoffs: &Cutoffs, now: Timestamp) -> Times {
+        around(session, cutoffs).granted(&self.policies, session, now)
     }
 
     /// What a refresh of a session is decided by.
-    pub(super) fn refresh_terms(&self, session: &Session, cutoffs: &Cutoffs) -> RefreshTerms {
+    pub(super) fn refresh_terms(&self, session: &Session, cutoffs: &Cutoffs, now: Timestamp) -> RefreshTerms {
         let policy = around(session, cutoffs).refresh(&self.policies);
-        RefreshTerms { policy, granted: self.granted(session, cutoffs) }
+        RefreshTerms { policy, granted: self.granted(session, cutoffs, now) }
     }
-}
-
-/// Puts the policies in force that came with the cutoffs.
-pub(super) fn rule(read: &mut Read, cutoffs: &Cutoffs) {
-    let session = &mut read.stored.session;
-    let policies = cutoffs.policies.around(&session.owner.tenant, session.application.as_ref());
-    session.caps = policies.caps(session);
 }
 
 /// The policies that concern a session.

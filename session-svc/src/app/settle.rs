@@ -3,7 +3,7 @@
 
 use futures::{StreamExt as _, stream};
 
-use super::{Sessions, rules::rule};
+use super::Sessions;
 use crate::{
     domain::{
         id::{Shard, Whose},
@@ -37,7 +37,7 @@ impl<S: Chores + PolicyStore> Sessions<S> {
             let query = ListQuery { after, newest_first: false, limit: BATCH };
             let mut chunk = self.store.list(shard, &whose, query).await?;
             let cutoffs = self.store.cutoffs(shard).await?;
-            chunk.iter_mut().for_each(|read| rule(read, &cutoffs));
+            chunk.iter_mut().for_each(|read| self.rule(read, &cutoffs));
             let is_capped = |read: &&Read| {
                 let session = &read.stored.session;
                 session.end.is_none() && session.caps != Default::default() && scope.concerns(session)

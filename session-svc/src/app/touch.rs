@@ -45,8 +45,7 @@ impl<S: SessionStore> Sessions<S> {
                 return Err(SessionError::SessionEnded);
             }
             let mut after = read.stored.clone();
-            let granted = self.granted(&after.session, &loaded.cutoffs);
-            let is_touched = after.session.touch(now, granted, &command.ip_address);
+            let is_touched = self.touch_now(&mut after.session, &loaded.cutoffs, &command.ip_address);
             let is_confirmed = token.is_some_and(|token| after.confirm(token.generation));
             if !is_touched && !is_confirmed {
                 return Ok(after);

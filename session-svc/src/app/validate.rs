@@ -94,8 +94,7 @@ impl<S: SessionStore> Sessions<S> {
         command: &ValidateSession,
     ) -> Result<Session, SessionError> {
         let mut after = read.stored.clone();
-        let granted = self.granted(&after.session, cutoffs);
-        let is_touched = command.is_interactive && after.session.touch(self.clock.now(), granted, &command.ip_address);
+        let is_touched = command.is_interactive && self.touch_now(&mut after.session, cutoffs, &command.ip_address);
         let is_confirmed = token.is_some_and(|token| after.confirm(token.generation));
         if is_touched || is_confirmed {
             let mut commit = Commit::new(after.session.id.shard());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proto::session::v1 as pb;
 use svc_kit::{clock::Timestamp, error::FieldError};
 
+use super::schedule;
 use crate::domain::{
     id::{ApplicationId, TenantId},
     policy::{Limits, OnLimit, Policy, PolicyScope, Source, StoredPolicy},
@@ -33,6 +34,7 @@ fn limits_to(limits: &Limits) -> Option<pb::SessionLimits> {
     (*limits != Limits::default()).then(|| pb::SessionLimits {
         idle_timeout: limits.idle_timeout.map(duration_to),
         absolute_lifetime: limits.absolute_lifetime.map(duration_to),
+        idle_schedule: limits.idle_schedule.as_ref().map(schedule::to_proto),
     })
 }
 
@@ -102,10 +104,19 @@ fn limits(path: &str, message: Option<&pb::SessionLimits>) -> Result<Limits, Fie
     Ok(Limits {
         idle_timeout: duration(&format!("{path}.idle_timeout"), message.idle_timeout.as_ref())?,
         absolute_lifetime: duration(&format!("{path}.absolute_lifetime"), message.absolute_lifetime.as_ref())?,
+        idle_schedule: message
+            .idle_schedule
+            .as_ref()
+            .map(|it| schedule::parse(&format!("{path}.idle_schedule"), it))
+            .transpose()?,
     })
 }
 
-fn duration(path: &str, message: Option<&prost_types::Duration>) -> Result<Option<Duration>, FieldError> {
+/// Reads a duration.
+///
+/// # Errors
+/// [`FieldError`] for one that is negative or not of whole milliseconds.
+pub(super) fn duration(path: &str, message: Option<&prost_types::Duration>) -> Result<Option<Duration>, FieldError> {
     let Some(message) = message else { return Ok(None) };
     let problem = || FieldError::new(path, "must be a duration of whole milliseconds, and not negative");
     // Checked before the conversion, which panics where it cannot negate.

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use super::{PAGE_DEFAULT, PAGE_MAX, field, message, parse, status};
 use crate::{
     app::{Sessions, explain::Explanation, policies::PutPolicy},
-    contract::{policy, session as names},
+    contract::{policy, schedule, session as names},
     domain::{
         id::ApplicationId,
         policy::{ExplainedLimit, PolicyScope, Sourced},
@@ -123,6 +123,12 @@ fn explained(explanation: Explanation) -> pb::ExplainSessionResponse {
         absolute: Some(limit(&explanation.absolute)),
         rotation_grace,
         loss_recovery,
+        idle_schedule: explanation.schedule.map(|explained| pb::ExplainedSchedule {
+            schedule: Some(schedule::to_proto(&explained.schedule.value)),
+            source: policy::source(explained.schedule.source).into(),
+            outside: Some(policy::duration_to(explained.outside)),
+            applies_now: Some(policy::duration_to(explained.applies_now)),
+        }),
         session_limit: explanation.limit.map(|limit| pb::ExplainedSessionLimit {
             max_sessions: limit.max_sessions.value,
             source: policy::source(limit.max_sessions.source).into(),

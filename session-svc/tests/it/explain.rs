@@ -31,7 +31,7 @@ async fn each_limit_says_where_it_is_from(service: &Service) {
     assert_eq!(told_now(&mut policies).await, ((720, Deployment, 720, Deployment), wish));
     put(&mut policies, pb::Policy { application: idle(50), ..tenant_policy() }).await.unwrap();
     assert_eq!(told_now(&mut policies).await, ((50, TenantPolicy, 50, TenantPolicy), wish));
-    let both = Some(pb::SessionLimits { idle_timeout: hours(20), absolute_lifetime: hours(30) });
+    let both = Some(pb::SessionLimits { idle_timeout: hours(20), absolute_lifetime: hours(30), ..Default::default() });
     put(&mut policies, pb::Policy { application: both, ..application_policy(APPLICATION) }).await.unwrap();
     let by_application = |hours| (hours, ApplicationPolicy, hours, ApplicationPolicy);
     assert_eq!(told_now(&mut policies).await, (by_application(20), by_application(30)));
@@ -39,7 +39,8 @@ async fn each_limit_says_where_it_is_from(service: &Service) {
     assert_eq!(explained.ends_by(), pb::EndReason::Idle);
     assert_eq!(explained.ends_at, explained.session.unwrap().idle_expires_at);
     // Much longer: the session keeps what its last use got.
-    let longer = Some(pb::SessionLimits { idle_timeout: hours(1000), absolute_lifetime: hours(2000) });
+    let longer =
+        Some(pb::SessionLimits { idle_timeout: hours(1000), absolute_lifetime: hours(2000), ..Default::default() });
     put(&mut policies, pb::Policy { application: longer, ..application_policy(APPLICATION) }).await.unwrap();
     assert_eq!(told_now(&mut policies).await, ((720, LastUse, 1000, ApplicationPolicy), wish));
     let grace = pb::Policy { rotation_grace: seconds(3), ..tenant_policy() };

@@ -13,6 +13,7 @@ mod failover;
 mod get;
 mod history;
 mod hostile;
+mod idle_schedule;
 mod list;
 mod model;
 mod outage;

@@ -114,7 +114,9 @@ async fn a_tenant_lists_its_policies_page_by_page(service: &Service) {
 
 async fn every_field_is_checked(service: &Service) {
     let mut client = service.policies();
-    let limits = |idle_timeout, absolute_lifetime| Some(pb::SessionLimits { idle_timeout, absolute_lifetime });
+    let limits = |idle_timeout, absolute_lifetime| {
+        Some(pb::SessionLimits { idle_timeout, absolute_lifetime, ..Default::default() })
+    };
     let part = Some(prost_types::Duration { seconds: 1, nanos: 1 });
     let negative = Some(prost_types::Duration { seconds: -1, nanos: 0 });
     let days = |days: u64| seconds(days * 24 * 3600 + u64::from(days == 400));

@@ -63,7 +63,7 @@ async fn a_longer_limit_is_there_from_the_next_use(service: &Service) {
 
 async fn an_application_overrides_its_tenant_field_by_field(service: &Service) {
     let (mut client, mut policies) = (service.operator(), service.policies());
-    let both = Some(pb::SessionLimits { idle_timeout: hours(2), absolute_lifetime: hours(10) });
+    let both = Some(pb::SessionLimits { idle_timeout: hours(2), absolute_lifetime: hours(10), ..Default::default() });
     put(&mut policies, pb::Policy { application: both, ..tenant_policy() }).await.unwrap();
     put(&mut policies, pb::Policy { application: idle(1), ..application_policy("strict") }).await.unwrap();
     let limits = |session: &Session| {

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Limits, Policy, PolicyScope};
+use super::{Limits, Policy, PolicyScope, schedule::Schedule};
 
 /// Most policies of a deployment: every replica keeps all of them in memory.
 pub const POLICIES_MAX: usize = 10_000;
 /// Limits: 400 days is also the longest that browsers keep a cookie.
 const LIMIT_MIN: Duration = Duration::from_secs(1);
 pub(super) const LIMIT_MAX: Duration = Duration::from_secs(400 * 24 * 3600);
+/// Windows of a schedule, and their limits: a week is looked ahead for a deadline, not a year.
+const WINDOWS_MAX: usize = 16;
+const WINDOW_LIMIT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Sessions of a user in an application: as many are read when one more is created.
 const SESSIONS_MAX: u32 = 1_000;
 const ROTATION_GRACE_MAX: Duration = Duration::from_secs(60);
@@ -54,6 +57,22 @@ impl Limits {
         let is_limit = |value: Option<Duration>| value.is_none_or(|value| (LIMIT_MIN..=LIMIT_MAX).contains(&value));
         let problem = "must be 1 s to 400 days";
         check(is_limit(self.idle_timeout), format!("{kind}.idle_timeout"), problem)?;
-        check(is_limit(self.absolute_lifetime), format!("{kind}.absolute_lifetime"), problem)
+        check(is_limit(self.absolute_lifetime), format!("{kind}.absolute_lifetime"), problem)?;
+        self.idle_schedule.as_ref().map_or(Ok(()), |schedule| schedule.check(&format!("{kind}.idle_schedule")))
+    }
+}
+
+impl Schedule {
+    fn check(&self, path: &str) -> Result<(), PolicyError> {
+        let is_count = (1..=WINDOWS_MAX).contains(&self.windows.len());
+        check(is_count, format!("{path}.windows"), "must be 1 to 16 windows")?;
+        for (number, window) in self.windows.iter().enumerate() {
+            let field = |name: &str| format!("{path}.windows[{number}].{name}");
+            check(!window.days.is_empty(), field("days"), "must not be empty")?;
+            check(window.from < window.until, field("until"), "must be after from; a night is two windows")?;
+            let is_limit = (LIMIT_MIN..=WINDOW_LIMIT_MAX).contains(&window.idle_timeout);
+            check(is_limit, field("idle_timeout"), "must be 1 s to 7 days")?;
+        }
+        Ok(())
     }
 }

@@ -20,15 +20,16 @@ pub struct ExplainedLimit {
 
 impl Layers<'_> {
     /// Explains the idle and the absolute limit of a session that these policies rule.
-    pub fn explain(&self, deployment: &Deployment, session: &Session) -> [ExplainedLimit; 2] {
+    pub fn explain(&self, deployment: &Deployment, session: &Session, now: Timestamp) -> [ExplainedLimit; 2] {
         let Session { wish, last_active_at, limits_since, .. } = session;
-        let [idle, absolute] = self.offered(deployment, session);
+        let [idle_then, absolute] = self.offered(deployment, session, *last_active_at);
+        let [idle_now, _] = self.offered(deployment, session, now);
         let (idle_end, absolute_end) = (session.idle_deadline(), session.absolute_deadline());
         [
             ExplainedLimit {
                 ends_at: idle_end,
-                in_force: in_force(idle_end.duration_since(*last_active_at), wished(wish.idle_timeout, idle.clone())),
-                at_next_use: wished(wish.idle_timeout, idle),
+                in_force: in_force(idle_end.duration_since(*last_active_at), wished(wish.idle_timeout, idle_then)),
+                at_next_use: wished(wish.idle_timeout, idle_now),
             },
             ExplainedLimit {
                 ends_at: absolute_end,

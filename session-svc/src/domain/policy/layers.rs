@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use svc_kit::clock::Timestamp;
 
-use super::{Deployment, Limits, OnLimit, Policy, SessionLimit, StoredPolicy};
+use super::{Deployment, IdleRule, Limits, OnLimit, Policy, SessionLimit, StoredPolicy};
 use crate::domain::{refresh::RefreshPolicy, session::Session, times::Times};
 
 /// Where a value is from.
@@ -56,13 +56,20 @@ impl<'p> Layers<'p> {
         layers.into_iter().find_map(|(layer, source)| Some(Sourced { value: read(&layer?.policy)?, source }))
     }
 
-    fn limit(&self, session: &Session, read: impl Fn(&Limits) -> Option<Duration>) -> Option<Sourced<Duration>> {
+    fn limit<T>(&self, session: &Session, read: impl Fn(&'p Limits) -> Option<T>) -> Option<Sourced<T>> {
         self.first(|policy| read(policy.limits(session.kind, session.keep_signed_in)))
     }
 
     /// Returns the idle timeout that policies say.
-    pub fn idle_timeout(&self, session: &Session) -> Option<Sourced<Duration>> {
-        self.limit(session, |limits| limits.idle_timeout)
+    pub fn idle(&self, deployment: &Deployment, session: &Session) -> Option<Sourced<IdleRule<'p>>> {
+        let says =
+            |limits: &'p Limits| (limits.idle_timeout.is_some() || limits.idle_schedule.is_some()).then_some(limits);
+        let Sourced { value: limits, source } = self.limit(session, says)?;
+        // Outside of the windows of a schedule that comes alone, the next timeout counts.
+        let next = || self.limit(session, |limits| limits.idle_timeout).map(|next| next.value);
+        let deployments = || deployment.times(session.kind, session.keep_signed_in).idle_timeout;
+        let timeout = limits.idle_timeout.or_else(next).unwrap_or_else(deployments);
+        Some(Sourced { value: IdleRule { timeout, schedule: limits.idle_schedule.as_ref() }, source })
     }
 
     /// Returns the absolute lifetime that policies say.
@@ -71,27 +78,30 @@ impl<'p> Layers<'p> {
     }
 
     /// Returns when the policies end a session, whatever it was granted.
-    pub fn caps(&self, session: &Session) -> Caps {
+    pub fn caps(&self, deployment: &Deployment, session: &Session) -> Caps {
         if self.application.is_none() && self.tenant.is_none() {
             return Caps::default();
         }
         Caps {
-            idle: self.idle_timeout(session).map(|limit| session.last_active_at.saturating_add(limit.value)),
+            idle: self.idle(deployment, session).map(|rule| rule.value.deadline(session.last_active_at)),
             absolute: self.absolute_lifetime(session).map(|limit| session.limits_since.saturating_add(limit.value)),
         }
     }
 
-    /// Returns what a use of a session grants.
-    pub fn granted(&self, deployment: &Deployment, session: &Session) -> Times {
-        let [idle, absolute] = self.offered(deployment, session);
+    /// Returns what a use of a session at `now` grants.
+    pub fn granted(&self, deployment: &Deployment, session: &Session, now: Timestamp) -> Times {
+        let [idle, absolute] = self.offered(deployment, session, now);
         Times { idle_timeout: idle.value, absolute_lifetime: absolute.value }.shortened_to(session.wish)
     }
 
-    /// Returns the idle timeout and the absolute lifetime that are there for a session, whatever it asked for.
-    pub fn offered(&self, deployment: &Deployment, session: &Session) -> [Sourced<Duration>; 2] {
+    /// Returns how long a session that is used at `at` may pause then, and the absolute lifetime, whatever it asked for.
+    pub fn offered(&self, deployment: &Deployment, session: &Session, at: Timestamp) -> [Sourced<Duration>; 2] {
         let times = deployment.times(session.kind, session.keep_signed_in);
+        let idle = self
+            .idle(deployment, session)
+            .map(|Sourced { value, source }| Sourced { value: value.deadline(at).duration_since(at), source });
         [
-            self.idle_timeout(session).unwrap_or(of_deployment(times.idle_timeout)),
+            idle.unwrap_or(of_deployment(times.idle_timeout)),
             self.absolute_lifetime(session).unwrap_or(of_deployment(times.absolute_lifetime)),
         ]
     }

@@ -6,7 +6,9 @@
 
 mod bounds;
 mod explain;
+mod idle;
 mod layers;
+pub mod schedule;
 mod set;
 
 use std::time::Duration;
@@ -20,9 +22,11 @@ use super::{
     times::Times,
 };
 
+use self::schedule::Schedule;
 pub use self::{
     bounds::{POLICIES_MAX, PolicyError},
     explain::ExplainedLimit,
+    idle::IdleRule,
     layers::{Caps, Layers, Source, Sourced},
     set::PolicySet,
 };
@@ -51,6 +55,8 @@ pub struct Limits {
     pub idle_timeout: Option<Duration>,
     /// Longest life.
     pub absolute_lifetime: Option<Duration>,
+    /// When other idle timeouts apply. It and the idle timeout are one value: whoever says one of them says both.
+    pub idle_schedule: Option<Schedule>,
 }
 
 /// What a policy says; `None` leaves a value to the next wider policy.
