@@ -13,6 +13,7 @@ use crate::commands::{
     events::EventsCommand,
     keys::KeysCommand,
     listen::ListenArgs,
+    policies::PoliciesCommand,
     receive::ReceiveArgs,
     sessions::SessionsCommand,
     tenants::TenantsCommand,
@@ -122,6 +123,9 @@ pub enum Command {
     /// Looks at sessions, checks them and ends them.
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// Says how long sessions live, and why one ends when it ends.
+    #[command(subcommand)]
+    Policies(PoliciesCommand),
     /// Says where webhooks go.
     #[command(subcommand)]
     Endpoints(EndpointsCommand),

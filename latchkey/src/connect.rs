@@ -9,7 +9,7 @@ use proto::{
         consent_service_client::ConsentServiceClient, tenant_service_client::TenantServiceClient,
         user_service_client::UserServiceClient,
     },
-    session::v1::session_service_client::SessionServiceClient,
+    session::v1::{policy_service_client::PolicyServiceClient, session_service_client::SessionServiceClient},
     webhook::v1::{
         delivery_service_client::DeliveryServiceClient, endpoint_service_client::EndpointServiceClient,
         event_service_client::EventServiceClient,
@@ -143,6 +143,14 @@ impl Connection {
         self.line(Service::Session).map(SessionServiceClient::new)
     }
 
+    /// Returns a client for policies of sessions.
+    ///
+    /// # Errors
+    /// Fails when the configured address is not usable.
+    pub fn policies(&self) -> Result<PolicyServiceClient<Line>, Failure> {
+        self.line(Service::Session).map(PolicyServiceClient::new)
+    }
+
     /// Returns a client for webhook endpoints.
     ///
     /// # Errors
@@ -229,6 +237,8 @@ fn hint_for(reason: &str) -> Option<&'static str> {
         "SESSION_NOT_FOUND" => {
             "`latchkey sessions list --user …` shows the sessions of a user; ended ones are forgotten after 24 hours"
         }
+        "POLICY_NOT_FOUND" => "none was stored, so the next wider one counts; `latchkey policies put` stores one",
+        "POLICY_VERSION_MISMATCH" => "somebody else changed it; `latchkey policies get` shows it as it is now",
         "CREDENTIALS_REFUSED" => "unknown user, wrong password or disabled user; which one is not told",
         "TENANT_NOT_FOUND" => "`latchkey tenants list` shows the tenants",
         "USER_NOT_FOUND" => "`latchkey users list` shows the users of the tenant",

@@ -11,6 +11,7 @@ mod input;
 pub mod keys;
 pub mod listen;
 mod pages;
+pub mod policies;
 pub mod receive;
 pub mod sessions;
 pub mod tenants;
@@ -41,6 +42,7 @@ pub async fn run(cli: Cli, output: &mut Output) -> Answer {
         Command::Audit(args) => audit::run(args, &connection, output).await,
         Command::Keys(command) => keys::run(command, &connection, output).await,
         Command::Sessions(command) => sessions::run(command, &connection, output).await,
+        Command::Policies(command) => policies::run(command, &connection, output).await,
         Command::Endpoints(command) => endpoints::run(command, &connection, output).await,
         Command::Deliveries(command) => deliveries::run(command, &connection, output).await,
         Command::Events(command) => events::run(command, &connection, output).await,

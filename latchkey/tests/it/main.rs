@@ -4,6 +4,7 @@
 
 mod directory;
 mod listen;
+mod policies;
 mod program;
 mod readme;
 mod receive;

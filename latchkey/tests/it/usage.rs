@@ -7,7 +7,16 @@ const NOBODY: &str = "http://127.0.0.1:1";
 
 #[tokio::test]
 async fn every_command_has_help() {
-    for command in ["", "sessions", "sessions list", "sessions revoke", "endpoints create", "events tail", "receive"] {
+    for command in [
+        "",
+        "sessions",
+        "sessions list",
+        "sessions revoke",
+        "policies put",
+        "endpoints create",
+        "events tail",
+        "receive",
+    ] {
         let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let ran = run(&arguments, &[]).await;
         assert!(ran.text().contains("Usage: latchkey"), "{ran:?}");

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 pub use session_svc::app::Sessions;
 use session_svc::{
+    app::limit::Turns,
     config::{Config, DEFAULTS},
     domain::token::ServerKeys,
     ports::SessionStore,
@@ -27,6 +28,7 @@ pub fn use_cases<S: SessionStore>(store: Arc<S>, clock: Arc<dyn Clock>, settings
         policies: config.policy.policies(),
         clock,
         entropy: Arc::new(OsEntropy),
+        turns: Turns::default(),
     }
 }
 
