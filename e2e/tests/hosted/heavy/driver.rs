@@ -1,7 +1,8 @@
 //! Drives Chromium through chromedriver (W3C WebDriver), as far as these tests need it.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -48,13 +49,24 @@ pub struct Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The browser is chromedriver's child and ends with it.
+        // A browser outlives its chromedriver unless it is told to end (WebDriver §8.2).
+        let _ = self.end();
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
 }
 
 impl Browser {
+    /// Ends the browser and waits until it has; without the runtime, which may be ending too.
+    fn end(&self) -> std::io::Result<()> {
+        let at = self.session.trim_start_matches("http://");
+        let Some((address, path)) = at.split_once('/') else { return Ok(()) };
+        let mut line = TcpStream::connect(address)?;
+        line.set_read_timeout(Some(DEADLINE))?;
+        write!(line, "DELETE /{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+        line.read(&mut [0; 64]).map(drop)
+    }
+
     pub async fn open(look: Look) -> Self {
         let mut driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
