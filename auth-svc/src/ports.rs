@@ -165,6 +165,8 @@ pub trait UserStore: Send + Sync + 'static {
         description: &Description,
         event: &Event,
     ) -> impl Future<Output = Result<Described, StoreError>> + Send;
+    /// Replaces the hash of an unchanged password, if it is `old` still.
+    fn replace_hash(&self, id: &UserId, old: &str, new: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Deletes a user, with the event and the order to end all sessions; `false` when there is none.
     fn delete_user(&self, user: &User, event: &Event) -> impl Future<Output = Result<bool, StoreError>> + Send;
     /// Orders that are not done yet and due at `now`, as many as are read at once.
@@ -324,6 +326,8 @@ pub enum PasswordError {
 pub trait Passwords: Send + Sync + 'static {
     /// Hashes a new password.
     fn hash(&self, password: SecretString) -> impl Future<Output = Result<String, PasswordError>> + Send;
+    /// Says whether a hash is not as new ones are made, so that it should be replaced.
+    fn is_outdated(&self, hash: &str) -> bool;
     /// Checks a password; `None` takes as long and says no.
     fn check(
         &self,

@@ -2,7 +2,7 @@
 
 use proto::session::v1 as pb;
 use secrecy::{ExposeSecret as _, SecretString};
-use svc_kit::access::Caller;
+use svc_kit::{access::Caller, error::chain};
 
 use super::{
     Adapters, Auth,
@@ -106,9 +106,12 @@ impl<A: Adapters> Auth<A> {
             None => None,
         };
         let hash = user.as_ref().map(|user| user.password_hash.clone());
-        let is_right = self.passwords.check(password, hash).await?;
+        let is_right = self.passwords.check(password.clone(), hash).await?;
         let (user, reason) = match user {
-            Some(user) if is_right && !user.is_disabled => return Ok(user),
+            Some(user) if is_right && !user.is_disabled => {
+                self.renew_hash(&user, password).await;
+                return Ok(user);
+            }
             Some(user) if is_right => (user.id.to_string(), "USER_DISABLED"),
             Some(user) => (user.id.to_string(), "WRONG_PASSWORD"),
             None => (String::new(), "UNKNOWN_USER"),
@@ -116,6 +119,21 @@ impl<A: Adapters> Auth<A> {
         let what = What::LoginFailed { user, application: application.to_owned(), reason };
         self.store.tell(&self.event(tenant, "", what).of(address)).await?;
         Err(AuthError::CredentialsRefused)
+    }
+
+    /// Replaces a hash that was taken over from elsewhere, now that the password is known. If it cannot be done now, the next
+    /// sign-in does it.
+    async fn renew_hash(&self, user: &User, password: SecretString) {
+        if !self.passwords.is_outdated(&user.password_hash) {
+            return;
+        }
+        let renewed = async {
+            let hash = self.passwords.hash(password).await?;
+            Ok::<_, AuthError>(self.store.replace_hash(&user.id, &user.password_hash, &hash).await?)
+        };
+        if let Err(error) = renewed.await {
+            tracing::warn!(user.id = user.id.as_str(), error = chain(&error), "a password's hash is not renewed");
+        }
     }
 
     /// Signs a user in to an application.

@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod applications;
 pub mod audit;
+pub mod import;
 pub mod keys;
 pub mod login;
 pub mod oidc;

@@ -1,6 +1,7 @@
 //! Passwords and signing keys.
 
 mod foreign;
+mod imported;
 mod jws;
 mod keys;
 mod material;

@@ -5,12 +5,11 @@
 
 use std::sync::Arc;
 
-use argon2::{
-    Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version, password_hash::phc::PasswordHash,
-};
+use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
+use super::imported;
 use crate::ports::{PasswordError, Passwords};
 
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -69,11 +68,12 @@ impl Passwords for Argon2Passwords {
     async fn check(&self, password: SecretString, stored: Option<String>) -> Result<bool, PasswordError> {
         let is_somebody = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.clone());
-        let is_right = self.run(move || {
-            let parsed = PasswordHash::new(&stored).map_err(|_| PasswordError::Failed)?;
-            Ok(argon2()?.verify_password(password.expose_secret().as_bytes(), &parsed).is_ok())
-        });
+        let is_right = self.run(move || imported::is_of(password.expose_secret().as_bytes(), &stored));
         Ok(is_right.await? && is_somebody)
+    }
+
+    fn is_outdated(&self, hash: &str) -> bool {
+        !hash.starts_with(imported::OURS)
     }
 }
 
@@ -86,6 +86,7 @@ mod tests {
         let passwords = Argon2Passwords::new(1, 8).unwrap();
         let hash = passwords.hash("correct".into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(!passwords.is_outdated(&hash) && passwords.is_outdated("$2b$04$x"));
         assert_eq!(passwords.check("correct".into(), Some(hash.clone())).await, Ok(true));
         assert_eq!(passwords.check("wrong".into(), Some(hash)).await, Ok(false));
         assert_eq!(passwords.check("nobody has this password".into(), None).await, Ok(false));

@@ -12,6 +12,7 @@ pub mod dpop;
 pub mod event;
 pub mod grant;
 pub mod keys;
+pub mod password_hash;
 pub mod pkce;
 pub mod pushed;
 pub mod redirect;

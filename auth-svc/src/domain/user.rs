@@ -20,7 +20,7 @@ pub struct User {
     pub login: Login,
     /// Name for people.
     pub name: String,
-    /// Argon2id hash of the password, as a PHC string.
+    /// Hash of the password, of whatever kind ([`super::password_hash`]).
     pub password_hash: String,
     /// Whether the user may not sign in.
     pub is_disabled: bool,

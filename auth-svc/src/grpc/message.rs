@@ -1,6 +1,7 @@
 //! Objects → contract messages.
 
 use proto::auth::v1 as pb;
+use svc_kit::error::ServiceError as _;
 
 use crate::{
     app::{login::Introspection, tokens::TokenSet},
@@ -9,8 +10,9 @@ use crate::{
         consent::Consent,
         keys::SigningAlgorithm,
         settings::LogoutReach,
-        user::User,
+        user::{User, UserId},
     },
+    error::AuthError,
 };
 
 pub(super) fn tokens(tokens: TokenSet) -> pb::Tokens {
@@ -48,6 +50,22 @@ pub(super) fn user(user: &User) -> pb::User {
         claims: user.claims.clone().into_iter().collect(),
         email_verified: user.is_email_verified,
         updated_at: Some(user.updated_at.to_proto()),
+    }
+}
+
+pub(super) fn import_result(login: String, result: Result<UserId, AuthError>) -> pb::ImportResult {
+    match result {
+        Ok(id) => pb::ImportResult { login, user_id: id.to_string(), ..pb::ImportResult::default() },
+        Err(error) => {
+            let field = error.metadata().into_iter().find(|(name, _)| *name == "field");
+            pb::ImportResult {
+                login,
+                user_id: String::new(),
+                reason: error.reason().to_owned(),
+                field: field.map(|(_, field)| field).unwrap_or_default(),
+                message: error.to_string(),
+            }
+        }
     }
 }
 

@@ -3,12 +3,16 @@
 mod api_keys;
 mod applications;
 mod audit;
+mod import;
 mod tenants;
 
 pub(super) use api_keys::{api_key_id, new_api_key};
 pub(super) use applications::{application_id, changed, new_application, overlap};
 pub(super) use audit::{audit_filter, before};
+pub(super) use import::imported_users;
 pub(super) use tenants::{changed_tenant, new_tenant};
+
+use std::collections::HashMap;
 
 use proto::auth::v1 as pb;
 use secrecy::SecretString;
@@ -149,7 +153,7 @@ pub(super) fn description(user: &pb::User, paths: &[String]) -> Parsed<Descripti
                 description.login = Some(login.ok_or_else(problem)?);
             }
             "name" => description.name = Some(text("user.name", user.name.clone(), NAME_BYTES_MAX)?),
-            "claims" => description.claims = Some(claims(user)?),
+            "claims" => description.claims = Some(claims("user.claims", &user.claims)?),
             "email_verified" => description.is_email_verified = Some(user.email_verified),
             _ => return Err(field("update_mask", "may name login, name, claims and email_verified")),
         }
@@ -157,13 +161,13 @@ pub(super) fn description(user: &pb::User, paths: &[String]) -> Parsed<Descripti
     Ok(description)
 }
 
-fn claims(user: &pb::User) -> Parsed<Claims> {
+fn claims(path: &str, given: &HashMap<String, String>) -> Parsed<Claims> {
     let mut claims = Claims::new();
-    for (name, value) in &user.claims {
+    for (name, value) in given {
         if !CLAIMS.contains(&name.as_str()) {
-            return Err(field("user.claims", format!("may have {} only", CLAIMS.join(", "))));
+            return Err(field(path, format!("may have {} only", CLAIMS.join(", "))));
         }
-        claims.insert(name.clone(), text("user.claims", value.clone(), CLAIM_BYTES_MAX)?);
+        claims.insert(name.clone(), text(path, value.clone(), CLAIM_BYTES_MAX)?);
     }
     Ok(claims)
 }

@@ -64,6 +64,20 @@ impl<A: Adapters> pb::user_service_server::UserService for AuthGrpc<A> {
         Ok(Response::new(pb::EnableUserResponse { user: Some(message::user(&user)) }))
     }
 
+    async fn import_users(
+        &self,
+        request: Request<pb::ImportUsersRequest>,
+    ) -> Result<Response<pb::ImportUsersResponse>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let tenant = parse::tenant("tenant_id", &request.tenant_id).map_err(status)?;
+        let logins: Vec<String> = request.users.iter().map(|user| user.login.clone()).collect();
+        let users = parse::imported_users(request.users).map_err(status)?;
+        let imported = self.auth.import_users(&caller, &tenant, users).await.map_err(status)?;
+        let results = logins.into_iter().zip(imported).map(|(login, result)| message::import_result(login, result));
+        Ok(Response::new(pb::ImportUsersResponse { results: results.collect() }))
+    }
+
     async fn set_password(
         &self,
         request: Request<pb::SetPasswordRequest>,

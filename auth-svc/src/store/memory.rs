@@ -199,6 +199,13 @@ impl UserStore for MemoryStore {
         Ok(Described::Done(Box::new(changed)))
     }
 
+    async fn replace_hash(&self, id: &UserId, old: &str, new: &str) -> Result<(), StoreError> {
+        if let Some(user) = self.lock().users.get_mut(id).filter(|user| user.password_hash == old) {
+            new.clone_into(&mut user.password_hash);
+        }
+        Ok(())
+    }
+
     async fn delete_user(&self, user: &User, event: &Event) -> Result<bool, StoreError> {
         let mut tables = self.lock();
         if tables.users.remove(&user.id).is_none() {

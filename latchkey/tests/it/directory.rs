@@ -131,3 +131,22 @@ async fn the_audit_trail_is_read_by_action_and_subject() {
     let nothing = stack.run(&["audit", "--until", "30d"]).await;
     assert!(nothing.code == 0 && nothing.stderr.contains("no entries"), "{nothing:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_are_imported_from_a_file() {
+    let stack = Stack::start().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let hash = "$pbkdf2-sha256$i=1000$c2FsdHNhbHRzYWx0c2FsdA$BBs+1+PaslLtBPULUr8/lQicvVuHiEPMz0i8MjLCbzM";
+    let good = format!(r#"{{"login":"joan@example.com","name":"Joan","password_hash":"{hash}"}}"#);
+    let taken = format!(r#"{{"login":"{GRACE}","password_hash":"{hash}"}}"#);
+    std::fs::write(path, format!("{good}\n\n{taken}\n")).unwrap();
+    let imported = stack.run(&["users", "import", path]).await;
+    assert!(imported.code == 1 && imported.stdout.contains("LOGIN_TAKEN"), "{imported:?}");
+    assert!(imported.stderr.contains("1 of 2 users imported") && !imported.stdout.contains("joan"), "{imported:?}");
+    let login = ["login", "joan@example.com", "--application", "demo-spa"];
+    assert_eq!(stack.run_in(&login, &[("LATCHKEY_PASSWORD", "correct horse")]).await.code, 0);
+    std::fs::write(path, "{}").unwrap();
+    let malformed = stack.run(&["users", "import", path]).await;
+    assert!(malformed.code == 2 && malformed.stderr.contains("line 1"), "{malformed:?}");
+}

@@ -175,6 +175,19 @@ impl UserStore for PostgresStore {
         Ok(Described::Done(Box::new(user)))
     }
 
+    async fn replace_hash(&self, id: &UserId, old: &str, new: &str) -> Result<(), StoreError> {
+        sqlx::query!(
+            r#"UPDATE "user" SET password_hash = $3 WHERE id = $1 AND password_hash = $2"#,
+            id.as_str(),
+            old,
+            new
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
     async fn delete_user(&self, user: &User, event: &Event) -> Result<bool, StoreError> {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         let deleted = sqlx::query!(r#"DELETE FROM "user" WHERE id = $1"#, user.id.as_str()).execute(&mut *transaction);

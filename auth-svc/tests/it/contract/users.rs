@@ -32,6 +32,7 @@ on_both_stores!(
     a_refused_order_is_put_off_and_holds_up_no_other,
     a_description_touches_what_it_names,
     of_many_that_take_a_login_by_change_one_gets_it,
+    a_hash_is_replaced_only_if_it_is_the_one,
     a_deleted_user_is_gone_and_all_sessions_are_ordered_to_end,
 );
 
@@ -247,4 +248,13 @@ async fn a_deleted_user_is_gone_and_all_sessions_are_ordered_to_end<S: Store>(st
     assert_eq!((orders[0].user.as_str(), orders[0].reason), (ada.id.as_str(), RevocationReason::AccountDisabled));
     let again = user("one", "ada@example.com");
     assert!(store.add_user(&again, &event(&again)).await.unwrap());
+}
+
+async fn a_hash_is_replaced_only_if_it_is_the_one<S: Store>(store: Arc<S>) {
+    let ada = added(&*store, "one", "ada@example.com").await;
+    store.replace_hash(&ada.id, "another", "renewed").await.unwrap();
+    assert_eq!(store.user(&ada.id).await.unwrap().unwrap().password_hash, "first");
+    store.replace_hash(&ada.id, "first", "renewed").await.unwrap();
+    let renewed = User { password_hash: "renewed".to_owned(), ..ada };
+    assert_eq!(store.user(&renewed.id).await.unwrap(), Some(renewed));
 }

@@ -4,6 +4,7 @@ mod api_keys;
 mod applications;
 mod audit;
 mod defence;
+mod import;
 mod tenants;
 pub mod users;
 

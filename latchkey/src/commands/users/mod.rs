@@ -2,6 +2,7 @@
 
 mod change;
 mod consents;
+mod import;
 mod resolve;
 mod show;
 
@@ -23,6 +24,8 @@ use crate::{
 pub enum UsersCommand {
     /// Creates a user.
     Create(change::CreateArgs),
+    /// Takes over users from another system, with the hashes of their passwords.
+    Import(import::ImportArgs),
     /// Lists the users of the tenant.
     List(Limit),
     /// Shows one user.
@@ -53,6 +56,7 @@ pub struct UserArgs {
 pub(super) async fn run(command: UsersCommand, connection: &Connection, output: &mut Output) -> Answer {
     match command {
         UsersCommand::Create(args) => change::create(args, connection, output).await,
+        UsersCommand::Import(args) => import::run(args, connection, output).await,
         UsersCommand::List(limit) => list(limit, connection, output).await,
         UsersCommand::Get(args) => get(args, connection, output).await,
         UsersCommand::Disable(args) => change::disable(args, connection, output).await,
