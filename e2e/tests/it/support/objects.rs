@@ -166,6 +166,17 @@ impl Objects {
             ]),
             "tenant" if method.name() == "CreateTenant" => inner(&[("id", string(&unique("tenant")))]),
             "tenant" => inner(&[("id", string(&self.tenant_id)), ("name", string("changed"))]),
+            "users" => {
+                let user = proto::auth::v1::ImportedUser {
+                    login: format!("{}@example.com", unique("imported")),
+                    password_hash: "$2b$04$.MOcGmYOh/UIayMJOfuBWOHC4ZgZO/gadji2YwnMVkE5DwL2ETPwS".to_owned(),
+                    ..proto::auth::v1::ImportedUser::default()
+                };
+                let mut message =
+                    DynamicMessage::new(method.input().get_field_by_name(field)?.kind().as_message()?.clone());
+                message.transcode_from(&user).ok()?;
+                Some(Value::List(vec![Value::Message(message)]))
+            }
             "policy" => {
                 inner(&[("tenant_id", string(&self.tenant_id)), ("application_id", string(&self.application_id))])
             }
