@@ -19,6 +19,9 @@ use crate::{
 /// How often a change is tried when others change the same application at the same time.
 const TRIES: usize = 8;
 
+/// How the names of scopes begin that open our own services.
+const OUR_SCOPES: [&str; 3] = ["sessions.", "directory.", "webhooks."];
+
 impl<A: Adapters> Auth<A> {
     /// Creates an application; returns the secret of a confidential one, which is made here.
     ///
@@ -44,6 +47,19 @@ impl<A: Adapters> Auth<A> {
         }
     }
 
+    /// Creates an application on behalf of `caller`, as [`Self::create_application`] does.
+    ///
+    /// # Errors
+    /// [`AuthError::ScopeNotHeld`], and as there.
+    pub async fn create_application_for(
+        &self,
+        caller: &Caller,
+        application: Application,
+    ) -> Result<(Application, Option<SecretString>), AuthError> {
+        may_grant(caller, &[], &application.service_scopes)?;
+        self.create_application(&caller.subject, application).await
+    }
+
     /// Returns an application that exists for `caller`.
     ///
     /// # Errors
@@ -56,7 +72,8 @@ impl<A: Adapters> Auth<A> {
     /// Changes an application to what `change` makes of it. Of two changes at once the second builds on the first.
     ///
     /// # Errors
-    /// [`AuthError::ApplicationNotFound`], [`AuthError::ChangedMeanwhile`], what `change` finds, or a failure.
+    /// [`AuthError::ApplicationNotFound`], [`AuthError::ChangedMeanwhile`], [`AuthError::ScopeNotHeld`], what `change` finds,
+    /// or a failure.
     pub async fn update_application(
         &self,
         caller: &Caller,
@@ -65,7 +82,9 @@ impl<A: Adapters> Auth<A> {
         change: impl Fn(&Application) -> Result<Application, AuthError>,
     ) -> Result<Application, AuthError> {
         for _ in 0..TRIES {
-            let changed = change(&self.application(caller, id).await?)?;
+            let current = self.application(caller, id).await?;
+            let changed = change(&current)?;
+            may_grant(caller, &current.service_scopes, &changed.service_scopes)?;
             let what = What::updated(&changed, fields);
             let event = self.event(&changed.tenant, &caller.subject, what);
             if self.store.replace_application(&changed, &event).await? {
@@ -87,6 +106,8 @@ impl<A: Adapters> Auth<A> {
     ) -> Result<(Application, SecretString), AuthError> {
         let secret = self.new_secret();
         let rotate = |current: &Application| {
+            // Whoever gets the secret can do what the application can.
+            may_grant(caller, &[], &current.service_scopes)?;
             let Client::Confidential(before) = &current.client else { return Err(AuthError::NoSecret) };
             let until = self.clock.now().saturating_add(overlap);
             Ok(Application {
@@ -116,5 +137,15 @@ impl<A: Adapters> Auth<A> {
 
     fn new_secret(&self) -> SecretString {
         SecretString::from(URL_SAFE_NO_PAD.encode(entropy::bytes::<32>(&*self.entropy)))
+    }
+}
+
+/// What opens our own services is given by those only who hold it themselves; what opens others is theirs to judge.
+fn may_grant(caller: &Caller, before: &[String], after: &[String]) -> Result<(), AuthError> {
+    let opens_us = |scope: &&String| OUR_SCOPES.iter().any(|area| scope.starts_with(area));
+    let new = after.iter().filter(|scope| !before.contains(scope)).filter(opens_us);
+    match new.into_iter().find(|scope| !caller.scopes.include(scope)) {
+        Some(missing) => Err(AuthError::ScopeNotHeld(missing.clone())),
+        None => Ok(()),
     }
 }

@@ -15,7 +15,7 @@ impl<A: Adapters> pb::application_service_server::ApplicationService for AuthGrp
     ) -> Result<Response<pb::CreateApplicationResponse>, Status> {
         let caller = caller(&request)?;
         let application = parse::new_application(request.into_inner().application).map_err(status)?;
-        let created = self.auth.create_application(&caller.subject, application).await;
+        let created = self.auth.create_application_for(&caller, application).await;
         let (application, secret) = created.map_err(status)?;
         Ok(Response::new(pb::CreateApplicationResponse {
             application: Some(message::application(&application)),

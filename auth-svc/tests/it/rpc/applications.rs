@@ -19,6 +19,7 @@ on_both!(
     what_cannot_be_is_refused_by_field,
     applications_of_other_tenants_do_not_exist,
     deleting_an_application_ends_its_sessions,
+    nobody_gives_an_application_what_they_do_not_have,
 );
 
 const JWKS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"eA","y":"eQ"}]}"#;
@@ -291,4 +292,36 @@ async fn deleting_an_application_ends_its_sessions(service: &Service) {
     assert_eq!(reason_of(&service.auth(OPERATOR_KEY).refresh(refresh).await.unwrap_err()), "TOKEN_REFUSED");
     let again = service.auth(OPERATOR_KEY).login(request).await.unwrap_err();
     assert_eq!(reason_of(&again), "APPLICATION_NOT_FOUND");
+}
+
+async fn nobody_gives_an_application_what_they_do_not_have(service: &Service) {
+    let with = |id: &str, scopes: &[&str]| Application {
+        id: id.to_owned(),
+        service_scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        ..shop()
+    };
+    create(service, with("strong", &["sessions.admin"])).await.unwrap();
+    create(service, with("writer", &["directory.write"])).await.unwrap();
+    let rotate = |id: &str| RotateClientSecretRequest { application_id: id.to_owned(), overlap: None };
+    let secret = service.applications(OPERATOR_KEY).rotate_client_secret(rotate("writer")).await.unwrap();
+    let writer = service.token_of("default", "writer", &secret.into_inner().client_secret).await.unwrap();
+    let mut client = service.applications(&writer);
+    let new = |id: &str, scopes: &[&str]| CreateApplicationRequest { application: Some(with(id, scopes)) };
+    let refusals = [
+        client.create_application(new("mine", &["sessions.write"])).await.map(drop),
+        client.create_application(new("mine", &["directory.read", "webhooks.admin"])).await.map(drop),
+        client.update_application(update(with("writer", &["sessions.admin"]), &["service_scopes"])).await.map(drop),
+        client.rotate_client_secret(rotate("strong")).await.map(drop),
+    ];
+    for refused in refusals {
+        let refused = refused.unwrap_err();
+        assert_eq!((refused.code(), reason_of(&refused).as_str()), (Code::PermissionDenied, "SCOPE_NOT_HELD"));
+    }
+    // What is held, what it includes, and what opens others' services.
+    let mine = new("mine", &["directory.write", "directory.read", "orders.read"]);
+    client.create_application(mine).await.unwrap();
+    // What an application has stays when something else of it changes.
+    let renamed = Application { id: "strong".to_owned(), name: "Strong".to_owned(), ..Application::default() };
+    client.update_application(update(renamed, &["name"])).await.unwrap();
+    assert_eq!(get(service, "strong").await.unwrap().service_scopes, ["sessions.admin"]);
 }
