@@ -16,6 +16,7 @@ use super::within;
 
 /// A broker takes its time on a busy machine.
 const STARTS_WITHIN: Duration = Duration::from_secs(120);
+const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Sends a signal to a process group.
 fn signal(signal: &str, child: &Child) {
@@ -130,7 +131,9 @@ impl OwnRabbit {
     async fn answers(&self) {
         let url = self.url();
         within(STARTS_WITHIN, "RabbitMQ answers", || async {
-            Connection::connect(&url, ConnectionProperties::default()).await.ok()
+            // One that meets a broker which is coming up may wait for ever.
+            let connection = Connection::connect(&url, ConnectionProperties::default());
+            tokio::time::timeout(CONNECTS_WITHIN, connection).await.ok()?.ok()
         })
         .await;
     }
