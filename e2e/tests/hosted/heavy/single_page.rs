@@ -27,7 +27,7 @@ pub fn seed(application: &Application) -> String {
     let base = &application.base;
     format!(
         "[[applications]]\nid = \"single-page\"\ntenant = \"default\"\nname = \"Single page\"\n\
-         redirect_uris = [\"{base}/single-page\"]\npost_logout_redirect_uris = [\"{base}/\"]\n"
+         redirect_uris = [\"{base}/single-page\"]\npost_logout_redirect_uris = [\"{base}/cb\"]\n"
     )
 }
 
@@ -66,8 +66,7 @@ async fn two_tabs(is_bound: bool, token_type: &str, who: &str) {
     }
     browser.enter_tab(&first).await;
     browser.run("signOut()").await;
-    browser.arrives_at(&format!("{}/", application.base)).await;
-    assert!(!browser.url().await.contains("single-page"));
+    browser.arrives_at(&application.cb()).await;
     // Whoever is signed out here is signed out everywhere.
     browser.go(&format!("{issuer}/authorize?{}", query(&page))).await;
     assert!(browser.arrives_at(&page).await.contains("error=login_required"));
