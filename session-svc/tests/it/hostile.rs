@@ -132,7 +132,10 @@ fn plausible(input: &MessageDescriptor, session: &str) -> DynamicMessage {
             ("user_id", _) => Value::String("mallory".to_owned()),
             ("kind", _) => Value::EnumNumber(1),
             // Not the real one: what is spoilt must not reach it.
-            ("session_id", _) => Value::String(format!("{}a", &session[..session.len() - 1])),
+            ("session_id", _) => {
+                let (head, last) = session.split_at(session.len() - 1);
+                Value::String(format!("{head}{}", if last == "a" { "i" } else { "a" }))
+            }
             ("filter" | "scope" | "policy", Kind::Message(inner)) => Value::Message(plausible(&inner, session)),
             _ => continue,
         };
