@@ -9,7 +9,7 @@
 //! | `b1:{hhhh}:<tenant>.<user>` | string | sessions born under a limit; 24 h after the last one |
 //! | `x1:{hhhh}` | zset | session id → next time to look |
 //! | `e1:{hhhh}` | hash | scope → revision (12) ‖ protobuf cutoff |
-//! | `v1:{hhhh}` | string | version: changes of `e1`, and 2³² × policies announced |
+//! | `v1:{hhhh}` | string | version: marks of the last change of `e1`, and, × 2³², of the last policy announced |
 //! | `d1:{hhhh}` | set | scopes whose clean-up is not finished |
 //! | `o1:{hhhh}` | stream | outbox |
 //! | `l1:{hhhh}` | string | lease of the shard's chores |

@@ -1,7 +1,7 @@
 //! Policies in Redis: one hash for the whole deployment, and an order of changes by which each replica keeps up.
 //!
-//! Whoever validates reads nothing of this. The version that is read with every session counts announced policies in its
-//! upper half; a replica that sees it change fetches what changed, before it decides.
+//! Whoever validates reads nothing of this. The version that is read with every session marks the last announcement of a
+//! policy in its upper half; a replica that sees it change fetches what changed, before it decides.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -20,7 +20,7 @@ use crate::{
     ports::{PolicyStore, Put, StoreError},
 };
 
-/// Where the count of announced policies begins in a shard's version; below is what marks the change of its cutoffs.
+/// Where the mark of announced policies begins in a shard's version; below is what marks the change of its cutoffs.
 const ANNOUNCEMENT: u64 = 1 << 32;
 /// Policies fetched at a time.
 const PAGE: usize = 500;
