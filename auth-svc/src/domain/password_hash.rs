@@ -22,6 +22,8 @@ const PBKDF2_ITERATIONS_MAX: u32 = 2_000_000;
 const SCRYPT_LOG_N_MAX: u8 = 17;
 /// Shortest and longest salt and digest.
 const SALT_BYTES: std::ops::RangeInclusive<usize> = 4..=64;
+/// What checks Argon2 from the text takes no others.
+const ARGON2_SALT_BYTES: std::ops::RangeInclusive<usize> = 8..=48;
 const DIGEST_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
 
 /// Base64 as PHC strings have it: the usual alphabet, without padding.
@@ -93,9 +95,13 @@ fn argon2(rest: &[&str]) -> Result<Scheme, &'static str> {
         _ => return Err(MALFORMED),
     };
     let (memory, passes, lanes) = (cost(costs, "m")?, cost(costs, "t")?, cost(costs, "p")?);
-    bytes(salt, SALT_BYTES)?;
+    bytes(salt, ARGON2_SALT_BYTES)?;
     bytes(digest, DIGEST_BYTES)?;
-    if lanes == 0 || passes == 0 || memory < ARGON2_MEMORY_KIB_MIN * lanes {
+    // Whoever checks it reads the text again: nothing may be there that was not looked at here.
+    if costs.split(',').count() != 3 {
+        return Err(MALFORMED);
+    }
+    if lanes == 0 || passes == 0 || memory < ARGON2_MEMORY_KIB_MIN.saturating_mul(lanes) {
         return Err(MALFORMED);
     }
     let is_cheap = u64::from(memory) * 1024 <= MEMORY_BYTES_MAX && passes <= ARGON2_PASSES_MAX && lanes <= LANES_MAX;
@@ -132,10 +138,13 @@ fn scrypt(costs: &str, salt: &str, digest: &str) -> Result<Scheme, &'static str>
     if memory <= MEMORY_BYTES_MAX { Ok(Scheme::Scrypt { log_n, r, p, salt, digest }) } else { Err(COSTLY) }
 }
 
-/// The number called `name` in `m=19456,t=2,p=1`.
+/// The number called `name` in `m=19456,t=2,p=1`, which must be there once.
 fn cost(costs: &str, name: &str) -> Result<u32, &'static str> {
-    let named = costs.split(',').filter_map(|cost| cost.split_once('=')).find(|(found, _)| *found == name);
-    named.and_then(|(_, number)| number.parse().ok()).ok_or(MALFORMED)
+    let mut named = costs.split(',').filter_map(|cost| cost.split_once('=')).filter(|(found, _)| *found == name);
+    match (named.next(), named.next()) {
+        (Some((_, number)), None) => number.parse().map_err(|_| MALFORMED),
+        _ => Err(MALFORMED),
+    }
 }
 
 fn bytes(text: &str, lengths: std::ops::RangeInclusive<usize>) -> Result<Vec<u8>, &'static str> {
@@ -194,6 +203,12 @@ mod tests {
             "$2b$03$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW".to_owned(),
             format!("$argon2id$v=19$m=0,t=0,p=0${SALT}${DIGEST}"),
             format!("$argon2id$v=19$m=19456,t=2${SALT}${DIGEST}"),
+            format!("$argon2id$v=19$m=19456,t=2,p=1,t=4294967295${SALT}${DIGEST}"),
+            format!("$argon2id$v=19$m=19456,t=2,p=1,m=4194304${SALT}${DIGEST}"),
+            format!("$argon2id$v=19$m=19456,t=2,p=1,keyid=AAAA${SALT}${DIGEST}"),
+            format!("$argon2id$v=19$m=19456,t=2,p=536870912${SALT}${DIGEST}"),
+            format!("$argon2id$v=19$m=19456,t=2,p=1$AAAAAA${DIGEST}"),
+            format!("$pbkdf2-sha256$i=1000,i=4294967295${SALT}${DIGEST}"),
             format!("$pbkdf2-sha256$i=0${SALT}${DIGEST}"),
             format!("$pbkdf2-sha256$i=1000$$ {DIGEST}"),
             format!("$pbkdf2-sha256$i=1000${SALT}$AAAA"),
