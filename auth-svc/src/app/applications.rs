@@ -85,6 +85,10 @@ impl<A: Adapters> Auth<A> {
             let current = self.application(caller, id).await?;
             let changed = change(&current)?;
             may_grant(caller, &current.service_scopes, &changed.service_scopes)?;
+            // Whoever has a key of the application can do what it can.
+            if changed.client == Client::PrivateKey && changed.settings.jwks != current.settings.jwks {
+                may_grant(caller, &[], &changed.service_scopes)?;
+            }
             let what = What::updated(&changed, fields);
             let event = self.event(&changed.tenant, &caller.subject, what);
             if self.store.replace_application(&changed, &event).await? {
@@ -135,7 +139,7 @@ impl<A: Adapters> Auth<A> {
         Ok(())
     }
 
-    fn new_secret(&self) -> SecretString {
+    pub(super) fn new_secret(&self) -> SecretString {
         SecretString::from(URL_SAFE_NO_PAD.encode(entropy::bytes::<32>(&*self.entropy)))
     }
 }

@@ -81,7 +81,7 @@ impl<A: Adapters> Auth<A> {
         let id = format!("app_{}", encode_base32(&entropy::bytes::<16>(&*self.entropy)));
         let new = metadata.applied_to(Application::new(&id, tenant, client));
         let mut new = new.map_err(RegistrationError::Refused)?;
-        let token = SecretString::from(URL_SAFE_NO_PAD.encode(entropy::bytes::<32>(&*self.entropy)));
+        let token = self.new_secret();
         new.settings.registration_token = hash_of(token.expose_secret());
         let (application, secret) = self.create_application(ACTOR, new).await?;
         Ok(Registered { application, secret, token })
@@ -150,9 +150,13 @@ impl<A: Adapters> Auth<A> {
     }
 }
 
-/// The application as the one who changes it: it reaches its own tenant and has no scope.
+/// The application as the one who changes it: it reaches its own tenant, and has what it was given.
 fn itself(application: &Application) -> Caller {
-    Caller { subject: ACTOR.to_owned(), tenant: Some(application.tenant.clone()), scopes: Scopes::parse("") }
+    Caller {
+        subject: ACTOR.to_owned(),
+        tenant: Some(application.tenant.clone()),
+        scopes: Scopes::parse(&application.service_scopes.join(" ")),
+    }
 }
 
 fn hash_of(token: &str) -> String {

@@ -302,6 +302,13 @@ async fn nobody_gives_an_application_what_they_do_not_have(service: &Service) {
     };
     create(service, with("strong", &["sessions.admin"])).await.unwrap();
     create(service, with("writer", &["directory.write"])).await.unwrap();
+    let keyed = Application {
+        client_authentication: ClientAuthentication::PrivateKeyJwt.into(),
+        jwks: JWKS.to_owned(),
+        ..with("keyed", &["sessions.admin"])
+    };
+    create(service, keyed.clone()).await.unwrap();
+    let other_key = Application { jwks: JWKS.replace("eA", "eg"), ..keyed };
     let rotate = |id: &str| RotateClientSecretRequest { application_id: id.to_owned(), overlap: None };
     let secret = service.applications(OPERATOR_KEY).rotate_client_secret(rotate("writer")).await.unwrap();
     let writer = service.token_of("default", "writer", &secret.into_inner().client_secret).await.unwrap();
@@ -312,6 +319,7 @@ async fn nobody_gives_an_application_what_they_do_not_have(service: &Service) {
         client.create_application(new("mine", &["directory.read", "webhooks.admin"])).await.map(drop),
         client.update_application(update(with("writer", &["sessions.admin"]), &["service_scopes"])).await.map(drop),
         client.rotate_client_secret(rotate("strong")).await.map(drop),
+        client.update_application(update(other_key, &["jwks"])).await.map(drop),
     ];
     for refused in refusals {
         let refused = refused.unwrap_err();
