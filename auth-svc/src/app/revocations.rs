@@ -13,7 +13,7 @@ use svc_kit::error::chain;
 use super::{Adapters, Auth};
 use crate::{
     error::AuthError,
-    ports::{Revocation, RevocationReason, Sessions as _, SessionsError, UserStore as _},
+    ports::{Revocation, RevocationReason, Sessions as _, SessionsError, StoreError, UserStore as _},
 };
 
 /// How often orders are looked for that could not be carried out at once.
@@ -40,9 +40,10 @@ impl<A: Adapters> Auth<A> {
             for order in orders {
                 match self.carry_out(&order).await {
                     Ok(()) => self.store.revoked(order.id).await?,
-                    Err(error @ (AuthError::Sessions(SessionsError::Unavailable(_)) | AuthError::Store(_))) => {
-                        return Err(error);
-                    }
+                    Err(
+                        error @ (AuthError::Sessions(SessionsError::Unavailable(_))
+                        | AuthError::Store(StoreError::Unavailable(_))),
+                    ) => return Err(error),
                     Err(error) => {
                         tracing::error!(order = order.id, error = chain(&error), "an order is refused");
                         self.store.revocation_refused(order.id, now.saturating_add(wait(order.refusals))).await?;
