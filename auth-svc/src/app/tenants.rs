@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use proto::session::v1 as pb;
 use svc_kit::{access::Caller, clock::Timestamp};
 
 use super::{Adapters, Auth};
@@ -70,6 +71,14 @@ impl<A: Adapters> Auth<A> {
     /// As for [`Self::open_tenant`].
     pub async fn keeps_browsers(&self, tenant: &str) -> Result<bool, AuthError> {
         Ok(self.open_tenant(tenant).await?.settings.unkept_sso == UnkeptSso::Browser)
+    }
+
+    /// Says whether an SSO session is there for whatever comes, and not only for the request that it was made for.
+    ///
+    /// # Errors
+    /// As for [`Self::open_tenant`].
+    pub async fn serves_others(&self, sso: &pb::Session) -> Result<bool, AuthError> {
+        Ok(sso.keep_signed_in || self.keeps_browsers(&sso.tenant_id).await?)
     }
 
     async fn known_tenant(&self, id: &str) -> Result<Arc<Tenant>, AuthError> {

@@ -123,7 +123,7 @@ async fn decided<A: Adapters>(
         answer::error(state, tenant, &request.login_required())
     };
     // It was only needed for the question.
-    if !sso.keep_signed_in && !auth.keeps_browsers(tenant).await? {
+    if !auth.serves_others(&sso).await? {
         add_cookie(&mut response, &cookies.remove(SSO));
     }
     Ok(response)

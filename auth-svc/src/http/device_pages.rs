@@ -210,8 +210,8 @@ pub(super) async fn code<A: Adapters>(
             Err(error) => return Err(error),
         };
         match auth.sso_session(&tenant.0, visit.cookies.get(&headers, SSO).as_deref()).await? {
-            Some(sso) => visit.question(&waiting, &sso).await,
-            None => visit.login_form(&waiting, ("", false), (StatusCode::OK, "")).await,
+            Some(sso) if auth.serves_others(&sso).await? => visit.question(&waiting, &sso).await,
+            _ => visit.login_form(&waiting, ("", false), (StatusCode::OK, "")).await,
         }
     };
     taken.await.unwrap_or_else(|error| pages::failed(&error))
@@ -277,7 +277,7 @@ pub(super) async fn decide<A: Adapters>(
         };
         let mut response = pages::say(StatusCode::OK, said);
         // It was only needed for the question.
-        if !sso.keep_signed_in && !state.auth.keeps_browsers(&tenant.0).await? {
+        if !state.auth.serves_others(&sso).await? {
             add_cookie(&mut response, &visit.cookies.remove(SSO));
         }
         Ok(response)

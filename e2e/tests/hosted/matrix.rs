@@ -78,9 +78,9 @@ struct World {
     asks: Value,
 }
 
-type Line = InterceptedService<Channel, Outgoing>;
+pub(crate) type Line = InterceptedService<Channel, Outgoing>;
 
-fn line(address: std::net::SocketAddr) -> Line {
+pub(crate) fn line(address: std::net::SocketAddr) -> Line {
     let channel = svc_kit::client::channel(&format!("http://{address}"), std::time::Duration::from_secs(10)).unwrap();
     InterceptedService::new(channel, Outgoing::new(&"dev-operator-key".to_owned().into()))
 }

@@ -99,7 +99,8 @@ impl<A: Adapters> Auth<A> {
     ) -> Result<Answer, AuthError> {
         let authenticated_at = authenticated_at(sso);
         let is_meant = self.is_hinted(&sso.tenant_id, request, &sso.user_id);
-        if !is_meant || !request.accepts(authenticated_at, self.clock.now()) {
+        let is_recent = request.accepts(authenticated_at, self.clock.now());
+        if !is_meant || !is_recent || !self.serves_others(sso).await? {
             return Ok(Answer::SignIn);
         }
         let Some(user) = self.user_of(sso).await? else { return Ok(Answer::SignIn) };
