@@ -134,7 +134,9 @@ impl Application {
 
     /// Says whether it may ask access tokens for these resources.
     pub fn may_ask_for(&self, resources: &[String]) -> bool {
-        resources.iter().all(|resource| self.settings.allowed_resources.contains(resource))
+        let bytes: usize = resources.iter().map(|resource| resource.len() + 1).sum();
+        bytes <= RESOURCES_BYTES_MAX
+            && resources.iter().all(|resource| self.settings.allowed_resources.contains(resource))
     }
 
     /// Says whether the client can keep no secret.
@@ -143,6 +145,8 @@ impl Application {
     }
 }
 
+/// Longest names of the resources of one request, in bytes: they are kept with the session.
+const RESOURCES_BYTES_MAX: usize = 2048;
 /// Longest address, in bytes.
 const URI_BYTES_MAX: usize = 2048;
 

@@ -49,8 +49,9 @@ pub struct Grant {
 impl Grant {
     /// The resources that one access token is for: those that are asked for, or all; `None` when one was not granted.
     pub fn narrowed(granted: &[String], asked: &[String]) -> Option<Vec<String>> {
-        let chosen = if asked.is_empty() { granted } else { asked };
-        chosen.iter().all(|resource| granted.contains(resource)).then(|| chosen.to_vec())
+        let is_chosen = |resource: &&String| asked.is_empty() || asked.contains(resource);
+        let chosen = granted.iter().filter(is_chosen).cloned().collect();
+        asked.iter().all(|resource| granted.contains(resource)).then_some(chosen)
     }
 }
 

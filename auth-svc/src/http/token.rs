@@ -19,7 +19,7 @@ use crate::{
     app::{
         Adapters,
         oidc::{
-            device::DeviceError,
+            device::{DeviceError, PresentedDeviceCode},
             exchange::{ExchangeError, PresentedCode, PresentedToken},
         },
         tokens::Terms,
@@ -81,10 +81,13 @@ async fn grant<A: Adapters>(
         }
         "urn:ietf:params:oauth:grant-type:device_code" => match fields.text("device_code") {
             "" => return refuse("invalid_request", "device_code is required"),
-            code => match state.auth.exchange_device_code(application, code, key).await {
-                Ok(tokens) => Ok(tokens),
-                Err(error) => return device_refused(error),
-            },
+            code => {
+                let presented = PresentedDeviceCode { code, key, resources };
+                match state.auth.exchange_device_code(application, &presented).await {
+                    Ok(tokens) => Ok(tokens),
+                    Err(error) => return device_refused(error),
+                }
+            }
         },
         "" => return refuse("invalid_request", "grant_type is required"),
         _ => return refuse("unsupported_grant_type", "grant_type is not supported"),

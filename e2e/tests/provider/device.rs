@@ -196,3 +196,24 @@ async fn tokens_of_a_device_can_be_bound_to_its_key() {
     assert_eq!(claims(&tokens.access)["cnf"]["jkt"], KEYED.thumbprint());
     assert_eq!(TV.refresh(&provider, &tokens.refresh, &[]).await.1["error"], "invalid_grant");
 }
+
+#[tokio::test]
+async fn device_asks_for_resources_and_gets_tokens_for_those_that_it_wants() {
+    let provider = Provider::start().await;
+    let browser = Browser::new();
+    WEB.sign_in(&provider, &browser, &[]).await;
+    let (api, mail) = (("resource", "https://api.example/v1"), ("resource", "urn:example:mail"));
+    for (wanted, audience) in [(vec![], json!([api.1, mail.1])), (vec![mail], json!(mail.1))] {
+        let asked = [("scope", "openid"), api, mail];
+        let device = provider.post(&TV, "device_authorization", &asked).await.1;
+        let page = typed(&provider, &browser, device["user_code"].as_str().unwrap()).await;
+        browser.submit(&page, &[("decision", "allow")]).await;
+        let fields = [("grant_type", GRANT), ("device_code", device["device_code"].as_str().unwrap())];
+        let tokens = Tokens::of(provider.post(&TV, "token", &[&fields[..], &wanted].concat()).await);
+        assert_eq!(claims(&tokens.access)["aud"], audience);
+    }
+    // However often it is said, it is too long.
+    let mut flood = vec![("scope", "openid")];
+    flood.extend([api; 95]);
+    assert_eq!(provider.post(&TV, "device_authorization", &flood).await.1["error"], "invalid_target");
+}

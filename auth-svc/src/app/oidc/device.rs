@@ -45,6 +45,17 @@ pub struct Begun {
     pub user_code: UserCode,
 }
 
+/// What a device presents for tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct PresentedDeviceCode<'r> {
+    /// The code that it asks with.
+    pub code: &'r str,
+    /// Thumbprint of the key that it shows, if any.
+    pub key: Option<&'r str>,
+    /// Resources that the access token is for; none: all that were granted.
+    pub resources: &'r [String],
+}
+
 /// Why a device is not told to wait, or gets no tokens.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
@@ -173,10 +184,9 @@ impl<A: Adapters> Auth<A> {
     pub async fn exchange_device_code(
         &self,
         application: &Application,
-        code: &str,
-        key: Option<&str>,
+        presented: &PresentedDeviceCode<'_>,
     ) -> Result<TokenSet, DeviceError> {
-        let hash = secret::sha256(code.as_bytes());
+        let hash = secret::sha256(presented.code.as_bytes());
         for _ in 0..TRIES {
             let found = self.store.device(hash).await?;
             let found = found.filter(|device| device.request.client_id == application.id);
@@ -191,7 +201,7 @@ impl<A: Adapters> Auth<A> {
                 Told::Denied => Err(DeviceError::Refused("access_denied", "the user said no")),
                 Told::Over => Err(DeviceError::Refused("expired_token", "the device code is over")),
                 Told::Allowed(grant) => {
-                    let redeemed = Redeemed { grant: &grant, key, resources: &[] };
+                    let redeemed = Redeemed { grant: &grant, key: presented.key, resources: presented.resources };
                     Ok(self.redeem(application, &redeemed, None).await?)
                 }
             };

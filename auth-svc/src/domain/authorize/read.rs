@@ -15,8 +15,6 @@ const SCOPE_BYTES_MAX: usize = 1024;
 const HINT_BYTES_MAX: usize = 320;
 const LANGUAGES_BYTES_MAX: usize = 256;
 const JWT_BYTES_MAX: usize = 16 * 1024;
-/// Longest names of the resources of one request, in bytes: they are kept with the session.
-const RESOURCES_BYTES_MAX: usize = 2048;
 
 /// A request that is known to come from an application, so that errors can be sent back.
 pub(super) struct Reader<'a> {
@@ -160,8 +158,7 @@ impl<'a> Reader<'a> {
 
     fn resources(&self) -> Result<Vec<String>, AuthorizeError> {
         let asked = self.parameters.resources();
-        let bytes: usize = asked.iter().map(|resource| resource.len() + 1).sum();
-        if bytes > RESOURCES_BYTES_MAX || !self.application.may_ask_for(asked) {
+        if !self.application.may_ask_for(asked) {
             return self.refuse("invalid_target", "the application may not ask for this resource");
         }
         Ok(asked.to_vec())
