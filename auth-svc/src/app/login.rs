@@ -206,12 +206,18 @@ impl<A: Adapters> Auth<A> {
         if !may_see(&application.tenant) {
             return Err(SessionsError::TokenRefused.into());
         }
-        let (session, token) = self.refresh_session(application, token, terms.key).await?;
+        // Only tokens of public clients are bound, and a binding never changes.
+        let found = match application.is_public() {
+            true => self.sessions.look(SessionRef::Token(token)).await?,
+            false => None,
+        };
+        let (session, token) = self.refresh_session(application, token, found.as_ref(), terms.key).await?;
         Ok((self.tokens_for(application, &session, token.expose_secret().to_owned(), terms)?, session))
     }
 
     /// Exchanges the token of a session that is this application's, and whose user may still sign in; with the key that it
-    /// is bound to, if it is bound to one.
+    /// is bound to, if it is bound to one. `found` is the session as it was looked at before anything is spent, which a
+    /// public client's must be: a thief without the key must not even use the token up.
     ///
     /// # Errors
     /// [`SessionsError::TokenRefused`] whatever the cause, or a failure.
@@ -219,14 +225,12 @@ impl<A: Adapters> Auth<A> {
         &self,
         application: &Application,
         token: &str,
+        found: Option<&pb::Session>,
         key: Option<&str>,
     ) -> Result<(pb::Session, SecretString), AuthError> {
         let refused = || AuthError::Sessions(SessionsError::TokenRefused);
-        // Looked at before anything is spent: a thief without the key must not even use the token up. Only tokens of public
-        // clients are bound, and a binding never changes.
         if application.is_public() {
-            let found = self.sessions.look(SessionRef::Token(token)).await?;
-            if !found.is_some_and(|session| possession::is_enough(application, &session, key)) {
+            if !found.is_some_and(|session| possession::is_enough(application, session, key)) {
                 return Err(refused());
             }
         } else if application.settings.requires_dpop && key.is_none() {

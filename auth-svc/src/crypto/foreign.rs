@@ -11,7 +11,10 @@ use serde_json::Value;
 use svc_kit::secret;
 
 use super::jws;
-use crate::{domain::dpop::Proof, ports::Signatures};
+use crate::{
+    domain::{dpop::Proof, settings::SECRET_MEMBERS},
+    ports::Signatures,
+};
 
 /// Most keys of a set that are tried.
 const KEYS_MAX: usize = 16;
@@ -20,8 +23,6 @@ const RSA_MODULUS_CHARS_MIN: usize = 342;
 
 /// `typ` of proofs (RFC 9449 §4.2).
 const PROOF_TYPE: &str = "dpop+jwt";
-/// Members that only a private or a symmetric key has (RFC 7518 §6).
-const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// Checks signatures by the keys of JWK sets.
 pub struct JwkSignatures;

@@ -80,7 +80,7 @@ const JWKS_BYTES_MAX: usize = 16 * 1024;
 const JWKS_KEYS_MAX: usize = 16;
 
 /// Members of a JWK that only a private or symmetric key has (RFC 7518 §6).
-const SECRET_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
+pub const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// Says what is wrong with a key set.
 pub fn jwks_problem(text: &str) -> Option<&'static str> {

@@ -11,12 +11,10 @@ use svc_kit::{id::encode_base32, secret};
 use super::{HttpState, tenant::Tenant};
 use crate::{
     app::Adapters,
-    domain::{assertion::FOREIGN_ALGORITHMS, grant::USER_SCOPES},
+    domain::{assertion::FOREIGN_ALGORITHMS, grant::USER_SCOPES, keys::SigningAlgorithm},
     ports::Tokens as _,
 };
 
-/// The algorithms that an application can choose to be told by.
-const SIGNING: [&str; 3] = ["RS256", "ES256", "EdDSA"];
 const PUBLIC: [(HeaderName, &str); 2] =
     [(header::CACHE_CONTROL, "public, max-age=300"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
 
@@ -56,6 +54,7 @@ fn public(headers: &HeaderMap, document: &Value) -> Response {
 
 fn document(issuer: &str) -> Value {
     let at = |path: &str| format!("{issuer}/{path}");
+    let signing = SigningAlgorithm::ALL.map(SigningAlgorithm::name);
     json!({
         "issuer": issuer,
         "authorization_endpoint": at("authorize"),
@@ -74,7 +73,7 @@ fn document(issuer: &str) -> Value {
             "authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code",
         ],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": SIGNING,
+        "id_token_signing_alg_values_supported": signing,
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
         "token_endpoint_auth_signing_alg_values_supported": FOREIGN_ALGORITHMS,
         "introspection_endpoint_auth_methods_supported":
@@ -89,8 +88,8 @@ fn document(issuer: &str) -> Value {
             "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at", "email", "email_verified",
         ],
         "claims_parameter_supported": true,
-        "userinfo_signing_alg_values_supported": SIGNING,
-        "introspection_signing_alg_values_supported": SIGNING,
+        "userinfo_signing_alg_values_supported": signing,
+        "introspection_signing_alg_values_supported": signing,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "frontchannel_logout_supported": true,

@@ -35,10 +35,7 @@ pub(super) async fn register<A: Adapters>(
         Err(error) => return refused(error),
     };
     let application = &registered.application;
-    let mut answer = registration::describe(application);
-    let address = format!("{}/register/{}", state.auth.settings.issuer(&tenant.0), application.id);
-    answer.insert("registration_client_uri".to_owned(), address.into());
-    answer.insert("registration_access_token".to_owned(), registered.token.expose_secret().into());
+    let mut answer = described(&state, application, registered.token.expose_secret());
     answer.insert("client_id_issued_at".to_owned(), state.auth.clock.now().as_secs().into());
     if let Some(secret) = &registered.secret {
         answer.insert("client_secret".to_owned(), secret.expose_secret().into());
@@ -55,7 +52,7 @@ pub(super) async fn read<A: Adapters>(
     headers: HeaderMap,
 ) -> Response {
     match managed(&state, &tenant, &params, &headers).await {
-        Ok(application) => described(&application),
+        Ok(application) => answered(&state, &application, &headers),
         Err(error) => refused(error),
     }
 }
@@ -76,7 +73,7 @@ pub(super) async fn replace<A: Adapters>(
         Err(response) => return response,
     };
     match state.auth.reregister(&current, &members).await {
-        Ok(application) => described(&application),
+        Ok(application) => answered(&state, &application, &headers),
         Err(error) => refused(error),
     }
 }
@@ -107,8 +104,19 @@ async fn managed<A: Adapters>(
     state.auth.registered(&tenant.0, id, token(headers)).await
 }
 
-fn described(application: &Application) -> Response {
-    (NOT_CACHED, Json(registration::describe(application))).into_response()
+/// What is registered, with where and by what it is managed: every answer says so (RFC 7592 §3).
+fn described<A: Adapters>(state: &HttpState<A>, application: &Application, token: &str) -> Map<String, Value> {
+    let mut described = registration::describe(application);
+    let address = format!("{}/register/{}", state.auth.settings.issuer(&application.tenant), application.id);
+    described.insert("registration_client_uri".to_owned(), address.into());
+    described.insert("registration_access_token".to_owned(), token.into());
+    described
+}
+
+/// The answer to whoever manages an application, and showed the token for it.
+fn answered<A: Adapters>(state: &HttpState<A>, application: &Application, headers: &HeaderMap) -> Response {
+    let described = described(state, application, token(headers).unwrap_or_default());
+    (NOT_CACHED, Json(described)).into_response()
 }
 
 fn token(headers: &HeaderMap) -> Option<&str> {

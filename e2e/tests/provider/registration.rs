@@ -83,12 +83,15 @@ async fn application_reads_changes_and_deletes_what_it_registered() {
     let (address, token) = (text(&made, "registration_client_uri"), text(&made, "registration_access_token"));
     let (status, read) = send(&provider, Method::GET, address, token, None).await;
     assert_eq!((status, &read["client_name"], read.get("client_secret")), (200, &"New".into(), None));
+    let management = ["registration_client_uri", "registration_access_token"];
+    assert_eq!(management.map(|member| &read[member]), management.map(|member| &made[member]));
     let changed = json!({
         "client_id": made["client_id"], "client_secret": made["client_secret"], "client_name": "Newer",
         "redirect_uris": ["https://new.example/other"]
     });
     let (status, answer) = send(&provider, Method::PUT, address, token, Some(&changed)).await;
     assert_eq!((status, &answer["client_name"]), (200, &"Newer".into()), "{answer}");
+    assert_eq!(management.map(|member| &answer[member]), management.map(|member| &made[member]));
     assert_eq!(send(&provider, Method::GET, address, token, None).await.1["redirect_uris"], changed["redirect_uris"]);
     for (name, bad) in [
         ("client_id", json!("demo-web")),

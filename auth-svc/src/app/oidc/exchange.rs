@@ -223,11 +223,12 @@ impl<A: Adapters> Auth<A> {
         }
         let resources = Grant::narrowed(&listed(&granted, RESOURCES_ATTRIBUTE), presented.resources);
         let resources = resources.ok_or(ExchangeError::InvalidTarget)?;
-        let (session, token) = match self.refresh_session(application, presented.token, presented.key).await {
-            Ok(refreshed) => refreshed,
-            Err(AuthError::Sessions(error)) => return Err(error.into()),
-            Err(error) => return Err(error.into()),
-        };
+        let (session, token) =
+            match self.refresh_session(application, presented.token, Some(&granted), presented.key).await {
+                Ok(refreshed) => refreshed,
+                Err(AuthError::Sessions(error)) => return Err(error.into()),
+                Err(error) => return Err(error.into()),
+            };
         let scopes = if asked.is_empty() { session.scopes.clone() } else { asked };
         let narrowed = pb::Session { scopes, ..session };
         let terms = Terms { key: presented.key, resources: &resources, ..Terms::default() };
