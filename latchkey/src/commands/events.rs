@@ -184,7 +184,7 @@ async fn tail(args: TailArgs, connection: &Connection, output: &mut Output) -> A
     Ok(Exit::Done)
 }
 
-pub(super) fn show(event: &LoggedEvent, output: &mut Output) -> Result<(), Failure> {
+fn show(event: &LoggedEvent, output: &mut Output) -> Result<(), Failure> {
     if output.is_json() {
         return output.line(&to_json(event)?.to_string());
     }

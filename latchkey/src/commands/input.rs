@@ -6,6 +6,7 @@ use clap::Args;
 
 use svc_kit::{clock::Timestamp, config::HumanDuration};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use webhook_svc::domain::signature::SigningSecret;
 
 use crate::failure::Failure;
 
@@ -114,6 +115,14 @@ pub fn moment(text: &str) -> Result<Moment, String> {
     let at = OffsetDateTime::parse(text, &Rfc3339);
     at.map(|at| Moment::At(Timestamp::from_offset(at)))
         .map_err(|_| "neither a time such as 2026-01-31T09:30:00Z nor how long ago, such as 90m or 2d".to_owned())
+}
+
+/// Reads the secret of an endpoint.
+///
+/// # Errors
+/// Says what is accepted.
+pub fn secret(text: &str) -> Result<SigningSecret, &'static str> {
+    SigningSecret::parse(text).ok_or("a secret is whsec_ and the base64 of 24 to 64 bytes")
 }
 
 #[cfg(test)]

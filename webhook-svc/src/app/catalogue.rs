@@ -26,9 +26,7 @@ pub struct Entry {
 
 /// Returns the types after `after` that match one of `types`, by name; none means all.
 pub fn entries(types: &[EventPattern], after: &str) -> impl Iterator<Item = Entry> {
-    let is_chosen = move |found: &&EventType| {
-        found.name.as_str() > after && (types.is_empty() || types.iter().any(|pattern| pattern.matches(&found.name)))
-    };
+    let is_chosen = move |found: &&EventType| found.name.as_str() > after && EventPattern::choose(types, &found.name);
     event_types().iter().filter(is_chosen).map(|found| Entry {
         name: &found.name,
         description: &found.description,

@@ -36,7 +36,7 @@ impl<S: DeliveryStore> Webhooks<S> {
         let looked_at = self.store.events(tenant, after, limit).await?;
         let mut page = LogPage { events: Vec::new(), next: after, has_more: looked_at.len() == limit };
         for (position, event) in looked_at {
-            let is_chosen = types.is_empty() || types.iter().any(|pattern| pattern.matches(&event.event_type));
+            let is_chosen = EventPattern::choose(types, &event.event_type);
             if is_chosen && page.events.len() == size {
                 page.has_more = true;
                 break;

@@ -145,7 +145,5 @@ fn chosen(plan: &ReplayPlan, looked_at: &[(LogPosition, LoggedEvent)], endpoints
 }
 
 fn is_chosen(plan: &ReplayPlan, event: &LoggedEvent) -> bool {
-    let is_type = |pattern: &EventPattern| pattern.matches(&event.event_type);
-    (plan.types.is_empty() || plan.types.iter().any(is_type))
-        && plan.user.as_ref().is_none_or(|user| *user == event.user)
+    EventPattern::choose(&plan.types, &event.event_type) && plan.user.as_ref().is_none_or(|user| *user == event.user)
 }

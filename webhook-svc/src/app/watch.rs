@@ -156,7 +156,7 @@ impl<S: LogStore> Watch<S> {
             }
             while let Some((place, event)) = self.read.pop_front() {
                 self.place = place;
-                if self.is_chosen(&event) {
+                if EventPattern::choose(&self.options.types, &event.event_type) {
                     return Ok(Some(self.seen(Some(event))));
                 }
             }
@@ -172,11 +172,6 @@ impl<S: LogStore> Watch<S> {
     fn seen(&mut self, event: Option<LoggedEvent>) -> Seen {
         self.heartbeat_at = Instant::now() + self.options.heartbeat;
         Seen { event, place: self.place }
-    }
-
-    fn is_chosen(&self, event: &LoggedEvent) -> bool {
-        let types = &self.options.types;
-        types.is_empty() || types.iter().any(|pattern| pattern.matches(&event.event_type))
     }
 
     async fn wait(&mut self, now: Instant) {

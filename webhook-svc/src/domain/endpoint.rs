@@ -139,6 +139,11 @@ impl EventPattern {
         &self.0
     }
 
+    /// Says whether a filter of patterns lets events of a type through; no patterns let all through.
+    pub fn choose(filter: &[Self], event_type: &str) -> bool {
+        filter.is_empty() || filter.iter().any(|pattern| pattern.matches(event_type))
+    }
+
     /// Says whether events of a type are sent to who asks for this pattern.
     fn subscribes_to(&self, event_type: &str) -> bool {
         match event_type {
@@ -183,5 +188,13 @@ mod tests {
         for text in ["", ".", "a..b", "a*", "*.a", "a b", "ä", "session.*.x", &"a".repeat(65)] {
             assert_eq!(EventPattern::parse(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_filter_without_patterns_lets_everything_through() {
+        let filter = ["user.*", "session.refreshed"].map(|text| EventPattern::parse(text).unwrap());
+        assert!(EventPattern::choose(&[], "session.revoked"));
+        assert!(EventPattern::choose(&filter, "user.created") && EventPattern::choose(&filter, "session.refreshed"));
+        assert!(!EventPattern::choose(&filter, "session.revoked"));
     }
 }

@@ -17,6 +17,7 @@ use webhook_svc::domain::signature::SigningSecret;
 
 use crate::{
     Answer,
+    commands::input::secret,
     connect::{Connection, Service},
     failure::{Exit, Failure},
     output::Output,
@@ -48,10 +49,6 @@ pub struct ListenArgs {
     /// Ends after this many events.
     #[arg(long, value_name = "COUNT")]
     count: Option<usize>,
-}
-
-fn secret(text: &str) -> Result<SigningSecret, &'static str> {
-    SigningSecret::parse(text).ok_or("a secret is whsec_ and the base64 of 24 to 64 bytes")
 }
 
 pub(super) async fn run(args: ListenArgs, connection: &Connection, output: &mut Output) -> Answer {

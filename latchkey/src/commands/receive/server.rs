@@ -14,8 +14,9 @@ use tokio::{
     net::TcpListener,
     sync::mpsc::{Receiver, Sender, channel},
 };
+use webhook_svc::domain::signature::SigningSecret;
 
-use super::signature::{Key, Refused, Signed};
+use super::signature::{Refused, Signed};
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Most webhooks that wait to be printed; senders wait for room.
@@ -33,18 +34,18 @@ pub(super) struct Received {
 
 #[derive(Clone)]
 struct Receiving {
-    keys: Arc<Vec<Key>>,
+    secrets: Arc<Vec<SigningSecret>>,
     received: Sender<Received>,
 }
 
 /// Serves until the process ends.
-pub(super) fn serve(listener: TcpListener, keys: Vec<Key>) -> Receiver<Received> {
+pub(super) fn serve(listener: TcpListener, secrets: Vec<SigningSecret>) -> Receiver<Received> {
     let (sender, receiver) = channel(WAITING_MAX);
     let router = Router::new()
         .route("/", post(take))
         .route("/{*path}", post(take))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(Receiving { keys: Arc::new(keys), received: sender });
+        .with_state(Receiving { secrets: Arc::new(secrets), received: sender });
     // Ends with the process; when it fails, its sender is dropped and the reader learns of it.
     tokio::spawn(async move { axum::serve(listener, router).await });
     receiver
@@ -55,7 +56,7 @@ async fn take(State(state): State<Receiving>, headers: HeaderMap, body: Bytes) -
     let id = text("webhook-id").to_owned();
     let signed =
         Signed { id: &id, timestamp: text("webhook-timestamp"), signatures: text("webhook-signature"), body: &body };
-    let verdict = (!state.keys.is_empty()).then(|| signed.verify(&state.keys, SystemClock.now()));
+    let verdict = (!state.secrets.is_empty()).then(|| signed.verify(&state.secrets, SystemClock.now()));
     let status = match &verdict {
         None | Some(Ok(())) => StatusCode::NO_CONTENT,
         Some(Err(_)) => StatusCode::UNAUTHORIZED,
