@@ -23,16 +23,7 @@ pub(super) async fn accept(pool: &PgPool, events: &[LoggedEvent]) -> Result<usiz
     tenants.sort();
     tenants.dedup();
     lock_tenants(&mut transaction, &tenants).await?;
-    // Locked against being disabled or deleted until the deliveries are there.
-    let rows = sqlx::query_as!(
-        EndpointRow,
-        "SELECT * FROM endpoint WHERE tenant_id = ANY($1) AND is_enabled ORDER BY id FOR SHARE",
-        &tenants
-    )
-    .fetch_all(&mut *transaction)
-    .await
-    .map_err(failed)?;
-    let endpoints: Vec<Endpoint> = rows.into_iter().map(Endpoint::try_from).collect::<Result<_, _>>()?;
+    let endpoints = receivers(&mut transaction, &tenants, events).await?;
     lock(&mut transaction, events).await?;
     let mut accepted = 0;
     for event in events {
@@ -47,6 +38,30 @@ pub(super) async fn accept(pool: &PgPool, events: &[LoggedEvent]) -> Result<usiz
     }
     transaction.commit().await.map_err(failed)?;
     Ok(accepted)
+}
+
+/// The endpoints that may want one of the events, locked against being disabled or deleted until the deliveries are there.
+/// A tenant has few for webhooks and one for each application: of the latter only those that the events concern.
+async fn receivers(
+    connection: &mut PgConnection,
+    tenants: &[String],
+    events: &[LoggedEvent],
+) -> Result<Vec<Endpoint>, StoreError> {
+    let mut applications: Vec<String> = events.iter().map(|event| event.application.clone()).collect();
+    applications.sort();
+    applications.dedup();
+    let rows = sqlx::query_as!(
+        EndpointRow,
+        "SELECT * FROM endpoint
+         WHERE tenant_id = ANY($1) AND is_enabled AND (kind = 1 OR (kind <> 1 AND application_ids && $2))
+         ORDER BY id FOR SHARE",
+        tenants,
+        &applications,
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(failed)?;
+    rows.into_iter().map(Endpoint::try_from).collect()
 }
 
 /// Takes a lock for each event, all in one order: batches that share events in different orders wait for one another

@@ -8,12 +8,13 @@ use webhook_svc::{
         endpoint::{Endpoint, Kind},
         logout::LogoutAddress,
     },
-    ports::{DeliveryQuery, DeliveryStore},
+    ports::{DeliveryQuery, DeliveryStore, EndpointStore as _},
+    store::postgres::{MIGRATIONS, PostgresStore},
 };
 
 use super::on_both_stores;
 use crate::support::{
-    at_once,
+    at_once, database,
     fixtures::{TENANT, at, claim, claim_one, endpoint, event, failed, judge},
 };
 
@@ -138,4 +139,28 @@ async fn many_that_make_the_first_one_make_one<S: DeliveryStore>(store: Arc<S>) 
     store.put_logout_address(&address(30, SECOND)).await.unwrap();
     let bounds = webhook_svc::ports::ReportBounds { since: at(0), attempts: 10, backlog: 10 };
     assert_eq!(store.report(&claimed.endpoint.id, bounds).await.unwrap().health, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_waits_for_no_endpoint_of_another_application() {
+    database::with_database(|url| async move {
+        let pool = database::pool(&url).await;
+        MIGRATIONS.run(&pool).await.unwrap();
+        let store = PostgresStore::new(pool.clone());
+        store.put_logout_address(&address(1, FIRST)).await.unwrap();
+        let other = LogoutAddress { application: "app_mail".to_owned(), ..address(1, FIRST) };
+        store.put_logout_address(&other).await.unwrap();
+        // Somebody is changing the other one.
+        let mut change = pool.begin().await.unwrap();
+        let lock =
+            sqlx::query("SELECT id FROM endpoint WHERE id = $1 FOR UPDATE").bind(other.endpoint().id.to_string());
+        lock.fetch_one(&mut *change).await.unwrap();
+        let events = [event("e1")];
+        let accepted = tokio::time::timeout(std::time::Duration::from_secs(5), store.accept(&events)).await;
+        assert_eq!(accepted.unwrap().unwrap(), 1);
+        assert_eq!(claim_one(&store, at(10)).await.endpoint.id, address(1, FIRST).endpoint().id);
+        change.rollback().await.unwrap();
+        pool.close().await;
+    })
+    .await;
 }
