@@ -218,8 +218,8 @@ pub struct Replay {
 /// When the deliveries of a replay are due: one after the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// When the replay began.
-    pub began_at: Timestamp,
+    /// From when it is counted.
+    pub from: Timestamp,
     /// How many in a second.
     pub rate: DrainRate,
     /// How many were made due before.
@@ -246,6 +246,12 @@ pub trait EndpointStore: Send + Sync + 'static {
         &self,
         tenant: &str,
         after: Option<&EndpointId>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Endpoint>, StoreError>> + Send;
+    /// Lists the webhook endpoints of a tenant that are enabled, by id.
+    fn webhook_endpoints(
+        &self,
+        tenant: &str,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Endpoint>, StoreError>> + Send;
     /// Stores a changed endpoint, unless it changed since `seen`; a disabled one's pending deliveries are cancelled.

@@ -6,6 +6,8 @@ pub mod deliver;
 pub mod deliveries;
 pub mod endpoints;
 pub mod events;
+#[cfg(test)]
+mod fixtures;
 pub mod health;
 pub mod meters;
 mod outcome;

@@ -7,7 +7,7 @@ use svc_kit::{access::Caller, clock::Timestamp};
 
 use super::{Webhooks, endpoints::ENDPOINTS_MAX};
 use crate::{
-    domain::endpoint::{DrainRate, Endpoint, EndpointId, EventPattern, Kind},
+    domain::endpoint::{DrainRate, Endpoint, EndpointId, EventPattern},
     error::WebhookError,
     ports::{ArrivalQuery, LogPosition, LogStore, LoggedEvent, Pace, Replay, ReplayMode},
 };
@@ -43,6 +43,8 @@ pub struct ReplayPlan {
 pub struct ReplayProgress {
     /// When it began.
     pub began_at: Timestamp,
+    /// From when its pace is counted.
+    pub paced_from: Timestamp,
     /// Deliveries so far.
     pub deliveries: u64,
     /// The last event that was looked at.
@@ -74,7 +76,11 @@ impl<S: LogStore> Webhooks<S> {
         progress: Option<ReplayProgress>,
     ) -> Result<ReplayPart, WebhookError> {
         let endpoints = self.receivers(caller, plan).await?;
-        let began_at = progress.map_or_else(|| self.clock.now(), |progress| progress.began_at);
+        let now = self.clock.now();
+        let began_at = progress.map_or(now, |progress| progress.began_at);
+        let before = progress.map_or(0, |progress| progress.deliveries);
+        // What is resumed after a break does not catch up: all that came due in the meantime would be sent at once.
+        let paced_from = progress.map_or(now, |progress| progress.paced_from.max(plan.rate.start(now, before)));
         let query = ArrivalQuery {
             tenant: plan.tenant.clone(),
             from: plan.from,
@@ -84,8 +90,7 @@ impl<S: LogStore> Webhooks<S> {
         };
         let looked_at = self.store.arrivals(&query).await?;
         let chosen = chosen(plan, &looked_at, &endpoints);
-        let before = progress.map_or(0, |progress| progress.deliveries);
-        let pace = Pace { began_at, rate: plan.rate, before };
+        let pace = Pace { from: paced_from, rate: plan.rate, before };
         let deliveries = self.store.replay(&plan.tenant, &chosen.replays, pace, plan.mode).await?;
         if deliveries > 0 && !plan.mode.is_dry {
             self.due.notify_one();
@@ -96,18 +101,16 @@ impl<S: LogStore> Webhooks<S> {
         Ok(ReplayPart {
             events: chosen.events,
             deliveries,
-            last_due_at: so_far.checked_sub(1).map(|before| plan.rate.due(began_at, before)),
-            next: last.map(|last| ReplayProgress { began_at, deliveries: so_far, last }),
+            last_due_at: so_far.checked_sub(1).map(|before| plan.rate.due(paced_from, before)),
+            next: last.map(|last| ReplayProgress { began_at, paced_from, deliveries: so_far, last }),
         })
     }
 
     /// The endpoints that may get something.
     async fn receivers(&self, caller: &Caller, plan: &ReplayPlan) -> Result<Vec<Endpoint>, WebhookError> {
         let Some(id) = &plan.endpoint else {
-            let all = self.store.endpoints(&plan.tenant, None, ENDPOINTS_MAX).await?;
             // Whoever was told of a logout long ago is only told again on purpose.
-            let is_meant = |endpoint: &Endpoint| endpoint.disabled.is_none() && endpoint.kind == Kind::Webhook;
-            return Ok(all.into_iter().filter(is_meant).collect());
+            return Ok(self.store.webhook_endpoints(&plan.tenant, ENDPOINTS_MAX).await?);
         };
         let endpoint = self.endpoint(caller, id).await?;
         if endpoint.tenant != plan.tenant {
@@ -146,4 +149,59 @@ fn chosen(plan: &ReplayPlan, looked_at: &[(LogPosition, LoggedEvent)], endpoints
 
 fn is_chosen(plan: &ReplayPlan, event: &LoggedEvent) -> bool {
     EventPattern::choose(&plan.types, &event.event_type) && plan.user.as_ref().is_none_or(|user| *user == event.user)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use svc_kit::{
+        access::Scopes,
+        clock::{Clock as _, ManualClock},
+    };
+
+    use super::*;
+    use crate::{
+        app::{
+            endpoints::NewEndpoint,
+            fixtures::{START, TENANT, event, webhooks},
+        },
+        ports::DeliveryStore as _,
+    };
+
+    #[tokio::test]
+    async fn a_replay_that_is_resumed_after_a_break_keeps_its_rate() {
+        let clock = Arc::new(ManualClock::new(START));
+        let webhooks = webhooks(clock.clone());
+        webhooks.store.accept(&(0..3 * LOOKED_AT_MAX).map(event).collect::<Vec<_>>()).await.unwrap();
+        let everything = NewEndpoint {
+            tenant: TENANT.to_owned(),
+            url: "https://receiver.example/hook".to_owned(),
+            description: String::new(),
+            event_types: vec![EventPattern::parse("*").unwrap()],
+            applications: Vec::new(),
+        };
+        webhooks.create_endpoint(everything).await.unwrap();
+        clock.advance(Duration::from_secs(1));
+        let plan = ReplayPlan {
+            tenant: TENANT.to_owned(),
+            from: START,
+            to: None,
+            types: Vec::new(),
+            user: None,
+            endpoint: None,
+            mode: ReplayMode::default(),
+            rate: DrainRate::parse(10).unwrap(),
+        };
+        let caller = Caller { subject: "operator:ada".to_owned(), tenant: None, scopes: Scopes::All };
+        let after = |seconds| Some(clock.now().saturating_add(Duration::from_secs(seconds)));
+        let first = webhooks.replay(&caller, &plan, None).await.unwrap();
+        assert_eq!((first.deliveries, first.last_due_at), (LOOKED_AT_MAX, after(50)));
+        clock.advance(Duration::from_secs(3_600));
+        // From now on at the same rate, also over several calls.
+        let second = webhooks.replay(&caller, &plan, first.next).await.unwrap();
+        assert_eq!((second.deliveries, second.last_due_at), (LOOKED_AT_MAX, after(50)));
+        let third = webhooks.replay(&caller, &plan, second.next).await.unwrap();
+        assert_eq!((third.deliveries, third.last_due_at), (LOOKED_AT_MAX, after(100)));
+    }
 }

@@ -70,6 +70,11 @@ impl DrainRate {
     pub fn due(self, start: Timestamp, before: u64) -> Timestamp {
         start.saturating_add(Duration::from_millis((before + 1).saturating_mul(1_000).div_ceil(u64::from(self.0))))
     }
+
+    /// Returns the start from which the next delivery is due right after `now`, when it has `before` others before it.
+    pub fn start(self, now: Timestamp, before: u64) -> Timestamp {
+        now.saturating_sub(Duration::from_millis(before.saturating_mul(1_000) / u64::from(self.0)))
+    }
 }
 
 /// The secrets of an endpoint, sealed.

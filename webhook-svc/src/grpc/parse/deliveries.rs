@@ -83,12 +83,15 @@ pub(in crate::grpc) fn replay_progress(identity: &[u8], token: &str) -> Parsed<O
     }
     let cursor = page::decode(identity, token)?;
     let (numbers, rest) = cursor.as_chunks::<8>();
-    let [began_at, deliveries, received_at, place] = numbers else { return Err(page::PageTokenError.into()) };
+    let [began_at, paced_from, deliveries, received_at, place] = numbers else {
+        return Err(page::PageTokenError.into());
+    };
     if !rest.is_empty() {
         return Err(page::PageTokenError.into());
     }
     Ok(Some(ReplayProgress {
         began_at: Timestamp::from_ms(i64::from_be_bytes(*began_at)),
+        paced_from: Timestamp::from_ms(i64::from_be_bytes(*paced_from)),
         deliveries: u64::from_be_bytes(*deliveries),
         last: (Timestamp::from_ms(i64::from_be_bytes(*received_at)), LogPosition(i64::from_be_bytes(*place))),
     }))
@@ -98,6 +101,7 @@ pub(in crate::grpc) fn replay_token(identity: &[u8], progress: ReplayProgress) -
     let (received_at, place) = progress.last;
     let numbers = [
         progress.began_at.as_ms().to_be_bytes(),
+        progress.paced_from.as_ms().to_be_bytes(),
         progress.deliveries.to_be_bytes(),
         received_at.as_ms().to_be_bytes(),
         place.0.to_be_bytes(),

@@ -38,6 +38,13 @@ impl EndpointStore for MemoryStore {
         Ok(of_tenant.filter(|endpoint| after.is_none_or(|after| endpoint.id > *after)).take(limit).cloned().collect())
     }
 
+    async fn webhook_endpoints(&self, tenant: &str, limit: usize) -> Result<Vec<Endpoint>, StoreError> {
+        let is_meant = |endpoint: &&Endpoint| {
+            endpoint.tenant == tenant && endpoint.kind == Kind::Webhook && endpoint.disabled.is_none()
+        };
+        Ok(self.lock().endpoints.values().filter(is_meant).take(limit).cloned().collect())
+    }
+
     async fn put_endpoint(&self, endpoint: &Endpoint, seen: Timestamp) -> Result<bool, StoreError> {
         let mut tables = self.lock();
         let before = match tables.endpoints.get_mut(&endpoint.id) {

@@ -57,7 +57,7 @@ impl LogStore for MemoryStore {
             let event =
                 place.and_then(|place| tables.events.get(place)).filter(|event| event.tenant == tenant).cloned();
             let Some(event) = event.filter(|_| tables.may_be_replayed(replay, mode)) else { continue };
-            let due = pace.rate.due(pace.began_at, pace.before.saturating_add(count));
+            let due = pace.rate.due(pace.from, pace.before.saturating_add(count));
             count += 1;
             if mode.is_dry {
                 continue;

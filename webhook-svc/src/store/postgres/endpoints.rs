@@ -74,6 +74,19 @@ impl EndpointStore for PostgresStore {
         rows.into_iter().map(Endpoint::try_from).collect()
     }
 
+    async fn webhook_endpoints(&self, tenant: &str, limit: usize) -> Result<Vec<Endpoint>, StoreError> {
+        let rows = sqlx::query_as!(
+            EndpointRow,
+            "SELECT * FROM endpoint WHERE tenant_id = $1 AND kind = 1 AND is_enabled ORDER BY id LIMIT $2",
+            tenant,
+            i64::try_from(limit).unwrap_or(i64::MAX),
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed)?;
+        rows.into_iter().map(Endpoint::try_from).collect()
+    }
+
     async fn put_endpoint(&self, endpoint: &Endpoint, seen: Timestamp) -> Result<bool, StoreError> {
         let patterns: Vec<String> = endpoint.event_types.iter().map(|pattern| pattern.as_str().to_owned()).collect();
         let previous = endpoint.secrets.previous.as_ref();

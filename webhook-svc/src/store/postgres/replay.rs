@@ -86,7 +86,7 @@ async fn make(pool: &PgPool, tenant: &str, wanted: &Wanted, pace: Pace, mode: Re
         &wanted.events,
         tenant,
         mode.only_missing,
-        pace.began_at.as_ms(),
+        pace.from.as_ms(),
         i64::try_from(pace.before).unwrap_or(i64::MAX),
         i64::from(pace.rate.per_second()),
     )

@@ -6,6 +6,7 @@ use webhook_svc::{
     domain::{
         delivery::State,
         endpoint::{Endpoint, SealedSecrets},
+        logout::LogoutAddress,
     },
     ports::{DeliveryQuery, DeliveryStore},
 };
@@ -19,6 +20,7 @@ use crate::support::{
 on_both_stores!(
     an_endpoint_is_read_back_as_it_was_stored,
     endpoints_are_listed_by_id_within_their_tenant,
+    only_enabled_webhook_endpoints_take_room_in_their_list,
     a_tenant_has_no_more_endpoints_than_allowed,
     of_two_changes_to_the_same_state_one_wins,
     disabling_an_endpoint_cancels_what_waits_for_it,
@@ -67,6 +69,25 @@ async fn endpoints_are_listed_by_id_within_their_tenant<S: DeliveryStore>(store:
     assert_eq!(page(None, 2).await, mine[..2]);
     assert_eq!(page(Some(&mine[1]), 100).await, mine[2..]);
     assert!(page(Some(&mine[4]), 100).await.is_empty());
+}
+
+async fn only_enabled_webhook_endpoints_take_room_in_their_list<S: DeliveryStore>(store: Arc<S>) {
+    for n in 0..20 {
+        let (tenant, application) = (TENANT.to_owned(), format!("app_{n}"));
+        let url = Some("https://shop.example/logout".to_owned());
+        store.put_logout_address(&LogoutAddress { tenant, application, url, at: at(1) }).await.unwrap();
+        let mut disabled = endpoint();
+        assert!(store.add_endpoint(&disabled, 100).await.unwrap());
+        (disabled.disabled, disabled.updated_at) = (Some("GONE".to_owned()), at(1));
+        assert!(store.put_endpoint(&disabled, endpoint().updated_at).await.unwrap());
+    }
+    let mut webhooks = [endpoint(), endpoint(), endpoint()];
+    webhooks.sort_by(|one, other| one.id.cmp(&other.id));
+    for webhook in webhooks.iter().chain([&Endpoint { tenant: "other".to_owned(), ..endpoint() }]) {
+        assert!(store.add_endpoint(webhook, 100).await.unwrap());
+    }
+    assert_eq!(store.webhook_endpoints(TENANT, 3).await.unwrap(), webhooks);
+    assert_eq!(store.webhook_endpoints(TENANT, 2).await.unwrap(), webhooks[..2]);
 }
 
 async fn a_tenant_has_no_more_endpoints_than_allowed<S: DeliveryStore>(store: Arc<S>) {

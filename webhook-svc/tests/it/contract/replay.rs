@@ -27,7 +27,7 @@ const ALL: ReplayMode = ReplayMode { only_missing: false, is_dry: false };
 const MISSING: ReplayMode = ReplayMode { only_missing: true, is_dry: false };
 
 fn pace(ms: u64, before: u64) -> Pace {
-    Pace { began_at: at(ms), rate: DrainRate::parse(10).unwrap(), before }
+    Pace { from: at(ms), rate: DrainRate::parse(10).unwrap(), before }
 }
 
 fn replay_of(id: &str, endpoint: &Endpoint) -> Replay {
