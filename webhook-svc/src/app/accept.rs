@@ -33,7 +33,7 @@ impl<S: DeliveryStore> Webhooks<S> {
     pub async fn accept(&self, events: &[LoggedEvent]) -> Result<(), StoreError> {
         if self.store.accept(events).await? > 0 {
             self.due.notify_one();
-            self.arrivals.announce();
+            self.arrivals.announce(events.iter().map(|event| event.tenant.as_str()));
         }
         Ok(())
     }

@@ -176,7 +176,7 @@ impl<S: DeliveryStore> Webhooks<S> {
         let event = event.map_err(|problem| svc_kit::error::FieldError::new("endpoint_id", problem))?;
         let delivery = self.store.accept_for(&event, id).await?;
         self.due.notify_one();
-        self.arrivals.announce();
+        self.arrivals.announce([event.tenant.as_str()]);
         Ok(delivery)
     }
 

@@ -31,41 +31,52 @@ const LIFETIME: Duration = Duration::from_secs(3_600);
 /// Announces that something arrived, and counts who listens.
 #[derive(Clone, Debug, Default)]
 pub struct Arrivals {
+    open: Arc<Mutex<HashMap<String, Listeners>>>,
+}
+
+/// Those who watch the log of one tenant.
+#[derive(Debug, Default)]
+struct Listeners {
+    count: usize,
     news: watch::Sender<()>,
-    open: Arc<Mutex<HashMap<String, usize>>>,
 }
 
 impl Arrivals {
-    /// Wakes those who watch.
-    pub fn announce(&self) {
-        self.news.send_replace(());
+    /// Wakes those who watch these tenants' logs.
+    pub fn announce<'t>(&self, tenants: impl IntoIterator<Item = &'t str>) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        for listeners in tenants.into_iter().filter_map(|tenant| open.get(tenant)) {
+            listeners.news.send_replace(());
+        }
     }
 
     fn enter(&self, tenant: &str) -> Option<Place> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.values().sum::<usize>() >= WATCHERS_MAX
-            || open.get(tenant).is_some_and(|count| *count >= PER_TENANT_MAX)
+        if open.values().map(|listeners| listeners.count).sum::<usize>() >= WATCHERS_MAX
+            || open.get(tenant).is_some_and(|listeners| listeners.count >= PER_TENANT_MAX)
         {
             return None;
         }
-        *open.entry(tenant.to_owned()).or_default() += 1;
-        Some(Place { open: self.open.clone(), tenant: tenant.to_owned() })
+        let listeners = open.entry(tenant.to_owned()).or_default();
+        listeners.count += 1;
+        Some(Place { open: self.open.clone(), tenant: tenant.to_owned(), news: listeners.news.subscribe() })
     }
 }
 
 /// One of the places for streams; free again when it is dropped.
 #[derive(Debug)]
 struct Place {
-    open: Arc<Mutex<HashMap<String, usize>>>,
+    open: Arc<Mutex<HashMap<String, Listeners>>>,
     tenant: String,
+    news: watch::Receiver<()>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.tenant) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(listeners) = open.get_mut(&self.tenant) {
+            listeners.count -= 1;
+            if listeners.count == 0 {
                 open.remove(&self.tenant);
             }
         }
@@ -109,10 +120,10 @@ pub struct Watch<S> {
     options: WatchOptions,
     place: LogPosition,
     read: VecDeque<(LogPosition, LoggedEvent)>,
-    news: watch::Receiver<()>,
-    heartbeat_at: Instant,
+    /// None before the first sign of life.
+    heartbeat_at: Option<Instant>,
     ends_at: Instant,
-    _place: Place,
+    held: Place,
 }
 
 impl<S: LogStore> Webhooks<S> {
@@ -126,16 +137,14 @@ impl<S: LogStore> Webhooks<S> {
             Start::After(place) => place,
             Start::Next => self.store.log_end(&options.tenant).await?,
         };
-        let (news, now) = (self.arrivals.news.subscribe(), Instant::now());
         Ok(Watch {
             webhooks: self,
             options,
             place,
             read: VecDeque::new(),
-            news,
-            heartbeat_at: now,
-            ends_at: now + LIFETIME,
-            _place: held,
+            heartbeat_at: None,
+            ends_at: Instant::now() + LIFETIME,
+            held,
         })
     }
 }
@@ -146,47 +155,54 @@ impl<S: LogStore> Watch<S> {
     /// # Errors
     /// Failures of the store; then the stream is over too.
     pub async fn next(&mut self) -> Result<Option<Seen>, WebhookError> {
+        let Some(heartbeat_at) = self.heartbeat_at else { return Ok(Some(self.seen(None))) };
         loop {
             let now = Instant::now();
             if now >= self.ends_at {
                 return Ok(None);
             }
-            if now >= self.heartbeat_at && self.read.is_empty() {
-                return Ok(Some(self.seen(None)));
+            if self.read.is_empty() {
+                // Before the look: what arrives during it wakes us.
+                self.held.news.mark_unchanged();
+                self.read = self.webhooks.store.events(&self.options.tenant, self.place, READ_MAX).await?.into();
             }
+            let is_at_end = self.read.is_empty();
             while let Some((place, event)) = self.read.pop_front() {
                 self.place = place;
                 if EventPattern::choose(&self.options.types, &event.event_type) {
                     return Ok(Some(self.seen(Some(event))));
                 }
             }
-            // Before the look: what arrives during it wakes us.
-            self.news.mark_unchanged();
-            self.read = self.webhooks.store.events(&self.options.tenant, self.place, READ_MAX).await?.into();
-            if self.read.is_empty() {
-                self.wait(now).await;
+            // After the look: also a stream whose reader is slow, or whose filter rejects a whole backlog, gets on.
+            if Instant::now() >= heartbeat_at {
+                return Ok(Some(self.seen(None)));
+            }
+            if is_at_end {
+                self.wait(heartbeat_at.min(now + POLL)).await;
             }
         }
     }
 
     fn seen(&mut self, event: Option<LoggedEvent>) -> Seen {
-        self.heartbeat_at = Instant::now() + self.options.heartbeat;
+        self.heartbeat_at = Some(Instant::now() + self.options.heartbeat);
         Seen { event, place: self.place }
     }
 
-    async fn wait(&mut self, now: Instant) {
-        let until = self.heartbeat_at.min(self.ends_at).min(now + POLL);
+    async fn wait(&mut self, until: Instant) {
         tokio::select! {
-            // Fails only when the announcer is gone, and we hold it.
-            _ = self.news.changed() => {}
-            () = tokio::time::sleep_until(until) => {}
+            // Fails only when the announcer is gone, and we hold a place with it.
+            _ = self.held.news.changed() => {}
+            () = tokio::time::sleep_until(until.min(self.ends_at)) => {}
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use svc_kit::clock::SystemClock;
+
     use super::*;
+    use crate::app::fixtures::{TENANT, event, webhooks};
 
     #[test]
     fn places_are_bounded_and_free_again() {
@@ -201,5 +217,27 @@ mod tests {
         assert!(arrivals.enter("another").is_none());
         held.clear();
         assert!(arrivals.open.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn only_those_are_woken_in_whose_log_something_arrived() {
+        let arrivals = Arrivals::default();
+        let (acme, other) = (arrivals.enter("acme").unwrap(), arrivals.enter("other").unwrap());
+        arrivals.announce(["acme", "nobody"]);
+        assert!(acme.news.has_changed().unwrap() && !other.news.has_changed().unwrap());
+    }
+
+    #[tokio::test]
+    async fn there_are_signs_of_life_while_a_backlog_is_scanned_of_which_nothing_is_chosen() {
+        let webhooks = webhooks(Arc::new(SystemClock));
+        webhooks.accept(&(0..3 * READ_MAX).map(event).collect::<Vec<_>>()).await.unwrap();
+        let start = Start::After(LogPosition::default());
+        let types = vec![EventPattern::parse("user.*").unwrap()];
+        let (tenant, heartbeat) = (TENANT.to_owned(), Duration::ZERO);
+        let mut watch = webhooks.watch(WatchOptions { tenant, types, start, heartbeat }).await.unwrap();
+        for place in [0, 100, 200, 300, 300] {
+            let seen = watch.next().await.unwrap().unwrap();
+            assert_eq!((seen.event, seen.place), (None, LogPosition(place)));
+        }
     }
 }
