@@ -17,6 +17,9 @@ use crate::{
     ports::{DeliveryStore, LoggedEvent, StoreError},
 };
 
+/// What the types of events about applications begin with.
+const APPLICATION_TYPES: &str = "application.";
+
 impl<S: DeliveryStore> Webhooks<S> {
     /// Takes in what the bus brought: first where applications want to be told, then the events. Either can be repeated.
     async fn take_in(&self, addresses: &[LogoutAddress], events: &[LoggedEvent]) -> Result<(), StoreError> {
@@ -45,9 +48,16 @@ pub struct Intake<S>(pub std::sync::Arc<Webhooks<S>>);
 impl<S: DeliveryStore> Handler for Intake<S> {
     async fn handle(&self, batch: &[Message]) -> Vec<Outcome> {
         let now = self.0.clock.now();
-        let read: Vec<Option<LoggedEvent>> = batch.iter().map(|message| read(message, now)).collect();
-        let events: Vec<LoggedEvent> = read.iter().flatten().cloned().collect();
-        let addresses: Vec<LogoutAddress> = batch.iter().filter_map(|message| logout_address(&message.body)).collect();
+        let (mut events, mut addresses) = (Vec::new(), Vec::new());
+        let mut are_read = Vec::with_capacity(batch.len());
+        for message in batch {
+            let read = read(message, now);
+            are_read.push(read.is_some());
+            if let Some((event, address)) = read {
+                events.push(event);
+                addresses.extend(address);
+            }
+        }
         let stored = match self.0.take_in(&addresses, &events).await {
             Ok(()) => Outcome::Done,
             // Also for a fault of ours: an event is put aside only when it can never be read.
@@ -56,14 +66,19 @@ impl<S: DeliveryStore> Handler for Intake<S> {
                 Outcome::Retry
             }
         };
-        read.iter().map(|event| if event.is_some() { stored } else { Outcome::Dead }).collect()
+        are_read.into_iter().map(|is_read| if is_read { stored } else { Outcome::Dead }).collect()
     }
 }
 
-/// Reads a message of the bus; `None` when it is not an event of the contract.
-fn read(message: &Message, now: Timestamp) -> Option<LoggedEvent> {
-    match logged(&message.body, &message.trace, now) {
-        Ok(event) => Some(event),
+/// Reads a message of the bus, and where an application wants to be told, if that is what it says; `None` when it is not
+/// an event of the contract.
+fn read(message: &Message, now: Timestamp) -> Option<(LoggedEvent, Option<LogoutAddress>)> {
+    let read = decode(&message.body).and_then(|event| {
+        let address = logout_address(&event);
+        Ok((entry(event, &message.trace, now)?, address))
+    });
+    match read {
+        Ok(read) => Some(read),
         Err(problem) => {
             tracing::error!(event.id = message.id, problem, "a message is not an event; it is put aside");
             None
@@ -72,16 +87,19 @@ fn read(message: &Message, now: Timestamp) -> Option<LoggedEvent> {
 }
 
 /// Where an application wants to be told, if that is what the event says.
-fn logout_address(body: &Bytes) -> Option<LogoutAddress> {
-    let event = pb::Event::decode(&body[..]).ok()?;
-    let (application, url) = match event.data? {
-        Data::ApplicationCreated(created) => (created.application_id, created.backchannel_logout_uri),
-        Data::ApplicationUpdated(updated) => (updated.application_id, updated.backchannel_logout_uri),
-        Data::ApplicationDeleted(deleted) => (deleted.application_id, String::new()),
+fn logout_address(event: &pb::Event) -> Option<LogoutAddress> {
+    if !event.r#type.starts_with(APPLICATION_TYPES) {
+        return None;
+    }
+    let (application, url) = match event.data.as_ref()? {
+        Data::ApplicationCreated(created) => (&created.application_id, created.backchannel_logout_uri.as_str()),
+        Data::ApplicationUpdated(updated) => (&updated.application_id, updated.backchannel_logout_uri.as_str()),
+        Data::ApplicationDeleted(deleted) => (&deleted.application_id, ""),
         _ => return None,
     };
     let at = event.occurred_at.as_ref().and_then(|at| Timestamp::from_proto(at).ok())?;
-    Some(LogoutAddress { tenant: event.tenant_id, application, url: (!url.is_empty()).then_some(url), at })
+    let url = (!url.is_empty()).then(|| url.to_owned());
+    Some(LogoutAddress { tenant: event.tenant_id.clone(), application: application.clone(), url, at })
 }
 
 /// Makes the log entry of an encoded event.
@@ -89,7 +107,14 @@ fn logout_address(body: &Bytes) -> Option<LogoutAddress> {
 /// # Errors
 /// What is wrong with it.
 pub fn logged(body: &Bytes, trace: &TraceContext, now: Timestamp) -> Result<LoggedEvent, &'static str> {
-    let event = pb::Event::decode(&body[..]).map_err(|_| "it does not decode")?;
+    entry(decode(body)?, trace, now)
+}
+
+fn decode(body: &Bytes) -> Result<pb::Event, &'static str> {
+    pb::Event::decode(&body[..]).map_err(|_| "it does not decode")
+}
+
+fn entry(event: pb::Event, trace: &TraceContext, now: Timestamp) -> Result<LoggedEvent, &'static str> {
     if event.id.is_empty() || event.id.contains('.') || event.r#type.is_empty() || event.tenant_id.is_empty() {
         return Err("it lacks an id, a type or a tenant");
     }

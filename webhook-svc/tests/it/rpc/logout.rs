@@ -29,6 +29,7 @@ on_both_stacks!(
     nobody_is_told_whose_application_is_gone,
     an_endpoint_that_follows_an_application_is_not_changed_by_hand,
     an_application_that_wants_no_tokens_any_more_gets_none,
+    what_is_no_event_about_an_application_says_nothing_about_its_address,
 );
 
 fn application(event_type: &str, data: event::event::Data) -> event::Event {
@@ -50,6 +51,21 @@ async fn created(stack: &Stack, url: &str) -> Endpoint {
     let created = event::ApplicationCreated { application_id, backchannel_logout_uri };
     stack.publish(&[application("application.created", event::event::Data::ApplicationCreated(created))]).await;
     eventually("the endpoint", async || endpoints(stack).await.into_iter().next()).await
+}
+
+async fn what_is_no_event_about_an_application_says_nothing_about_its_address(stack: &Stack) {
+    let data = |application_id: &str| {
+        let backchannel_logout_uri = "https://shop.example/logout".to_owned();
+        let application_id = application_id.to_owned();
+        event::event::Data::ApplicationCreated(event::ApplicationCreated { application_id, backchannel_logout_uri })
+    };
+    // Put aside, and of another type.
+    let without_id = event::Event { id: String::new(), ..application("application.created", data("app_none")) };
+    let other_type = application("user.created", data("app_none"));
+    stack.publish(&[without_id, other_type, application("application.created", data("app_shop"))]).await;
+    let found =
+        eventually("the endpoint", async || Some(endpoints(stack).await).filter(|found| !found.is_empty())).await;
+    assert_eq!(found.iter().map(|found| &found.application_ids[..]).collect::<Vec<_>>(), [["app_shop"]]);
 }
 
 async fn endpoints(stack: &Stack) -> Vec<Endpoint> {
