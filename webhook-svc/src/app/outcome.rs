@@ -14,8 +14,8 @@ use super::Webhooks;
 use crate::{
     domain::{
         delivery::{Attempt, State, Verdict},
-        endpoint::{Kind, is_operational},
-        health::{Failure, Health, Notice, is_telling},
+        endpoint::is_operational,
+        health::{Failure, Health, Notice, is_ever_disabled, is_telling},
         schedule::{self, Next, Progress},
     },
     ports::{Claim, DeliveryStore, Judge, Judgement, Outcome, Receipt, Word},
@@ -78,8 +78,7 @@ fn word(claim: &Claim, verdict: Verdict, now: Timestamp) -> Word {
         let (health, notice) = Health::after(before, failure, recent);
         let (disable, events) = match notice {
             None => (None, Vec::new()),
-            // Whoever is to be logged out must not be forgotten: it goes on, now and then, as long as there are events.
-            Some(Notice::Disabled) if claim.endpoint.kind == Kind::BackchannelLogout => (None, Vec::new()),
+            Some(Notice::Disabled) if !is_ever_disabled(claim.endpoint.kind) => (None, Vec::new()),
             Some(Notice::Failing(warning)) => (None, failing(&claim, &health, warning, (verdict, now))),
             Some(Notice::Disabled) => (Some("FAILING"), disabled(&claim, "FAILING", now)),
         };
@@ -114,7 +113,7 @@ fn failing(claim: &Claim, health: &Health, warning: u8, (verdict, now): (Verdict
         endpoint_id: claim.endpoint.id.to_string(),
         failing_since: Some(health.failing_since.to_proto()),
         warning: u32::from(warning),
-        disabled_at: Some(health.disabled_at().to_proto()),
+        disabled_at: health.disabled_at(claim.endpoint.kind).map(Timestamp::to_proto),
         last_verdict: verdict.name().to_owned(),
         last_status_code: u32::from(verdict.status_code()),
     });

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use svc_kit::clock::Timestamp;
 
-use super::delivery::Verdict;
+use super::{delivery::Verdict, endpoint::Kind};
 
 /// Failures in a row that open the breaker.
 const IN_A_ROW: u32 = 10;
@@ -139,10 +139,16 @@ impl Health {
         }
     }
 
-    /// Returns when the endpoint is disabled unless it takes something.
-    pub fn disabled_at(&self) -> Timestamp {
-        self.failing_since.saturating_add(DISABLED_AFTER)
+    /// Returns when an endpoint of this kind is disabled unless it takes something; `None` means never.
+    pub fn disabled_at(&self, kind: Kind) -> Option<Timestamp> {
+        is_ever_disabled(kind).then(|| self.failing_since.saturating_add(DISABLED_AFTER))
     }
+}
+
+/// Says whether an endpoint that fails for long is disabled. Whoever is to be logged out must not be forgotten: it goes on,
+/// now and then, as long as there are events.
+pub fn is_ever_disabled(kind: Kind) -> bool {
+    kind == Kind::Webhook
 }
 
 /// Says whether an attempt says something about the endpoint: one that was not made does not.
@@ -215,6 +221,13 @@ mod tests {
         }
         let expected = [(1, 1), (24, 2), (72, 3)].map(|(hour, warning)| (hour, Notice::Failing(warning)));
         assert_eq!(notices, [&expected[..], &[(120, Notice::Disabled)]].concat());
+    }
+
+    #[test]
+    fn only_webhook_endpoints_have_an_end() {
+        let (health, _) = fail(None, 0, false, Recent::default());
+        assert_eq!(health.disabled_at(Kind::Webhook), Some(START.saturating_add(DISABLED_AFTER)));
+        assert_eq!(health.disabled_at(Kind::BackchannelLogout), None);
     }
 
     #[test]

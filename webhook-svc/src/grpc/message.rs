@@ -48,7 +48,7 @@ pub(super) fn health(health: &EndpointHealth) -> pb::EndpointHealth {
         (None, None, None, Some(_)) => Condition::Failing,
         (None, None, None, None) => Condition::Healthy,
     };
-    let failure = health.last_failure.as_ref();
+    let (failure, kind) = (health.last_failure.as_ref(), health.endpoint.kind);
     let [p50, p95, p99] = health.latencies_ms.map(number);
     pb::EndpointHealth {
         endpoint_id: health.endpoint.id.to_string(),
@@ -56,7 +56,7 @@ pub(super) fn health(health: &EndpointHealth) -> pb::EndpointHealth {
         breaker_reason: open.map(|open| open.reason.name().to_owned()).unwrap_or_default(),
         next_probe_at: open.map(|open| open.next_probe_at.to_proto()),
         failing_since: health.failing.as_ref().map(|failing| failing.failing_since.to_proto()),
-        disabled_at: health.failing.as_ref().map(|failing| failing.disabled_at().to_proto()),
+        disabled_at: health.failing.as_ref().and_then(|failing| failing.disabled_at(kind)).map(Timestamp::to_proto),
         last_success_at: health.last_success_at.map(Timestamp::to_proto),
         last_failure_at: failure.map(|failure| failure.at.to_proto()),
         last_failure_verdict: failure.map(|failure| failure.verdict.clone()).unwrap_or_default(),
