@@ -1,9 +1,18 @@
 //! `latchkey listen`, and events that are delivered again.
 
-use std::process::Stdio;
+use std::{process::Stdio, time::Duration};
 
+use proto::webhook::v1::{
+    PauseEndpointRequest, PingEndpointRequest, ReplayEventsRequest, delivery_service_client::DeliveryServiceClient,
+    endpoint_service_client::EndpointServiceClient,
+};
 use serde_json::Value;
+use svc_kit::{
+    client::{Outgoing, channel},
+    clock::Timestamp,
+};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tonic::service::interceptor::InterceptedService;
 
 use crate::{program::command, stack::Stack};
 
@@ -126,4 +135,39 @@ async fn what_happened_is_delivered_again() {
         (received[0]["body"]["replayed"].as_bool(), received[0]["body"]["type"].as_str()),
         (Some(true), Some("user.login.success"))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_replay_goes_on() {
+    let stack = Stack::start().await;
+    let created = stack.run(&["endpoints", "create", "--url", "http://127.0.0.1:1/", "--json"]).await.json();
+    let endpoint_id = created["endpoint"]["id"].as_str().unwrap().to_owned();
+    let url = format!("http://{}", stack.server.addresses.webhook_grpc);
+    let key = Outgoing::new(&"dev-operator-key".to_owned().into());
+    let line = InterceptedService::new(channel(&url, Duration::from_secs(10)).unwrap(), key);
+    let mut endpoints = EndpointServiceClient::new(line.clone());
+    // Nothing is sent.
+    endpoints.pause_endpoint(PauseEndpointRequest { endpoint_id: endpoint_id.clone() }).await.unwrap();
+    // One call of a replay looks at 500.
+    for _ in 0..501 {
+        endpoints.ping_endpoint(PingEndpointRequest { endpoint_id: endpoint_id.clone() }).await.unwrap();
+    }
+    let from = Timestamp::from_ms(1_000_000_000_000);
+    let request = ReplayEventsRequest {
+        tenant_id: "default".to_owned(),
+        from: Some(from.to_proto()),
+        types: vec!["endpoint.pinged".to_owned()],
+        dry_run: true,
+        per_second: 50,
+        ..Default::default()
+    };
+    let part = DeliveryServiceClient::new(line).replay_events(request).await.unwrap().into_inner();
+    let (from, token) = (from.to_string(), part.next_page_token);
+    let replay = ["deliveries", "replay", "--type", "endpoint.pinged", "--dry-run", "--resume", &token, "--from"];
+    let rest = stack.run(&[&replay[..], &[&from]].concat()).await;
+    let count = 501 - part.event_count;
+    assert_eq!(rest.text(), format!("{count} events would make 0 deliveries\n"));
+    // With another beginning it is another replay; what is said then is how to go on with that one.
+    let other = stack.run(&[&replay[..], &["1h"]].concat()).await;
+    assert!(other.code == 2 && other.stderr.contains("PAGE_TOKEN_INVALID"), "{other:?}");
 }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use proto::webhook::v1::{ReplayEventsRequest, ReplayEventsResponse};
+use svc_kit::clock::Timestamp;
 
 use crate::{
     Answer,
@@ -10,6 +11,9 @@ use crate::{
     failure::{Exit, Failure},
     output::{Output, text},
 };
+
+/// How many deliveries are sent a second unless somebody says otherwise.
+const RATE_DEFAULT: i32 = 50;
 
 /// Arguments of `latchkey deliveries replay`.
 #[derive(Args, Debug)]
@@ -36,15 +40,15 @@ pub struct ReplayArgs {
     #[arg(long)]
     dry_run: bool,
     /// How many deliveries are sent a second.
-    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    #[arg(long, value_name = "COUNT", default_value_t = RATE_DEFAULT, value_parser = clap::value_parser!(i32).range(1..=10_000))]
     rate: i32,
-    /// Goes on where an earlier replay with the same options was interrupted.
+    /// Goes on where an earlier replay was interrupted; the other options are those that it printed then.
     #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
     resume: String,
 }
 
 pub(super) async fn run(args: ReplayArgs, connection: &Connection, output: &mut Output) -> Answer {
-    let mut request = request(args, connection, output);
+    let mut request = request(args, connection.tenant(), output.now());
     let mut done = ReplayEventsResponse::default();
     loop {
         let part = tokio::select! {
@@ -68,11 +72,11 @@ pub(super) async fn run(args: ReplayArgs, connection: &Connection, output: &mut 
     Ok(Exit::Done)
 }
 
-/// Both ends are fixed at the start: they are the same in every call.
-fn request(args: ReplayArgs, connection: &Connection, output: &Output) -> ReplayEventsRequest {
-    let now = output.now();
+/// The beginning is fixed here, as is the end if there is one: they are the same in every call. Without an end the service
+/// fixes it with the first call, and the token keeps it.
+fn request(args: ReplayArgs, tenant_id: String, now: Timestamp) -> ReplayEventsRequest {
     ReplayEventsRequest {
-        tenant_id: connection.tenant(),
+        tenant_id,
         from: Some(args.from.to_proto(now)),
         to: args.to.map(|to| to.to_proto(now)),
         types: args.types,
@@ -95,5 +99,88 @@ fn resumable(failure: Failure, request: &ReplayEventsRequest) -> Failure {
     if request.page_token.is_empty() {
         return failure;
     }
-    failure.hint(format!("--resume {} goes on, with --from and --to as times", request.page_token))
+    let arguments: Vec<String> = arguments(request).iter().map(|argument| quoted(argument)).collect();
+    failure.hint(format!("`latchkey deliveries replay {}` goes on", arguments.join(" ")))
+}
+
+/// The arguments that make this request at any time: what was said by how long ago is a time.
+fn arguments(request: &ReplayEventsRequest) -> Vec<String> {
+    let mut arguments = Vec::new();
+    let mut add = |name: &str, value: &str| arguments.extend([name.to_owned(), value.to_owned()]);
+    let time = |at: &prost_types::Timestamp| Timestamp::from_proto(at).unwrap_or_default().to_string();
+    for (name, at) in [("--from", &request.from), ("--to", &request.to)] {
+        at.iter().for_each(|at| add(name, &time(at)));
+    }
+    request.types.iter().for_each(|pattern| add("--type", pattern));
+    let tenant = ("--tenant", &request.tenant_id);
+    for (name, value) in [tenant, ("--user", &request.user_id), ("--endpoint", &request.endpoint_id)] {
+        if !value.is_empty() {
+            add(name, value);
+        }
+    }
+    if request.per_second != RATE_DEFAULT {
+        add("--rate", &request.per_second.to_string());
+    }
+    add("--resume", &request.page_token);
+    let flags = [("--only-missing", request.only_missing), ("--dry-run", request.dry_run)];
+    arguments.extend(flags.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name.to_owned()));
+    arguments
+}
+
+/// An argument as a shell takes it.
+fn quoted(argument: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._:@-".contains(c);
+    if !argument.is_empty() && argument.chars().all(is_plain) {
+        return argument.to_owned();
+    }
+    format!("'{}'", argument.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_250);
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ReplayArgs,
+        #[arg(long)]
+        tenant: String,
+    }
+
+    fn requested<T: AsRef<str>>(arguments: &[T], now: Timestamp) -> ReplayEventsRequest {
+        let arguments = arguments.iter().map(AsRef::as_ref);
+        let line = Line::try_parse_from(["replay"].into_iter().chain(arguments)).unwrap();
+        request(line.args, line.tenant, now)
+    }
+
+    #[test]
+    fn what_is_printed_makes_the_same_request_at_any_time() {
+        let later = NOW.saturating_add(std::time::Duration::from_secs(7_200));
+        let whole =
+            "--from 6h --to 1h --type session.* --type user.created --user user_ada --endpoint ep_1 --only-missing
+                     --dry-run --rate 7 --resume token --tenant acme";
+        for typed in [whole, "--from 6h --resume token --tenant acme"] {
+            let typed: Vec<&str> = typed.split_whitespace().collect();
+            let interrupted = requested(&typed, NOW);
+            assert_ne!(requested(&typed, later), interrupted);
+            assert_eq!(requested(&arguments(&interrupted), later), interrupted);
+        }
+    }
+
+    #[test]
+    fn an_interrupted_replay_says_how_to_go_on() {
+        let typed = ["--from", "6h", "--type", "session.*", "--tenant", "acme"];
+        let first = requested(&typed, NOW);
+        let failure = || Failure::new("finish the replay", "it was interrupted", Exit::No);
+        assert_eq!(resumable(failure(), &first).hint, None);
+        let next = ReplayEventsRequest { page_token: "token".to_owned(), ..first };
+        let expected = "`latchkey deliveries replay --from 2023-11-14T16:13:20.250Z --type 'session.*' --tenant acme \
+                        --resume token` goes on";
+        assert_eq!(resumable(failure(), &next).hint.as_deref(), Some(expected));
+    }
 }
