@@ -6,8 +6,6 @@ pub mod deliver;
 pub mod deliveries;
 pub mod endpoints;
 pub mod events;
-#[cfg(test)]
-mod fixtures;
 pub mod health;
 pub mod meters;
 mod outcome;
@@ -44,3 +42,6 @@ pub struct Webhooks<S> {
     /// What is counted.
     pub meters: Meters,
 }
+
+#[cfg(test)]
+mod tests;

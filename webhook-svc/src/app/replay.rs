@@ -164,7 +164,7 @@ mod tests {
     use crate::{
         app::{
             endpoints::NewEndpoint,
-            fixtures::{START, TENANT, event, webhooks},
+            tests::{START, TENANT, event, webhooks},
         },
         ports::DeliveryStore as _,
     };

@@ -202,7 +202,7 @@ mod tests {
     use svc_kit::clock::SystemClock;
 
     use super::*;
-    use crate::app::fixtures::{TENANT, event, webhooks};
+    use crate::app::tests::{TENANT, event, webhooks};
 
     #[test]
     fn places_are_bounded_and_free_again() {
