@@ -2,7 +2,7 @@
 
 use svc_kit::clock::Timestamp;
 
-use super::{PostgresStore, failed, limit, tell, unreadable};
+use super::{PostgresStore, concluded, failed, limit, tell, unreadable};
 use crate::{
     domain::{
         api_key::{ApiKey, ApiKeyId},
@@ -103,23 +103,13 @@ impl ApiKeyStore for PostgresStore {
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-        if replaced.rows_affected() == 0 {
-            return Ok(false);
-        }
-        tell(&mut transaction, event).await?;
-        transaction.commit().await.map_err(failed)?;
-        Ok(true)
+        concluded(transaction, &replaced, event).await
     }
 
     async fn delete_api_key(&self, id: &ApiKeyId, event: &Event) -> Result<bool, StoreError> {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         let deleted = sqlx::query!("DELETE FROM api_key WHERE id = $1", id.as_str()).execute(&mut *transaction).await;
-        if deleted.map_err(failed)?.rows_affected() == 0 {
-            return Ok(false);
-        }
-        tell(&mut transaction, event).await?;
-        transaction.commit().await.map_err(failed)?;
-        Ok(true)
+        concluded(transaction, &deleted.map_err(failed)?, event).await
     }
 
     async fn api_key_used(&self, id: &ApiKeyId, at: Timestamp) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use svc_kit::clock::Timestamp;
 
-use super::{PostgresStore, failed, limit, revocations::order, tell, unreadable};
+use super::{PostgresStore, concluded, failed, limit, revocations::order, tell, unreadable};
 use crate::{
     domain::{
         application::{Application, Client, OldSecret, SecretHash},
@@ -109,12 +109,7 @@ impl ApplicationStore for PostgresStore {
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-        if inserted.rows_affected() == 0 {
-            return Ok(false);
-        }
-        tell(&mut transaction, event).await?;
-        transaction.commit().await.map_err(failed)?;
-        Ok(true)
+        concluded(transaction, &inserted, event).await
     }
 
     async fn application(&self, id: &str) -> Result<Option<Application>, StoreError> {
@@ -161,12 +156,7 @@ impl ApplicationStore for PostgresStore {
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-        if replaced.rows_affected() == 0 {
-            return Ok(false);
-        }
-        tell(&mut transaction, event).await?;
-        transaction.commit().await.map_err(failed)?;
-        Ok(true)
+        concluded(transaction, &replaced, event).await
     }
 
     async fn delete_application(&self, application: &Application, event: &Event) -> Result<bool, StoreError> {

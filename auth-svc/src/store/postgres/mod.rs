@@ -12,7 +12,7 @@ mod revocations;
 mod tenants;
 mod users;
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgQueryResult};
 use svc_kit::{error::Kind, outbox, sql};
 
 use crate::{contract, domain::event::Event, ports::StoreError};
@@ -44,6 +44,20 @@ fn failed(error: sqlx::Error) -> StoreError {
 async fn tell(connection: &mut PgConnection, event: &Event) -> Result<(), StoreError> {
     audit::write(connection, &contract::audit(event)).await?;
     outbox::postgres::insert(connection, &contract::message(event)).await.map_err(failed)
+}
+
+/// Ends the transaction of a change: with its event, or, where nothing was changed, without a trace.
+async fn concluded(
+    mut transaction: Transaction<'_, Postgres>,
+    change: &PgQueryResult,
+    event: &Event,
+) -> Result<bool, StoreError> {
+    if change.rows_affected() == 0 {
+        return Ok(false);
+    }
+    tell(&mut transaction, event).await?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(true)
 }
 
 fn unreadable(what: &'static str) -> StoreError {

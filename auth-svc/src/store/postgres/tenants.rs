@@ -2,7 +2,7 @@
 
 use svc_kit::clock::Timestamp;
 
-use super::{PostgresStore, failed, limit, revocations::order, tell, unreadable};
+use super::{PostgresStore, concluded, failed, limit, revocations::order, tell, unreadable};
 use crate::{
     domain::{
         event::Event,
@@ -71,12 +71,7 @@ impl TenantStore for PostgresStore {
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-        if inserted.rows_affected() == 0 {
-            return Ok(false);
-        }
-        tell(&mut transaction, event).await?;
-        transaction.commit().await.map_err(failed)?;
-        Ok(true)
+        concluded(transaction, &inserted, event).await
     }
 
     async fn tenant(&self, id: &str) -> Result<Option<Tenant>, StoreError> {
