@@ -26,7 +26,7 @@ use crate::{
     auth::GrpcLogoutTokens,
     config::{Config, DEFAULTS, StoreKind},
     grpc::WebhookGrpc,
-    http::HttpSender,
+    http::{HttpSender, Network},
     ports::{LogStore, Means},
     store::{memory::MemoryStore, postgres},
 };
@@ -69,6 +69,14 @@ pub struct Running {
 /// # Errors
 /// [`BootError`] when an address is taken or a setting cannot be used.
 pub async fn start(config: Config, parts: Parts) -> Result<Running, BootError> {
+    start_on(config, parts, Network::system()).await
+}
+
+/// Starts the service on a network: with names and certificates that others made.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_on(config: Config, parts: Parts, network: Network) -> Result<Running, BootError> {
     metrics::install(None, "webhook-svc").map_err(BootError::because("metrics cannot be set up"))?;
     let readiness = Readiness::new(parts.lifecycle.clone(), &["store", "bus"]);
     let publisher = BusPublisher::new(&config.bus, &parts)?;
@@ -77,13 +85,13 @@ pub async fn start(config: Config, parts: Parts) -> Result<Running, BootError> {
             let pool = sql::pool(&config.postgres)?;
             outbox::postgres::relay(pool.clone(), publisher, &parts.lifecycle);
             probe(pool.clone(), readiness.clone(), &parts);
-            start_with(postgres::PostgresStore::new(pool), &config, &parts, readiness).await
+            start_with(postgres::PostgresStore::new(pool), &config, &parts, (readiness, network)).await
         }
         StoreKind::Memory => {
             let store = MemoryStore::default();
             store.outbox.relay(publisher, &parts.lifecycle);
             readiness.set("store", Ok(()));
-            start_with(store, &config, &parts, readiness).await
+            start_with(store, &config, &parts, (readiness, network)).await
         }
     }
 }
@@ -92,7 +100,7 @@ async fn start_with<S: LogStore>(
     store: S,
     config: &Config,
     parts: &Parts,
-    readiness: Readiness,
+    (readiness, network): (Readiness, Network),
 ) -> Result<Running, BootError> {
     let egress = config.egress.policy();
     let webhooks = Arc::new(Webhooks {
@@ -109,7 +117,7 @@ async fn start_with<S: LogStore>(
     let on_attached = Arc::new(move |state| attached.set("bus", state));
     bus::consume(&config.bus, parts, Intake(webhooks.clone()), on_attached)?;
     let tokens = GrpcLogoutTokens::new(&config.auth.url, &config.auth.key)?;
-    let (engine, means) = (webhooks.clone(), Arc::new(Means { sender: HttpSender::new(egress)?, tokens }));
+    let (engine, means) = (webhooks.clone(), Arc::new(Means { sender: HttpSender::new(egress, network)?, tokens }));
     let soft = parts.lifecycle.soft().clone();
     parts.lifecycle.spawn("delivery engine", async move {
         tokio::select! {

@@ -82,7 +82,7 @@ impl<S: DeliveryStore> Webhooks<S> {
         let started = self.clock.now();
         let receipt = match self.shipment(claim, &means.tokens, started).await {
             Ok(shipment) => means.sender.send(&shipment).await,
-            Err(verdict) => Receipt { verdict, duration: Duration::ZERO, retry_after: None, response: String::new() },
+            Err(verdict) => Receipt::without_answer(verdict),
         };
         let outcome = self.outcome(claim, started, &receipt);
         self.meters.attempted(&receipt);

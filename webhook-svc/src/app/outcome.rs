@@ -32,6 +32,9 @@ impl<S: DeliveryStore> Webhooks<S> {
             verdict: receipt.verdict.name().to_owned(),
             status_code: receipt.verdict.status_code(),
             duration_ms: u32::try_from(receipt.duration.as_millis()).unwrap_or(u32::MAX),
+            timing: receipt.timing,
+            failed_in: receipt.failed_in,
+            detail: receipt.detail.clone(),
             response: receipt.response.clone(),
         };
         let outcome = |state, next_attempt_at| Outcome {

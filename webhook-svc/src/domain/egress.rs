@@ -139,10 +139,11 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, ..] = address.segments();
-    // Only global unicast, and of that not documentation, Teredo and the like, or 6to4.
+    let [a, b, c, d, e, f, ..] = address.segments();
+    // Only global unicast, and of that not documentation, Teredo and the like, or 6to4; and what a NAT64 in front of us makes of
+    // public addresses (RFC 6052), but not what one makes of addresses of its own (RFC 8215).
     (a & 0xe000) == 0x2000 && !(a == 0x2001 && (b < 0x0200 || b == 0x0db8)) && a != 0x2002 && a != 0x3fff
-        || (a == 0x64 && b == 0xff9b)
+        || [a, b, c, d, e, f] == [0x64, 0xff9b, 0, 0, 0, 0]
 }
 
 #[cfg(test)]
@@ -182,6 +183,8 @@ mod tests {
             "[::127.0.0.1]",
             "[::ffff:0:127.0.0.1]",
             "[64:ff9b::7f00:1]",
+            "[64:ff9b:1::5db8:d822]",
+            "[64:ff9b:0:1::5db8:d822]",
             "[2002:7f00:1::]",
             "[2002:a00:1::]",
             "[fc00::1]",

@@ -6,7 +6,7 @@ use svc_kit::clock::Timestamp;
 use crate::{
     app::{catalogue::Entry, health::EndpointHealth},
     domain::{
-        delivery::{Attempt, Delivery, State},
+        delivery::{Attempt, Delivery, Phase, State},
         endpoint::{Endpoint, Kind},
     },
     ports::LoggedEvent,
@@ -102,8 +102,15 @@ fn attempt(attempt: &Attempt) -> pb::Attempt {
         at: Some(attempt.at.to_proto()),
         verdict: attempt.verdict.clone(),
         status_code: i32::from(attempt.status_code),
-        duration_ms: i32::try_from(attempt.duration_ms).unwrap_or(i32::MAX),
+        duration_ms: number(attempt.duration_ms),
         response: attempt.response.clone(),
+        failed_in: attempt.failed_in.map(Phase::name).unwrap_or_default().to_owned(),
+        detail: attempt.detail.clone(),
+        dns_ms: attempt.timing.dns_ms.map(number),
+        connect_ms: attempt.timing.connect_ms.map(number),
+        tls_ms: attempt.timing.tls_ms.map(number),
+        first_byte_ms: attempt.timing.first_byte_ms.map(number),
+        body_ms: attempt.timing.body_ms.map(number),
     }
 }
 

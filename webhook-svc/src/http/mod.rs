@@ -1,34 +1,70 @@
 //! Sends to receivers over HTTP, guarded: only where the egress rules allow, never further than asked.
 
+mod connector;
+mod failure;
 mod resolver;
+mod response;
+mod stopwatch;
+mod stream;
+mod tls;
 
 use std::{
-    error::Error,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use reqwest::{Client, RequestBuilder, Response, header::CONTENT_TYPE, redirect::Policy};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Uri, header};
+use http_body_util::Full;
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioTimer},
+};
 use secrecy::ExposeSecret as _;
 use svc_kit::boot::BootError;
 
+pub use self::resolver::{Resolve, SystemResolver};
+use self::{
+    connector::Connector,
+    failure::Failure,
+    response::Answer,
+    stopwatch::Stopwatch,
+    tls::{Certificate, tls_config},
+};
 use crate::{
-    domain::{delivery::Verdict, egress::EgressPolicy, signature::sign},
+    domain::{
+        delivery::Verdict,
+        egress::{EgressPolicy, Refused},
+        signature::sign,
+    },
     ports::{Content, Receipt, Sender, Shipment},
 };
-use resolver::{GuardedResolver, NotAllowed};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For the whole exchange, the response's body included.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(15);
-/// Bytes of a response that are read, and kept.
-const RESPONSE_READ_MAX: usize = 16 * 1024;
-const RESPONSE_KEPT_MAX: usize = 1024;
+/// Most bytes that the head of a response may have.
+const RESPONSE_HEAD_MAX: usize = 32 * 1024;
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+const USER_AGENT: &str = concat!("latchkey-webhooks/", env!("CARGO_PKG_VERSION"));
+
+/// What the sender finds its way with. Tests have names and certificates of their own.
+pub struct Network {
+    /// Finds the addresses of names.
+    pub resolver: Arc<dyn Resolve>,
+    /// Certificates (DER) that are trusted besides those of the system.
+    pub extra_roots: Vec<Certificate>,
+}
+
+impl Network {
+    /// The names and the certificates of the system.
+    pub fn system() -> Self {
+        Self { resolver: Arc::new(SystemResolver), extra_roots: Vec::new() }
+    }
+}
 
 /// Sends over HTTP.
 pub struct HttpSender {
-    client: Client,
+    client: Client<Connector, Full<Bytes>>,
     egress: EgressPolicy,
 }
 
@@ -36,101 +72,72 @@ impl HttpSender {
     /// Makes a sender.
     ///
     /// # Errors
-    /// Fails when no HTTP client can be built.
-    pub fn new(egress: EgressPolicy) -> Result<Self, BootError> {
-        let client = Client::builder()
-            .dns_resolver(Arc::new(GuardedResolver(egress.clone())))
-            .redirect(Policy::none())
-            // A proxy of the environment would go around the guard.
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
+    /// Fails when there are no certificates to trust.
+    pub fn new(egress: EgressPolicy, network: Network) -> Result<Self, BootError> {
+        let tls = tls_config(network.extra_roots).map_err(BootError::because("the HTTP client cannot be built"))?;
+        let connector = Connector::new(network.resolver, egress.clone(), tls);
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_CONNECTION)
-            .user_agent(concat!("latchkey-webhooks/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(BootError::because("the HTTP client cannot be built"))?;
+            .http1_max_buf_size(RESPONSE_HEAD_MAX)
+            .build(connector);
         Ok(Self { client, egress })
     }
 
-    async fn exchange(&self, shipment: &Shipment) -> (Verdict, Option<String>, String) {
+    async fn exchange(&self, shipment: &Shipment, stopwatch: &Stopwatch) -> Result<Answer, Failure> {
         // Checked at each attempt: what was allowed when the endpoint was created may not be any more.
-        let Ok(url) = self.egress.check_url(&shipment.url) else { return (Verdict::Refused, None, String::new()) };
-        let mut request = filled(self.client.post(url), shipment);
-        for (name, text) in [("traceparent", &shipment.trace.traceparent), ("tracestate", &shipment.trace.tracestate)] {
-            if !text.is_empty() {
-                request = request.header(name, text);
-            }
-        }
-        match request.send().await {
-            Ok(response) => {
-                let asked = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-                let (asked, status) = (asked.map(str::to_owned), response.status().as_u16());
-                // The status decides, even when the body never ends.
-                (Verdict::Status(status), asked, head_of(response).await)
-            }
-            Err(error) => (verdict_of(&error), None, String::new()),
-        }
+        let url = self.egress.check_url(&shipment.url).map_err(Failure::refused)?;
+        let uri: Uri = url.as_str().parse().map_err(|_| Failure::refused(Refused::Malformed))?;
+        let request = request(uri, shipment).map_err(Failure::ours)?;
+        let sent = stopwatch.around(self.client.request(request)).await;
+        let response = sent.map_err(|error| Failure::of(&error))?;
+        stopwatch.answered(&response);
+        Ok(Answer::read(response).await)
     }
 }
 
 impl Sender for HttpSender {
     async fn send(&self, shipment: &Shipment) -> Receipt {
-        // A duration for people to read; nothing is decided by it.
-        let started = Instant::now();
-        let exchange = tokio::time::timeout(EXCHANGE_TIMEOUT, self.exchange(shipment));
-        let (verdict, retry_after, response) = exchange.await.unwrap_or((Verdict::Timeout, None, String::new()));
-        Receipt { verdict, duration: started.elapsed(), retry_after, response }
+        // Durations for people to read; nothing is decided by them.
+        let (started, stopwatch) = (Instant::now(), Stopwatch::default());
+        let exchange = tokio::time::timeout(EXCHANGE_TIMEOUT, self.exchange(shipment, &stopwatch));
+        let came = exchange.await.unwrap_or_else(|_| Err(Failure::too_slow(EXCHANGE_TIMEOUT)));
+        let (timing, last) = stopwatch.stop();
+        let receipt = match came {
+            Ok(Answer { status, retry_after, head, detail }) => {
+                let receipt = Receipt::without_answer(Verdict::Status(status));
+                Receipt { retry_after, response: head, detail, ..receipt }
+            }
+            Err(Failure { verdict, detail }) => Receipt { failed_in: last, detail, ..Receipt::without_answer(verdict) },
+        };
+        Receipt { duration: started.elapsed(), timing, ..receipt }
     }
 }
 
 /// The request with its body and what goes with that.
-fn filled(request: RequestBuilder, shipment: &Shipment) -> RequestBuilder {
+fn request(uri: Uri, shipment: &Shipment) -> Result<Request<Full<Bytes>>, http::Error> {
+    let mut request = Request::builder().method(Method::POST).uri(uri).header(header::USER_AGENT, USER_AGENT);
+    for (name, text) in [("traceparent", &shipment.trace.traceparent), ("tracestate", &shipment.trace.tracestate)] {
+        if !text.is_empty() {
+            request = request.header(name, text);
+        }
+    }
     match &shipment.content {
         Content::Webhook { id, secrets, payload } => {
             let (id, at) = (id.as_str(), shipment.at.as_secs());
             request
-                .header(CONTENT_TYPE, "application/json")
+                .header(header::CONTENT_TYPE, "application/json")
                 .header("webhook-id", id)
                 .header("webhook-timestamp", at)
                 .header("webhook-signature", sign(secrets, id, at, payload.as_bytes()))
-                .body(payload.clone())
+                .body(payload.clone().into_bytes().into())
         }
-        Content::LogoutToken(token) => request.form(&[("logout_token", token.expose_secret())]),
-    }
-}
-
-/// Reads the start of the body, as far as it comes; dropping the rest drops the connection.
-async fn head_of(mut response: Response) -> String {
-    let mut head = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        head.extend_from_slice(&chunk);
-        if head.len() >= RESPONSE_READ_MAX {
-            break;
+        Content::LogoutToken(token) => {
+            let form = [("logout_token", token.expose_secret())];
+            let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+            request.header(header::CONTENT_TYPE, form).body(body.into_bytes().into())
         }
     }
-    head.truncate(RESPONSE_KEPT_MAX);
-    // NUL is the one character that a PostgreSQL text cannot hold.
-    String::from_utf8_lossy(&head).replace('\0', "\u{fffd}")
-}
-
-fn verdict_of(error: &reqwest::Error) -> Verdict {
-    if error.is_timeout() {
-        return Verdict::Timeout;
-    }
-    if error.is_builder() {
-        return Verdict::Ours;
-    }
-    let mut source: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(cause) = source {
-        match cause.downcast_ref::<NotAllowed>() {
-            Some(NotAllowed::Refused) => return Verdict::Refused,
-            Some(NotAllowed::Unknown) => return Verdict::Dns,
-            None => {}
-        }
-        if cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::InvalidData) {
-            // rustls reports a refused handshake as invalid data.
-            return Verdict::Tls;
-        }
-        source = cause.source();
-    }
-    if error.is_connect() { Verdict::Connect } else { Verdict::Broken }
 }

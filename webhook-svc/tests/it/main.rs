@@ -4,5 +4,6 @@
 
 mod catalogue;
 mod contract;
+mod heavy;
 mod rpc;
 mod support;

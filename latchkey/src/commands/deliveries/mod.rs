@@ -1,11 +1,10 @@
 //! `latchkey deliveries`: what became of webhooks.
 
+mod attempts;
 mod replay;
 
 use clap::{Args, Subcommand, ValueEnum};
-use proto::webhook::v1::{
-    Attempt, Delivery, DeliveryState, GetDeliveryRequest, ListDeliveriesRequest, RedeliverRequest,
-};
+use proto::webhook::v1::{Delivery, DeliveryState, GetDeliveryRequest, ListDeliveriesRequest, RedeliverRequest};
 
 use self::replay::ReplayArgs;
 use super::pages::Limit;
@@ -97,17 +96,6 @@ const FIELDS: &[Column<Delivery>] = &[
     ("replayed", |delivery, _| if delivery.replayed { "yes".to_owned() } else { String::new() }),
 ];
 
-const ATTEMPTS: &[Column<Attempt>] = &[
-    ("AT", |attempt, now| moment(attempt.at.as_ref(), now)),
-    ("VERDICT", |attempt, _| attempt.verdict.to_lowercase()),
-    ("STATUS", |attempt, _| match attempt.status_code {
-        0 => String::new(),
-        status => status.to_string(),
-    }),
-    ("TOOK", |attempt, _| format!("{} ms", attempt.duration_ms)),
-    ("RESPONSE", |attempt, _| attempt.response.clone()),
-];
-
 fn state(delivery: &Delivery) -> String {
     word(delivery.state().as_str_name(), "DELIVERY_STATE_")
 }
@@ -148,7 +136,7 @@ async fn get(args: DeliveryArgs, connection: &Connection, output: &mut Output) -
     output.one(&delivery, FIELDS)?;
     if !output.is_json() && !delivery.attempts.is_empty() {
         output.line("")?;
-        output.list(&delivery.attempts, ATTEMPTS)?;
+        output.list(&delivery.attempts, attempts::COLUMNS)?;
     }
     Ok(Exit::Done)
 }

@@ -5,7 +5,7 @@ use svc_kit::clock::Timestamp;
 use super::{MemoryStore, is_counted};
 use crate::{
     domain::{
-        delivery::{Attempt, Delivery, DeliveryId, State},
+        delivery::{Attempt, Delivery, DeliveryId, State, Timing},
         endpoint::{DrainRate, Endpoint, EndpointId, Kind},
         logout::LogoutAddress,
     },
@@ -107,7 +107,7 @@ impl EndpointStore for MemoryStore {
         let tables = self.lock();
         let is_counted = |attempt: &&Attempt| attempt.at >= bounds.since && is_counted(attempt);
         let attempts = tables.attempts.get(id).into_iter().flatten().filter(is_counted).take(bounds.attempts);
-        let attempts = attempts.map(|attempt| Attempt { response: String::new(), ..attempt.clone() }).collect();
+        let attempts = attempts.map(summary).collect();
         let deliveries = tables.deliveries.values().map(|row| &row.delivery);
         let mut waiting: Vec<&Delivery> =
             deliveries.filter(|delivery| delivery.endpoint == *id && delivery.state == State::Pending).collect();
@@ -127,5 +127,16 @@ impl EndpointStore for MemoryStore {
         tables.healths.remove(id);
         tables.attempts.remove(id);
         Ok(tables.endpoints.remove(id).is_some())
+    }
+}
+
+/// What a report holds of an attempt.
+fn summary(attempt: &Attempt) -> Attempt {
+    Attempt {
+        timing: Timing::default(),
+        failed_in: None,
+        detail: String::new(),
+        response: String::new(),
+        ..attempt.clone()
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
-        delivery::{Attempt, Delivery, DeliveryId},
+        delivery::{Attempt, Delivery, DeliveryId, Phase, Timing},
         endpoint::{Endpoint, EndpointId},
     },
     ports::{Claim, DeliveryQuery, LoggedEvent, Outcome, Room, StoreError, Word},
@@ -210,21 +210,33 @@ async fn add_attempt(
     attempt: &Attempt,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "INSERT INTO attempt (delivery_id, number, at_ms, verdict, status_code, duration_ms, response, endpoint_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO attempt (delivery_id, number, at_ms, verdict, status_code, duration_ms, response, endpoint_id,
+                              failed_in, detail, dns_ms, connect_ms, tls_ms, first_byte_ms, body_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         claim.id.as_str(),
         number,
         attempt.at.as_ms(),
         attempt.verdict,
         i32::from(attempt.status_code),
-        i32::try_from(attempt.duration_ms).unwrap_or(i32::MAX),
+        millis(attempt.duration_ms),
         attempt.response,
         claim.endpoint.id.as_str(),
+        attempt.failed_in.map_or("", Phase::name),
+        attempt.detail,
+        attempt.timing.dns_ms.map(millis),
+        attempt.timing.connect_ms.map(millis),
+        attempt.timing.tls_ms.map(millis),
+        attempt.timing.first_byte_ms.map(millis),
+        attempt.timing.body_ms.map(millis),
     )
     .execute(connection)
     .await
     .map_err(failed)?;
     Ok(())
+}
+
+fn millis(took_ms: u32) -> i32 {
+    i32::try_from(took_ms).unwrap_or(i32::MAX)
 }
 
 async fn disable(connection: &mut PgConnection, id: &EndpointId, reason: &str) -> Result<(), StoreError> {
@@ -283,7 +295,8 @@ pub(super) async fn get(pool: &PgPool, id: &DeliveryId) -> Result<Option<(Delive
     .map_err(failed)?;
     let Some(row) = row else { return Ok(None) };
     let attempts = sqlx::query!(
-        "SELECT at_ms, verdict, status_code, duration_ms, response FROM attempt
+        "SELECT at_ms, verdict, status_code, duration_ms, response, failed_in, detail, dns_ms, connect_ms, tls_ms,
+                first_byte_ms, body_ms FROM attempt
          WHERE delivery_id = $1 ORDER BY number LIMIT $2",
         id.as_str(),
         ATTEMPTS_SHOWN_MAX
@@ -298,6 +311,15 @@ pub(super) async fn get(pool: &PgPool, id: &DeliveryId) -> Result<Option<(Delive
             verdict: row.verdict,
             status_code: u16::try_from(row.status_code).unwrap_or(0),
             duration_ms: row.duration_ms.unsigned_abs(),
+            timing: Timing {
+                dns_ms: row.dns_ms.map(i32::unsigned_abs),
+                connect_ms: row.connect_ms.map(i32::unsigned_abs),
+                tls_ms: row.tls_ms.map(i32::unsigned_abs),
+                first_byte_ms: row.first_byte_ms.map(i32::unsigned_abs),
+                body_ms: row.body_ms.map(i32::unsigned_abs),
+            },
+            failed_in: Phase::parse(&row.failed_in),
+            detail: row.detail,
             response: row.response,
         })
         .collect();

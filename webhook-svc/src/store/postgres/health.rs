@@ -6,7 +6,7 @@ use svc_kit::clock::Timestamp;
 use super::failed;
 use crate::{
     domain::{
-        delivery::Attempt,
+        delivery::{Attempt, Timing},
         endpoint::EndpointId,
         health::{Health, OpenBreaker, OpenReason, RATED_MAX, Recent, WINDOW},
     },
@@ -125,6 +125,9 @@ pub(super) async fn report(pool: &PgPool, id: &EndpointId, bounds: ReportBounds)
         verdict: row.verdict,
         status_code: u16::try_from(row.status_code).unwrap_or(0),
         duration_ms: row.duration_ms.unsigned_abs(),
+        timing: Timing::default(),
+        failed_in: None,
+        detail: String::new(),
         response: String::new(),
     });
     let backlog = sqlx::query!(

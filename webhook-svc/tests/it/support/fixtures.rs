@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use svc_kit::{bus::Message, clock::Timestamp, entropy::OsEntropy, telemetry::TraceContext};
 use webhook_svc::{
     domain::{
-        delivery::{Attempt, State},
+        delivery::{Attempt, Phase, State, Timing},
         endpoint::{Endpoint, EndpointId, EventPattern, Kind, SealedSecrets},
         health::Health,
     },
@@ -73,8 +73,16 @@ pub fn failed(next: Timestamp) -> Outcome {
 
 /// What comes of an attempt.
 pub fn outcome(verdict: &str, status_code: u16, state: State, next_attempt_at: Option<Timestamp>) -> Outcome {
-    let attempt =
-        Attempt { at: START, verdict: verdict.to_owned(), status_code, duration_ms: 7, response: "so\nso".to_owned() };
+    let attempt = Attempt {
+        at: START,
+        verdict: verdict.to_owned(),
+        status_code,
+        duration_ms: 7,
+        timing: Timing { dns_ms: Some(1), connect_ms: Some(0), first_byte_ms: Some(6), ..Timing::default() },
+        failed_in: (status_code != 200).then_some(Phase::FirstByte),
+        detail: "it is \u{2028} so".to_owned(),
+        response: "so\nso".to_owned(),
+    };
     let (events, word) = (Vec::new(), Word::Nothing);
     Outcome { attempt, state, next_attempt_at, is_step: true, disable: None, events, word }
 }

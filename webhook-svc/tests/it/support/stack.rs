@@ -20,6 +20,7 @@ use tonic::{service::interceptor::InterceptedService, transport::Channel};
 use webhook_svc::{
     boot::{self, Running},
     config::{Config, DEFAULTS},
+    http::Network,
 };
 
 use super::{auth::FakeAuth, issuer::Issuer};
@@ -42,6 +43,7 @@ pub struct Stack {
 /// A service that is being put together.
 pub struct StackBuilder {
     settings: Vec<(String, String)>,
+    network: Network,
     parts: Parts,
 }
 
@@ -49,7 +51,7 @@ impl StackBuilder {
     /// In memory, with the machine's clock.
     pub fn memory() -> Self {
         let parts = Parts { memory_bus: Some(MemoryBus::new()), ..Parts::system() };
-        let this = Self { settings: Vec::new(), parts };
+        let this = Self { settings: Vec::new(), network: Network::system(), parts };
         this.set("GRPC__LISTEN", "127.0.0.1:0")
             .set("OPS__LISTEN", "127.0.0.1:0")
             .set("BUS__KIND", "memory")
@@ -67,6 +69,12 @@ impl StackBuilder {
         self
     }
 
+    /// With names and certificates of the test's own.
+    #[must_use]
+    pub fn on(self, network: Network) -> Self {
+        Self { network, ..self }
+    }
+
     pub async fn start(mut self) -> Stack {
         let (issuer, auth) = (Issuer::start().await, FakeAuth::start().await);
         self = self.set("AUTH__URL", auth.url.clone());
@@ -78,7 +86,7 @@ impl StackBuilder {
         if config.store.kind == webhook_svc::config::StoreKind::Postgres {
             boot::migrate(&config).await.unwrap();
         }
-        let running = boot::start(config, self.parts.clone()).await.unwrap();
+        let running = boot::start_on(config, self.parts.clone(), self.network).await.unwrap();
         let bus = self.parts.memory_bus.clone().unwrap_or_default();
         Stack { running, bus, issuer, auth, parts: self.parts }
     }

@@ -1,16 +1,17 @@
 //! What the use cases need from outside.
 
-use std::{future::Future, sync::Arc, time::Duration};
+mod sending;
 
-use secrecy::SecretString;
+use std::{future::Future, sync::Arc};
+
 use svc_kit::{bus::Message, clock::Timestamp, telemetry::TraceContext};
 
+pub use self::sending::{Content, LogoutTokens, Means, Receipt, Sender, Shipment, TokenError};
 use crate::domain::{
-    delivery::{Attempt, Delivery, DeliveryId, State, Verdict},
+    delivery::{Attempt, Delivery, DeliveryId, State},
     endpoint::{DrainRate, Endpoint, EndpointId, Subject},
     health::{Health, Recent},
-    logout::{LogoutAddress, LogoutNotice},
-    signature::SigningSecret,
+    logout::LogoutAddress,
 };
 
 /// Why the store did not do what it was asked.
@@ -342,77 +343,4 @@ pub trait LogStore: DeliveryStore {
         pace: Pace,
         mode: ReplayMode,
     ) -> impl Future<Output = Result<usize, StoreError>> + Send;
-}
-
-/// What is sent to a receiver.
-#[derive(Clone, Debug)]
-pub struct Shipment {
-    /// Address.
-    pub url: String,
-    /// The moment of the attempt.
-    pub at: Timestamp,
-    /// What is sent.
-    pub content: Content,
-    /// The trace of the event.
-    pub trace: TraceContext,
-}
-
-/// What a request holds.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// A webhook.
-    Webhook {
-        /// `webhook-id`.
-        id: DeliveryId,
-        /// What signs, current first.
-        secrets: Vec<SigningSecret>,
-        /// The body.
-        payload: String,
-    },
-    /// A logout token, as a form.
-    LogoutToken(SecretString),
-}
-
-/// What came back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// How long it took.
-    pub duration: Duration,
-    /// `Retry-After`, as sent.
-    pub retry_after: Option<String>,
-    /// Start of the response body.
-    pub response: String,
-}
-
-/// Sends to receivers.
-pub trait Sender: Send + Sync + 'static {
-    /// Tries once; every failure is a verdict.
-    fn send(&self, shipment: &Shipment) -> impl Future<Output = Receipt> + Send;
-}
-
-/// Why there is no logout token.
-#[derive(Debug, thiserror::Error)]
-pub enum TokenError {
-    /// The tenant has no such application any more.
-    #[error("there is no such application")]
-    NoApplication,
-    /// auth-svc is away, or refuses us.
-    #[error("auth-svc gives no logout token")]
-    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-/// Signs logout tokens.
-pub trait LogoutTokens: Send + Sync + 'static {
-    /// Signs a token for one attempt.
-    fn mint(&self, notice: &LogoutNotice) -> impl Future<Output = Result<SecretString, TokenError>> + Send;
-}
-
-/// What attempts are made with.
-pub struct Means<D, T> {
-    /// Sends.
-    pub sender: D,
-    /// Signs logout tokens.
-    pub tokens: T,
 }
