@@ -250,6 +250,13 @@ fn keep_promises<A: Adapters>(auth: Arc<Auth<A>>, parts: &Parts) {
             () = soft.cancelled() => Ok::<_, Infallible>(()),
         }
     });
+    let (soft, policies) = (parts.lifecycle.soft().clone(), auth.clone());
+    parts.lifecycle.spawn("session policies", async move {
+        tokio::select! {
+            never = policies.keep_comparing_policies() => match never {},
+            () = soft.cancelled() => Ok::<_, Infallible>(()),
+        }
+    });
     let soft = parts.lifecycle.soft().clone();
     parts.lifecycle.spawn("revocations", async move {
         tokio::select! {

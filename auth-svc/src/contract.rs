@@ -1,5 +1,7 @@
 //! Events as contract messages and as entries of the audit trail: what both stores write with a change.
 
+pub mod session_policy;
+
 use std::collections::BTreeMap;
 
 use prost::Message as _;

@@ -7,6 +7,7 @@ mod devices;
 mod keys;
 mod pushed;
 mod replays;
+mod session_policies;
 mod signatures;
 mod tenants;
 
@@ -24,6 +25,7 @@ pub use self::{
     keys::{KeyStore, StoredKey, Tokens, TokensError},
     pushed::PushedStore,
     replays::ReplayStore,
+    session_policies::SessionPolicyStore,
     signatures::Signatures,
     tenants::TenantStore,
 };
@@ -31,6 +33,7 @@ use crate::domain::{
     application::Application,
     event::Event,
     grant::Grant,
+    session_policy::{PolicyScope, SessionPolicy},
     user::{Description, Login, User, UserChange, UserId},
 };
 
@@ -45,7 +48,8 @@ pub enum StoreError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// An order to end all sessions of a user or of an application.
+/// An order that session-svc must carry out: to end all sessions of a user or of an application, or to take over what was
+/// changed here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
     /// Which order.
@@ -62,7 +66,7 @@ pub struct Revocation {
     pub refusals: i32,
 }
 
-/// Why all sessions of a user or of an application end.
+/// What is ordered: why all sessions of a user or of an application end, or what is to be taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RevocationReason {
     /// The application was deleted.
@@ -75,6 +79,8 @@ pub enum RevocationReason {
     ConsentWithdrawn,
     /// The tenant was suspended or resumed: its sessions are to be closed or opened, as its state is then.
     TenantState,
+    /// The session policy of the tenant or of the application was changed: it is to be in force, as it is then.
+    SessionPolicy,
 }
 
 /// What became of a change of what is known of a user.
@@ -101,7 +107,8 @@ pub enum TakenCode {
 
 /// Keeps applications.
 pub trait ApplicationStore: Send + Sync + 'static {
-    /// Adds an application and its event; `false` when the id is taken.
+    /// Adds an application and its event, and the order to put its session policy in force if it has one; `false` when the
+    /// id is taken.
     fn add_application(
         &self,
         application: &Application,
@@ -117,12 +124,14 @@ pub trait ApplicationStore: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Application>, StoreError>> + Send;
     /// Replaces an application, with the event; `false` when it is not of the same revision any more. The revision grows.
+    /// Where its session policy changes, the order to put that in force is written too.
     fn replace_application(
         &self,
         application: &Application,
         event: &Event,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
-    /// Deletes an application, with the event and the order to end its sessions; `false` when there is none.
+    /// Deletes an application, with the event and the orders to end its sessions and to forget its session policy; `false`
+    /// when there is none.
     fn delete_application(
         &self,
         application: &Application,
@@ -208,6 +217,7 @@ pub trait Store:
     + PushedStore
     + DeviceStore
     + KeyStore
+    + SessionPolicyStore
 {
 }
 
@@ -222,7 +232,8 @@ impl<
         + ReplayStore
         + PushedStore
         + DeviceStore
-        + KeyStore,
+        + KeyStore
+        + SessionPolicyStore,
 > Store for S
 {
 }
@@ -309,6 +320,18 @@ pub trait Sessions: Send + Sync + 'static {
     fn carry_out(&self, order: &Revocation) -> impl Future<Output = Result<(), SessionsError>> + Send;
     /// Ends all sessions of a tenant and lets none be opened, or lets them be opened again.
     fn set_tenant(&self, tenant: &str, is_open: bool) -> impl Future<Output = Result<(), SessionsError>> + Send;
+    /// Says whether a policy is what session-svc has for a scope; an empty one also where it has none.
+    fn has_policy(
+        &self,
+        scope: &PolicyScope,
+        policy: &SessionPolicy,
+    ) -> impl Future<Output = Result<bool, SessionsError>> + Send;
+    /// Puts a policy in force in place of the one before.
+    fn put_policy(
+        &self,
+        scope: &PolicyScope,
+        policy: &SessionPolicy,
+    ) -> impl Future<Output = Result<(), SessionsError>> + Send;
 }
 
 /// Why a password was not checked.

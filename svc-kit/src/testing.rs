@@ -1,5 +1,7 @@
 //! What the tests and measurements of several crates need, and no service does.
 
+pub mod database;
+
 use std::{
     net::{Ipv4Addr, TcpListener},
     process,

@@ -40,11 +40,11 @@ impl<A: Adapters> Auth<A> {
             application.client = Client::Confidential(SecretHash::of(secret.expose_secret()));
         }
         let event = self.event(&application.tenant, actor, What::created(&application));
-        if self.store.add_application(&application, &event).await? {
-            Ok((application, secret))
-        } else {
-            Err(AuthError::ApplicationExists)
+        if !self.store.add_application(&application, &event).await? {
+            return Err(AuthError::ApplicationExists);
         }
+        self.carry_out_if(!application.session_policy.is_empty()).await;
+        Ok((application, secret))
     }
 
     /// Creates an application on behalf of `caller`, as [`Self::create_application`] does.
@@ -92,6 +92,7 @@ impl<A: Adapters> Auth<A> {
             let what = What::updated(&changed, fields);
             let event = self.event(&changed.tenant, &caller.subject, what);
             if self.store.replace_application(&changed, &event).await? {
+                self.carry_out_if(changed.session_policy != current.session_policy).await;
                 return Ok(changed);
             }
         }

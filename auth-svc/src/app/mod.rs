@@ -9,6 +9,7 @@ pub mod login;
 pub mod oidc;
 pub mod revocations;
 pub mod seed;
+pub mod session_policies;
 pub mod tenants;
 pub mod throttle;
 pub mod tokens;

@@ -1,7 +1,7 @@
-//! Carries out orders to end sessions.
+//! Carries out orders to end sessions, and to take over what was changed here.
 //!
-//! A change of a user that must end sessions writes its order in the same transaction. It is carried out at once; if
-//! session-svc is away then, this task goes on until it is done. Carrying out an order twice ends the same sessions.
+//! A change that must end sessions, or that session-svc must know of, writes its order in the same transaction. It is carried
+//! out at once; if session-svc is away then, this task goes on until it is done. Carrying out an order twice does no more.
 //!
 //! An order that session-svc refuses is put off, longer each time, so that it holds up no other: every pass ends with
 //! each order that was due either done or put off.
@@ -12,6 +12,7 @@ use svc_kit::error::chain;
 
 use super::{Adapters, Auth};
 use crate::{
+    domain::session_policy::PolicyScope,
     error::AuthError,
     ports::{Revocation, RevocationReason, Sessions as _, SessionsError, StoreError, UserStore as _},
 };
@@ -26,7 +27,14 @@ impl<A: Adapters> Auth<A> {
     /// Carries out what can be carried out now; the rest stays ordered.
     pub async fn carry_out_revocations(&self) {
         if let Err(error) = self.carry_out_all().await {
-            tracing::warn!(error = chain(&error), "orders to end sessions wait");
+            tracing::warn!(error = chain(&error), "orders to session-svc wait");
+        }
+    }
+
+    /// Carries out what can be carried out now, if a change has just ordered something.
+    pub(super) async fn carry_out_if(&self, is_ordered: bool) {
+        if is_ordered {
+            self.carry_out_revocations().await;
         }
     }
 
@@ -56,6 +64,10 @@ impl<A: Adapters> Auth<A> {
     async fn carry_out(&self, order: &Revocation) -> Result<(), AuthError> {
         match order.reason {
             RevocationReason::TenantState => self.settle_tenant(&order.tenant).await,
+            RevocationReason::SessionPolicy => {
+                let (tenant, application) = (order.tenant.clone(), order.application.clone());
+                self.settle_policy(&PolicyScope { tenant, application }).await
+            }
             _ => Ok(self.sessions.carry_out(order).await?),
         }
     }

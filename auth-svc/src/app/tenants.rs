@@ -108,7 +108,11 @@ impl<A: Adapters> Auth<A> {
         let now = self.clock.now();
         let tenant = Tenant { created_at: now, updated_at: now, ..tenant };
         let event = self.event(&tenant.id, &caller.subject, What::TenantCreated);
-        if self.store.add_tenant(&tenant, &event).await? { Ok(tenant) } else { Err(AuthError::TenantExists) }
+        if !self.store.add_tenant(&tenant, &event).await? {
+            return Err(AuthError::TenantExists);
+        }
+        self.carry_out_if(!tenant.session_policy.is_empty()).await;
+        Ok(tenant)
     }
 
     /// Returns a tenant.
@@ -184,6 +188,7 @@ impl<A: Adapters> Auth<A> {
             let changed = Tenant { updated_at: event.at, ..changed };
             if self.store.replace_tenant(&changed, &event).await? {
                 self.tenants.forget(id);
+                self.carry_out_if(changed.session_policy != current.session_policy).await;
                 return Ok(changed);
             }
         }

@@ -3,7 +3,7 @@
 use svc_kit::{clock::Timestamp, secret};
 use url::{Host, Url};
 
-use super::settings::ClientSettings;
+use super::{session_policy::SessionPolicy, settings::ClientSettings};
 
 /// An application.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Application {
     pub old_secret: Option<OldSecret>,
     /// Everything else that it is set to.
     pub settings: ClientSettings,
+    /// How long its sessions live, where that is not as its tenant says.
+    pub session_policy: SessionPolicy,
     /// Grows with every change.
     pub revision: i64,
 }
@@ -111,6 +113,7 @@ impl Application {
             keep_on_sso_logout: false,
             old_secret: None,
             settings: ClientSettings::default(),
+            session_policy: SessionPolicy::default(),
             revision: 0,
         }
     }

@@ -17,6 +17,7 @@ pub mod pkce;
 pub mod pushed;
 pub mod redirect;
 pub mod registration;
+pub mod session_policy;
 pub mod settings;
 pub mod tenant;
 pub mod throttle;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use svc_kit::clock::Timestamp;
 
+use super::session_policy::SessionPolicy;
+
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenant {
@@ -16,6 +18,8 @@ pub struct Tenant {
     pub is_suspended: bool,
     /// Everything else that it is set to.
     pub settings: TenantSettings,
+    /// How long its sessions live.
+    pub session_policy: SessionPolicy,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was changed last.
@@ -76,6 +80,7 @@ impl Tenant {
             name: name.to_owned(),
             is_suspended: false,
             settings: TenantSettings::default(),
+            session_policy: SessionPolicy::default(),
             created_at: now,
             updated_at: now,
             revision: 0,

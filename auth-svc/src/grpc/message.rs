@@ -1,14 +1,16 @@
 //! Objects → contract messages.
 
-use proto::auth::v1 as pb;
+use proto::{auth::v1 as pb, session::v1 as session_pb};
 use svc_kit::error::ServiceError as _;
 
 use crate::{
     app::{login::Introspection, tokens::TokenSet},
+    contract,
     domain::{
         application::{Application, Client},
         consent::Consent,
         keys::SigningAlgorithm,
+        session_policy::SessionPolicy,
         settings::LogoutReach,
         user::{User, UserId},
     },
@@ -124,8 +126,13 @@ pub(super) fn application(application: &Application) -> pb::Application {
         userinfo_signed: settings.signs_userinfo,
         device_grant: settings.allows_devices,
         signing_algorithm: algorithm(settings.signing_algorithm).into(),
+        session_policy: session_policy(&application.session_policy),
         old_secret_expires_at: application.old_secret.as_ref().map(|old| old.until.to_proto()),
     }
+}
+
+pub(super) fn session_policy(policy: &SessionPolicy) -> Option<session_pb::Policy> {
+    (!policy.is_empty()).then(|| contract::session_policy::to_proto(policy))
 }
 
 fn algorithm(algorithm: SigningAlgorithm) -> pb::SigningAlgorithm {

@@ -3,7 +3,7 @@
 use proto::auth::v1 as pb;
 use tonic::{Request, Response, Status};
 
-use super::{AuthGrpc, caller, paged, parse, size, status};
+use super::{AuthGrpc, caller, message, paged, parse, size, status};
 use crate::{
     app::Adapters,
     domain::tenant::{Tenant, UnkeptSso},
@@ -30,6 +30,7 @@ impl<A: Adapters> AuthGrpc<A> {
             default_language: tenant.settings.default_language.clone(),
             created_at: Some(tenant.created_at.to_proto()),
             updated_at: Some(tenant.updated_at.to_proto()),
+            session_policy: message::session_policy(&tenant.session_policy),
         }
     }
 }

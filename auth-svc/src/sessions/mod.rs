@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use proto::session::v1::{self as pb, session_service_client::SessionServiceClient};
+use proto::session::v1::{
+    self as pb, policy_service_client::PolicyServiceClient, session_service_client::SessionServiceClient,
+};
 use secrecy::SecretString;
 use svc_kit::{
     boot::BootError,
@@ -11,7 +13,11 @@ use svc_kit::{
 };
 use tonic::{Code, Status, service::interceptor::InterceptedService, transport::Channel};
 
-use crate::ports::{Revocation, RevocationReason, SessionRef, Sessions, SessionsError};
+use crate::{
+    contract::session_policy,
+    domain::session_policy::{PolicyScope, SessionPolicy},
+    ports::{Revocation, RevocationReason, SessionRef, Sessions, SessionsError},
+};
 
 /// Longest time for one call; below the deadline of ours that waits for it.
 const DEADLINE: Duration = Duration::from_millis(1500);
@@ -25,6 +31,7 @@ const SUSPENDED: &str = "the tenant is suspended";
 /// A client of session-svc.
 pub struct GrpcSessions {
     client: SessionServiceClient<InterceptedService<Channel, Outgoing>>,
+    policies: PolicyServiceClient<InterceptedService<Channel, Outgoing>>,
 }
 
 impl GrpcSessions {
@@ -34,7 +41,11 @@ impl GrpcSessions {
     /// Fails when the URL cannot be used.
     pub fn new(url: &str, credential: &SecretString) -> Result<Self, BootError> {
         let channel = channel(url, DEADLINE).map_err(BootError::because("sessions.url cannot be used"))?;
-        Ok(Self { client: SessionServiceClient::with_interceptor(channel, Outgoing::new(credential)) })
+        let outgoing = Outgoing::new(credential);
+        Ok(Self {
+            client: SessionServiceClient::with_interceptor(channel.clone(), outgoing.clone()),
+            policies: PolicyServiceClient::with_interceptor(channel, outgoing),
+        })
     }
 }
 
@@ -154,7 +165,7 @@ impl Sessions for GrpcSessions {
             RevocationReason::AccountDisabled => pb::EndReason::AccountDisabled,
             RevocationReason::CredentialChange => pb::EndReason::CredentialChange,
             RevocationReason::ConsentWithdrawn => pb::EndReason::User,
-            RevocationReason::TenantState => pb::EndReason::Policy,
+            RevocationReason::TenantState | RevocationReason::SessionPolicy => pb::EndReason::Policy,
         };
         let filter = pb::SessionFilter {
             tenant_id: order.tenant.clone(),
@@ -182,5 +193,27 @@ impl Sessions for GrpcSessions {
         let (reason, comment) = (pb::EndReason::Policy.into(), SUSPENDED.to_owned());
         let request = pb::CloseScopeRequest { scope, reason, comment, ..pb::CloseScopeRequest::default() };
         client.close_scope(request).await.map(drop).map_err(failed)
+    }
+
+    async fn has_policy(&self, scope: &PolicyScope, policy: &SessionPolicy) -> Result<bool, SessionsError> {
+        let request =
+            pb::GetPolicyRequest { tenant_id: scope.tenant.clone(), application_id: scope.application.clone() };
+        let found = match self.policies.clone().get_policy(request).await {
+            Ok(answer) => answer.into_inner().policy,
+            Err(status) if reason_of(&status).as_deref() == Some("POLICY_NOT_FOUND") => None,
+            Err(status) => return Err(failed(status)),
+        };
+        // One that we cannot read is another one.
+        Ok(session_policy::parse("policy", found.as_ref(), false).is_ok_and(|found| found == *policy))
+    }
+
+    async fn put_policy(&self, scope: &PolicyScope, policy: &SessionPolicy) -> Result<(), SessionsError> {
+        let policy = pb::Policy {
+            tenant_id: scope.tenant.clone(),
+            application_id: scope.application.clone(),
+            ..session_policy::to_proto(policy)
+        };
+        let request = pb::PutPolicyRequest { policy: Some(policy), ..pb::PutPolicyRequest::default() };
+        self.policies.clone().put_policy(request).await.map(drop).map_err(failed)
     }
 }

@@ -6,6 +6,7 @@ mod consents;
 mod devices;
 mod keys;
 mod once;
+mod session_policies;
 mod tenants;
 
 use std::{
@@ -66,6 +67,11 @@ impl Tables {
         let order = Revocation { id: self.last_revocation, tenant, user, application, reason, refusals: 0 };
         self.revocations.push((Timestamp::EPOCH, order));
     }
+
+    fn order_policy(&mut self, tenant: &str, application: &str) {
+        let (tenant, application) = (tenant.to_owned(), application.to_owned());
+        self.order(tenant, String::new(), application, RevocationReason::SessionPolicy);
+    }
 }
 
 struct Code {
@@ -88,6 +94,9 @@ impl ApplicationStore for MemoryStore {
             return Ok(false);
         }
         tables.applications.insert(application.id.clone(), application.clone());
+        if !application.session_policy.is_empty() {
+            tables.order_policy(&application.tenant, &application.id);
+        }
         self.record(&mut tables, event);
         Ok(true)
     }
@@ -108,7 +117,11 @@ impl ApplicationStore for MemoryStore {
         if kept.revision != application.revision {
             return Ok(false);
         }
+        let is_other_policy = kept.session_policy != application.session_policy;
         *kept = Application { revision: application.revision + 1, ..application.clone() };
+        if is_other_policy {
+            tables.order_policy(&application.tenant, &application.id);
+        }
         self.record(&mut tables, event);
         Ok(true)
     }
@@ -120,7 +133,8 @@ impl ApplicationStore for MemoryStore {
         }
         let (tenant, application) = (application.tenant.clone(), application.id.clone());
         tables.consents.retain(|(_, other), _| *other != application);
-        tables.order(tenant, String::new(), application, RevocationReason::ApplicationRemoved);
+        tables.order(tenant.clone(), String::new(), application.clone(), RevocationReason::ApplicationRemoved);
+        tables.order_policy(&tenant, &application);
         self.record(&mut tables, event);
         Ok(true)
     }

@@ -7,5 +7,6 @@ mod bad_input;
 mod crashes;
 mod main_path;
 mod outages;
+mod policies;
 mod races;
 mod support;

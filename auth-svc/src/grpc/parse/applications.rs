@@ -6,6 +6,7 @@ use proto::auth::v1 as pb;
 
 use super::{NAME_BYTES_MAX, Parsed, field, scopes, tenant, text};
 use crate::{
+    contract::session_policy,
     domain::{
         application::{Application, Client, SecretHash, is_client_id, is_redirect_uri},
         keys::SigningAlgorithm,
@@ -71,6 +72,7 @@ fn overlay(to: &mut pb::Application, from: &pb::Application, path: &str) -> Pars
         "userinfo_signed" => to.userinfo_signed = from.userinfo_signed,
         "device_grant" => to.device_grant = from.device_grant,
         "signing_algorithm" => to.signing_algorithm = from.signing_algorithm,
+        "session_policy" => to.session_policy.clone_from(&from.session_policy),
         "logout_reach" => to.logout_reach = from.logout_reach,
         "logout_application_ids" => to.logout_application_ids.clone_from(&from.logout_application_ids),
         _ => return Err(field("update_mask", "names a field that an application does not have or that cannot change")),
@@ -103,6 +105,8 @@ fn parse(application: pb::Application, client: Client) -> Parsed<Application> {
         return Err(field("application.device_grant", "must be off for an application that keeps its own sessions"));
     }
     let settings = settings(&application, &client)?;
+    let session_policy =
+        session_policy::parse("application.session_policy", application.session_policy.as_ref(), true)?;
     let service_scopes = scopes("application.service_scopes", application.service_scopes)?;
     if client == Client::Public && !service_scopes.is_empty() {
         return Err(field("application.service_scopes", "must be empty: a public client cannot authenticate itself"));
@@ -121,6 +125,7 @@ fn parse(application: pb::Application, client: Client) -> Parsed<Application> {
         is_application_managed,
         keep_on_sso_logout: application.keep_on_sso_logout,
         settings,
+        session_policy,
         ..Application::new(
             &application_id("application.id", application.id)?,
             &tenant("application.tenant_id", &application.tenant_id)?,

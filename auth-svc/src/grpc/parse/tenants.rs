@@ -6,14 +6,24 @@ use proto::auth::v1 as pb;
 use svc_kit::clock::Timestamp;
 
 use super::{NAME_BYTES_MAX, Parsed, field, mask, text};
-use crate::domain::{
-    application::is_redirect_uri,
-    tenant::{Colours, LANGUAGES, Tenant, UnkeptSso, VARIABLES, is_colour, is_tenant_id},
+use crate::{
+    contract::session_policy,
+    domain::{
+        application::is_redirect_uri,
+        tenant::{Colours, LANGUAGES, Tenant, UnkeptSso, VARIABLES, is_colour, is_tenant_id},
+    },
 };
 
 /// Every field that a tenant can be set to.
-const FIELDS: [&str; 6] =
-    ["name", "light_colors", "dark_colors", "logo_url", "sso_without_keep_signed_in", "default_language"];
+const FIELDS: [&str; 7] = [
+    "name",
+    "light_colors",
+    "dark_colors",
+    "logo_url",
+    "sso_without_keep_signed_in",
+    "default_language",
+    "session_policy",
+];
 
 pub(in crate::grpc) fn new_tenant(tenant: &pb::Tenant) -> Parsed<Tenant> {
     if !is_tenant_id(&tenant.id) {
@@ -55,6 +65,10 @@ fn with(mut tenant: Tenant, new: &pb::Tenant, path: &str) -> Parsed<Tenant> {
                 return Err(field("tenant.default_language", format!("must be one of {}", LANGUAGES.join(", "))));
             }
             settings.default_language = language;
+        }
+        "session_policy" => {
+            let given = new.session_policy.as_ref();
+            tenant.session_policy = session_policy::parse("tenant.session_policy", given, false)?;
         }
         _ => return Err(field("update_mask", format!("may name {}", FIELDS.join(", ")))),
     }

@@ -27,6 +27,9 @@ impl TenantStore for MemoryStore {
             return Ok(false);
         }
         tables.tenants.insert(tenant.id.clone(), tenant.clone());
+        if !tenant.session_policy.is_empty() {
+            tables.order_policy(&tenant.id, "");
+        }
         self.record(&mut tables, event);
         Ok(true)
     }
@@ -48,9 +51,13 @@ impl TenantStore for MemoryStore {
             return Ok(false);
         }
         let is_other_state = kept.is_suspended != tenant.is_suspended;
+        let is_other_policy = kept.session_policy != tenant.session_policy;
         *kept = Tenant { revision: tenant.revision + 1, ..tenant.clone() };
         if is_other_state {
             tables.order(tenant.id.clone(), String::new(), String::new(), RevocationReason::TenantState);
+        }
+        if is_other_policy {
+            tables.order_policy(&tenant.id, "");
         }
         self.record(&mut tables, event);
         Ok(true)

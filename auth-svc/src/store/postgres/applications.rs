@@ -2,7 +2,12 @@
 
 use svc_kit::clock::Timestamp;
 
-use super::{PostgresStore, concluded, failed, limit, revocations::order, tell, unreadable};
+use super::{
+    PostgresStore, failed, limit,
+    revocations::order,
+    session_policies::{column, of_column, order_policy},
+    tell, unreadable,
+};
 use crate::{
     domain::{
         application::{Application, Client, OldSecret, SecretHash},
@@ -24,6 +29,7 @@ struct Row {
     is_application_managed: bool,
     keep_on_sso_logout: bool,
     settings_json: String,
+    session_policy_json: Option<String>,
     old_secret_hash: Option<Vec<u8>>,
     old_secret_until_ms: Option<i64>,
     revision: i64,
@@ -55,6 +61,7 @@ impl TryFrom<Row> for Application {
             keep_on_sso_logout: row.keep_on_sso_logout,
             old_secret: old_secret.map(|(hash, ms)| OldSecret { hash, until: Timestamp::from_ms(ms) }),
             settings: settings.map_err(|_| unreadable("the settings of a stored application are malformed"))?,
+            session_policy: of_column(row.session_policy_json.as_deref())?,
             revision: row.revision,
         })
     }
@@ -66,6 +73,7 @@ struct Columns {
     old_secret_hash: Option<Vec<u8>>,
     old_secret_until_ms: Option<i64>,
     settings_json: String,
+    session_policy_json: Option<String>,
 }
 
 impl Columns {
@@ -81,6 +89,7 @@ impl Columns {
             old_secret_hash: old.map(|old| old.hash.as_bytes().to_vec()),
             old_secret_until_ms: old.map(|old| old.until.as_ms()),
             settings_json: serde_json::to_string(settings).map_err(|error| StoreError::Failed(error.into()))?,
+            session_policy_json: column(&application.session_policy)?,
         })
     }
 }
@@ -92,8 +101,8 @@ impl ApplicationStore for PostgresStore {
         let inserted = sqlx::query!(
             "INSERT INTO application (id, tenant_id, name, is_public, secret_hash, redirect_uris,
                                       post_logout_redirect_uris, service_scopes, is_application_managed, keep_on_sso_logout,
-                                      settings_json)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING",
+                                      settings_json, session_policy_json)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING",
             application.id,
             application.tenant,
             application.name,
@@ -105,11 +114,20 @@ impl ApplicationStore for PostgresStore {
             application.is_application_managed,
             application.keep_on_sso_logout,
             columns.settings_json,
+            columns.session_policy_json,
         )
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-        concluded(transaction, &inserted, event).await
+        if inserted.rows_affected() == 0 {
+            return Ok(false);
+        }
+        if !application.session_policy.is_empty() {
+            order_policy(&mut transaction, &application.tenant, &application.id).await?;
+        }
+        tell(&mut transaction, event).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(true)
     }
 
     async fn application(&self, id: &str) -> Result<Option<Application>, StoreError> {
@@ -134,14 +152,22 @@ impl ApplicationStore for PostgresStore {
     async fn replace_application(&self, application: &Application, event: &Event) -> Result<bool, StoreError> {
         let columns = Columns::of(application)?;
         let mut transaction = self.pool.begin().await.map_err(failed)?;
-        let replaced = sqlx::query!(
-            "UPDATE application SET name = $3, secret_hash = $4, redirect_uris = $5, post_logout_redirect_uris = $6,
-                                    service_scopes = $7, is_application_managed = $8, keep_on_sso_logout = $9,
-                                    settings_json = $10, old_secret_hash = $11, old_secret_until_ms = $12,
-                                    revision = revision + 1
-             WHERE id = $1 AND revision = $2",
+        let before = sqlx::query!(
+            "SELECT session_policy_json FROM application WHERE id = $1 AND revision = $2 FOR UPDATE",
             application.id,
             application.revision,
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        let Some(before) = before else { return Ok(false) };
+        sqlx::query!(
+            "UPDATE application SET name = $2, secret_hash = $3, redirect_uris = $4, post_logout_redirect_uris = $5,
+                                    service_scopes = $6, is_application_managed = $7, keep_on_sso_logout = $8,
+                                    settings_json = $9, session_policy_json = $10, old_secret_hash = $11,
+                                    old_secret_until_ms = $12, revision = revision + 1
+             WHERE id = $1",
+            application.id,
             application.name,
             columns.secret_hash,
             &application.redirect_uris,
@@ -150,13 +176,19 @@ impl ApplicationStore for PostgresStore {
             application.is_application_managed,
             application.keep_on_sso_logout,
             columns.settings_json,
+            columns.session_policy_json,
             columns.old_secret_hash,
             columns.old_secret_until_ms,
         )
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-        concluded(transaction, &replaced, event).await
+        if of_column(before.session_policy_json.as_deref())? != application.session_policy {
+            order_policy(&mut transaction, &application.tenant, &application.id).await?;
+        }
+        tell(&mut transaction, event).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(true)
     }
 
     async fn delete_application(&self, application: &Application, event: &Event) -> Result<bool, StoreError> {
@@ -167,6 +199,7 @@ impl ApplicationStore for PostgresStore {
         }
         let why = RevocationReason::ApplicationRemoved;
         order(&mut transaction, &application.tenant, "", &application.id, why).await?;
+        order_policy(&mut transaction, &application.tenant, &application.id).await?;
         tell(&mut transaction, event).await?;
         transaction.commit().await.map_err(failed)?;
         Ok(true)

@@ -9,6 +9,7 @@ mod grants;
 mod keys;
 mod once;
 mod revocations;
+mod session_policies;
 mod tenants;
 mod users;
 

@@ -1,4 +1,4 @@
-//! Orders to end sessions, in PostgreSQL.
+//! Orders to session-svc, in PostgreSQL.
 
 use sqlx::{PgConnection, PgPool};
 use svc_kit::clock::Timestamp;
@@ -9,12 +9,13 @@ use crate::{
     store::REVOCATIONS_MAX,
 };
 
-const REASONS: [RevocationReason; 5] = [
+const REASONS: [RevocationReason; 6] = [
     RevocationReason::AccountDisabled,
     RevocationReason::CredentialChange,
     RevocationReason::ApplicationRemoved,
     RevocationReason::ConsentWithdrawn,
     RevocationReason::TenantState,
+    RevocationReason::SessionPolicy,
 ];
 
 fn name(reason: RevocationReason) -> &'static str {
@@ -24,6 +25,7 @@ fn name(reason: RevocationReason) -> &'static str {
         RevocationReason::ApplicationRemoved => "APPLICATION_REMOVED",
         RevocationReason::ConsentWithdrawn => "CONSENT_WITHDRAWN",
         RevocationReason::TenantState => "TENANT_STATE",
+        RevocationReason::SessionPolicy => "SESSION_POLICY",
     }
 }
 

@@ -2,7 +2,12 @@
 
 use svc_kit::clock::Timestamp;
 
-use super::{PostgresStore, concluded, failed, limit, revocations::order, tell, unreadable};
+use super::{
+    PostgresStore, failed, limit,
+    revocations::order,
+    session_policies::{column, of_column, order_policy},
+    tell, unreadable,
+};
 use crate::{
     domain::{
         event::Event,
@@ -16,6 +21,7 @@ struct Row {
     name: String,
     is_suspended: bool,
     settings_json: String,
+    session_policy_json: Option<String>,
     created_at_ms: i64,
     updated_at_ms: i64,
     revision: i64,
@@ -31,6 +37,7 @@ impl TryFrom<Row> for Tenant {
             is_suspended: row.is_suspended,
             settings: serde_json::from_str(&row.settings_json)
                 .map_err(|_| unreadable("the settings of a stored tenant are malformed"))?,
+            session_policy: of_column(row.session_policy_json.as_deref())?,
             created_at: Timestamp::from_ms(row.created_at_ms),
             updated_at: Timestamp::from_ms(row.updated_at_ms),
             revision: row.revision,
@@ -59,19 +66,28 @@ impl TenantStore for PostgresStore {
     async fn add_tenant(&self, tenant: &Tenant, event: &Event) -> Result<bool, StoreError> {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         let inserted = sqlx::query!(
-            "INSERT INTO tenant (id, name, is_suspended, settings_json, created_at_ms, updated_at_ms)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO tenant (id, name, is_suspended, settings_json, session_policy_json, created_at_ms, updated_at_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
             tenant.id,
             tenant.name,
             tenant.is_suspended,
             json(&tenant.settings)?,
+            column(&tenant.session_policy)?,
             tenant.created_at.as_ms(),
             tenant.updated_at.as_ms(),
         )
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-        concluded(transaction, &inserted, event).await
+        if inserted.rows_affected() == 0 {
+            return Ok(false);
+        }
+        if !tenant.session_policy.is_empty() {
+            order_policy(&mut transaction, &tenant.id, "").await?;
+        }
+        tell(&mut transaction, event).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(true)
     }
 
     async fn tenant(&self, id: &str) -> Result<Option<Tenant>, StoreError> {
@@ -92,7 +108,7 @@ impl TenantStore for PostgresStore {
     async fn replace_tenant(&self, tenant: &Tenant, event: &Event) -> Result<bool, StoreError> {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         let before = sqlx::query!(
-            "SELECT is_suspended FROM tenant WHERE id = $1 AND revision = $2 FOR UPDATE",
+            "SELECT is_suspended, session_policy_json FROM tenant WHERE id = $1 AND revision = $2 FOR UPDATE",
             tenant.id,
             tenant.revision
         )
@@ -100,13 +116,16 @@ impl TenantStore for PostgresStore {
         .await
         .map_err(failed)?;
         let Some(before) = before else { return Ok(false) };
+        let session_policy = column(&tenant.session_policy)?;
         sqlx::query!(
-            "UPDATE tenant SET name = $2, is_suspended = $3, settings_json = $4, updated_at_ms = $5, revision = revision + 1
+            "UPDATE tenant SET name = $2, is_suspended = $3, settings_json = $4, session_policy_json = $5, updated_at_ms = $6,
+                               revision = revision + 1
              WHERE id = $1",
             tenant.id,
             tenant.name,
             tenant.is_suspended,
             json(&tenant.settings)?,
+            session_policy,
             tenant.updated_at.as_ms(),
         )
         .execute(&mut *transaction)
@@ -114,6 +133,9 @@ impl TenantStore for PostgresStore {
         .map_err(failed)?;
         if before.is_suspended != tenant.is_suspended {
             order(&mut transaction, &tenant.id, "", "", RevocationReason::TenantState).await?;
+        }
+        if of_column(before.session_policy_json.as_deref())? != tenant.session_policy {
+            order_policy(&mut transaction, &tenant.id, "").await?;
         }
         tell(&mut transaction, event).await?;
         transaction.commit().await.map_err(failed)?;

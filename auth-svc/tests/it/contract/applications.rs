@@ -139,8 +139,9 @@ async fn a_deleted_application_is_gone_and_its_sessions_are_ordered_to_end<S: St
     assert!(!store.delete_application(&shop, &event(&shop)).await.unwrap());
     assert_eq!(store.application("shop").await.unwrap(), None);
     let orders = store.revocations(Timestamp::EPOCH).await.unwrap();
-    assert_eq!(orders.len(), 1);
-    let order = &orders[0];
-    assert_eq!((order.tenant.as_str(), order.user.as_str(), order.application.as_str()), ("one", "", "shop"));
-    assert_eq!(order.reason, RevocationReason::ApplicationRemoved);
+    for order in &orders {
+        assert_eq!((order.tenant.as_str(), order.user.as_str(), order.application.as_str()), ("one", "", "shop"));
+    }
+    let reasons: Vec<RevocationReason> = orders.iter().map(|order| order.reason).collect();
+    assert_eq!(reasons, [RevocationReason::ApplicationRemoved, RevocationReason::SessionPolicy]);
 }

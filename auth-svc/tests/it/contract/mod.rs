@@ -8,6 +8,7 @@ mod devices;
 mod grants;
 mod keys;
 mod once;
+mod session_policies;
 mod tenants;
 mod users;
 

@@ -5,6 +5,7 @@ mod applications;
 mod audit;
 mod defence;
 mod import;
+mod session_policies;
 mod tenants;
 pub mod users;
 

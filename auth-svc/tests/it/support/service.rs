@@ -65,7 +65,19 @@ pub struct Service {
 impl Service {
     /// Starts on the database at `url`, or in memory.
     pub async fn start(url: Option<&str>, settings: &[(&str, String)]) -> Self {
-        let (lifecycle, events, sessions) = (Lifecycle::new(), Events::default(), FakeSessions::start().await);
+        Self::start_with(FakeSessions::start().await, url, settings).await
+    }
+
+    /// Starts on the database at `url` while session-svc is away.
+    pub async fn start_without_sessions(url: &str) -> Self {
+        let sessions = FakeSessions::start().await;
+        sessions.be_away(true);
+        Self::start_with(sessions, Some(url), &[]).await
+    }
+
+    /// Starts on the database at `url`, or in memory, with this session-svc.
+    pub async fn start_with(sessions: FakeSessions, url: Option<&str>, settings: &[(&str, String)]) -> Self {
+        let (lifecycle, events) = (Lifecycle::new(), Events::default());
         let kind = if url.is_some() { "postgres" } else { "memory" };
         let base = [
             ("LATCHKEY_HTTP__LISTEN", "127.0.0.1:0".to_owned()),

@@ -7,7 +7,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -34,6 +34,11 @@ struct State {
     refuses_users: Mutex<Vec<String>>,
     /// Tenants that are closed.
     closed: Mutex<BTreeSet<String>>,
+    /// Policies by tenant and application.
+    policies: Mutex<BTreeMap<(String, String), pb::Policy>>,
+    policy_puts: AtomicUsize,
+    refuses_policies: Mutex<Vec<String>>,
+    calls_while_away: AtomicUsize,
 }
 
 /// A running session-svc.
@@ -81,6 +86,37 @@ impl FakeSessions {
         self.state.closed.lock().unwrap().contains(tenant)
     }
 
+    /// The policy of an application, or of the tenant.
+    pub fn policy(&self, tenant: &str, application: &str) -> Option<pb::Policy> {
+        self.state.policies.lock().unwrap().get(&(tenant.to_owned(), application.to_owned())).cloned()
+    }
+
+    /// Stores a policy, as somebody who calls it directly.
+    pub fn put_policy(&self, policy: pb::Policy) {
+        let scope = (policy.tenant_id.clone(), policy.application_id.clone());
+        self.state.policies.lock().unwrap().insert(scope, policy);
+    }
+
+    /// How many policies it was called to store.
+    pub fn policy_puts(&self) -> usize {
+        self.state.policy_puts.load(Ordering::SeqCst)
+    }
+
+    /// Loses all policies.
+    pub fn forget_policies(&self) {
+        self.state.policies.lock().unwrap().clear();
+    }
+
+    /// Refuses the policy of an application.
+    pub fn refuse_policy_of(&self, application: &str) {
+        self.state.refuses_policies.lock().unwrap().push(application.to_owned());
+    }
+
+    /// How often it was called while it was away.
+    pub fn calls_while_away(&self) -> usize {
+        self.state.calls_while_away.load(Ordering::SeqCst)
+    }
+
     /// Says whether a session lives.
     pub fn is_alive(&self, id: &str) -> bool {
         self.state.sessions.lock().unwrap().get(id).is_some_and(is_active)
@@ -97,13 +133,14 @@ async fn answer(state: &State, request: Request) -> Response {
     // A frame: a flag, the length, the message.
     let message = body.slice(5.min(body.len())..);
     let result = if state.is_away.load(Ordering::SeqCst) {
+        state.calls_while_away.fetch_add(1, Ordering::SeqCst);
         Err(Status::unavailable("away"))
     } else {
         call(state, &path, message)
     };
-    let response = Response::builder().header("content-type", "application/grpc");
     match result {
         Ok(message) => {
+            let response = Response::builder().header("content-type", "application/grpc");
             let mut frame = BytesMut::new();
             frame.put_u8(0);
             frame.put_u32(u32::try_from(message.len()).unwrap());
@@ -113,11 +150,7 @@ async fn answer(state: &State, request: Request) -> Response {
             let body = Full::new(frame.freeze()).with_trailers(async move { Some(Ok(trailers)) });
             response.body(Body::new(body)).unwrap()
         }
-        Err(status) => response
-            .header("grpc-status", i32::from(status.code()).to_string())
-            .header("grpc-message", status.message())
-            .body(Body::empty())
-            .unwrap(),
+        Err(status) => status.into_http(),
     }
 }
 
@@ -133,6 +166,8 @@ fn call(state: &State, path: &Uri, message: Bytes) -> Result<Vec<u8>, Status> {
         "RevokeSession" => revoke(state, read(message)).map(|answer| answer.encode_to_vec()),
         "RevokeSessions" => revoke_all(state, read(message)).map(|answer| answer.encode_to_vec()),
         "CloseScope" => Ok(close(state, read(message)).encode_to_vec()),
+        "GetPolicy" => get_policy(state, read(message)).map(|answer| answer.encode_to_vec()),
+        "PutPolicy" => put_policy(state, read(message)).map(|answer| answer.encode_to_vec()),
         "OpenScope" => Ok(open(state, read(message)).encode_to_vec()),
         other => Err(Status::new(Code::Unimplemented, other)),
     }
@@ -163,6 +198,24 @@ fn create(state: &State, request: pb::CreateSessionRequest) -> Result<pb::Create
     state.sessions.lock().unwrap().insert(session.id.clone(), session.clone());
     let token = token_of(&session.id);
     Ok(pb::CreateSessionResponse { session: Some(session), token })
+}
+
+fn get_policy(state: &State, request: pb::GetPolicyRequest) -> Result<pb::GetPolicyResponse, Status> {
+    let policies = state.policies.lock().unwrap();
+    let policy = policies.get(&(request.tenant_id, request.application_id)).cloned();
+    let policy = policy.ok_or_else(|| svc_kit::error::to_status(&Refused("POLICY_NOT_FOUND")))?;
+    Ok(pb::GetPolicyResponse { policy: Some(policy) })
+}
+
+fn put_policy(state: &State, request: pb::PutPolicyRequest) -> Result<pb::PutPolicyResponse, Status> {
+    let policy = request.policy.unwrap_or_default();
+    if state.refuses_policies.lock().unwrap().contains(&policy.application_id) {
+        return Err(Status::failed_precondition("too many policies"));
+    }
+    state.policy_puts.fetch_add(1, Ordering::SeqCst);
+    let scope = (policy.tenant_id.clone(), policy.application_id.clone());
+    state.policies.lock().unwrap().insert(scope, policy.clone());
+    Ok(pb::PutPolicyResponse { policy: Some(policy), unchanged: false })
 }
 
 fn close(state: &State, request: pb::CloseScopeRequest) -> pb::CloseScopeResponse {

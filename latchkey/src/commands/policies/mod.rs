@@ -23,7 +23,8 @@ pub enum PoliciesCommand {
     List(Limit),
     /// Shows a policy: the tenant's, or an application's.
     Get(PolicyArgs),
-    /// Stores a policy in place of the one before; what is not given is left to the next wider policy.
+    /// Sets the policy of the tenant or of an application, in place of the one before; what is not given is left to the next
+    /// wider policy.
     Put(Box<put::PutArgs>),
     /// Says which limit ends a session, when, and where each value is from.
     Explain(explain::ExplainArgs),

@@ -1,7 +1,13 @@
 //! `latchkey policies put`
 
 use clap::{Args, ValueEnum};
-use proto::session::v1::{IdleSchedule, IdleWindow, OnSessionLimit, Policy, PutPolicyRequest, SessionLimits};
+use prost_types::FieldMask;
+use proto::{
+    auth::v1::{Application, Tenant, UpdateApplicationRequest, UpdateTenantRequest},
+    session::v1::{
+        GetPolicyRequest, IdleSchedule, IdleWindow, OnSessionLimit, Policy, PutPolicyRequest, SessionLimits,
+    },
+};
 use svc_kit::config::HumanDuration;
 
 use super::{PolicyArgs, show, window::window};
@@ -54,8 +60,12 @@ pub struct PutArgs {
     /// What happens when there would be more.
     #[arg(long, value_enum)]
     on_limit: Option<OnLimit>,
+    /// Stores it in session-svc alone, for applications that auth-svc does not know. Where auth-svc has a policy, that one
+    /// comes back.
+    #[arg(long)]
+    direct: bool,
     /// Refuses unless the policy has this version now; 0: unless there is none.
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", requires = "direct")]
     expect_version: Option<i64>,
 }
 
@@ -98,8 +108,39 @@ impl PutArgs {
 }
 
 pub(super) async fn run(args: PutArgs, connection: &Connection, output: &mut Output) -> Answer {
-    let expected_version = args.expect_version;
-    let request = PutPolicyRequest { policy: Some(args.policy(connection.tenant())), expected_version };
+    let (is_direct, expected_version) = (args.direct, args.expect_version);
+    let policy = args.policy(connection.tenant());
+    if is_direct {
+        put(policy, expected_version, connection, output).await
+    } else {
+        set(policy, connection, output).await
+    }
+}
+
+/// Sets the tenant or the application to it in auth-svc, which hands it to session-svc.
+async fn set(policy: Policy, connection: &Connection, output: &mut Output) -> Answer {
+    let update_mask = Some(FieldMask { paths: vec!["session_policy".to_owned()] });
+    let failed = connection.failed(Service::Auth, "store the policy");
+    let session_policy = Some(policy.clone());
+    if policy.application_id.is_empty() {
+        let tenant = Some(Tenant { id: policy.tenant_id.clone(), session_policy, ..Tenant::default() });
+        connection.tenants()?.update_tenant(UpdateTenantRequest { tenant, update_mask }).await.map_err(failed)?;
+    } else {
+        let id = policy.application_id.clone();
+        let application = Some(Application { id, session_policy, ..Application::default() });
+        let request = UpdateApplicationRequest { application, update_mask };
+        connection.applications()?.update_application(request).await.map_err(failed)?;
+    }
+    let scope = GetPolicyRequest { tenant_id: policy.tenant_id, application_id: policy.application_id };
+    match connection.policies()?.get_policy(scope).await {
+        Ok(in_force) => output.one(&in_force.into_inner().policy.unwrap_or_default(), show::FIELDS)?,
+        Err(_) => output.note("it is stored; session-svc does not answer and gets it as soon as it does"),
+    }
+    Ok(Exit::Done)
+}
+
+async fn put(policy: Policy, expected_version: Option<i64>, connection: &Connection, output: &mut Output) -> Answer {
+    let request = PutPolicyRequest { policy: Some(policy), expected_version };
     let answer = connection.policies()?.put_policy(request).await;
     let answer = answer.map_err(connection.failed(Service::Session, "store the policy"))?.into_inner();
     output.one(&answer.policy.unwrap_or_default(), show::FIELDS)?;
