@@ -173,6 +173,7 @@ impl Validate for Config {
         let is_name = header.is_empty() || header.parse::<http::HeaderName>().is_ok();
         problems.check(is_name, "http.client_address_header", "must be the name of a header");
         problems.check(Url::parse(&self.sessions.url).is_ok(), "sessions.url", "must be a URL");
+        self.profile.check_key("sessions.key", &self.sessions.key, problems);
         let is_for_all = self.registration.enabled && self.registration.initial_access_tokens.is_empty();
         problems.check(
             !(is_for_all && is_strict),
@@ -222,5 +223,26 @@ impl ProcessConfig for Config {
 
     fn shutdown(&self) -> &ShutdownConfig {
         &self.shutdown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_that_everybody_knows_is_for_development() {
+        let problems = |profile: &str, key: &str| {
+            let settings = [("LATCHKEY_PROFILE", profile), ("LATCHKEY_SESSIONS__KEY", key)];
+            let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let loaded = svc_kit::config::load::<Config>(DEFAULTS, None, settings);
+            loaded.map(drop).map_err(|problems| problems.to_string()).err().unwrap_or_default()
+        };
+        let refused = "sessions.key: the built-in key is public";
+        assert_eq!(problems("dev", "dev-operator-key"), "");
+        for profile in ["production", "ha"] {
+            assert!(problems(profile, "dev-operator-key").contains(refused));
+            assert!(!problems(profile, "one of our own").contains(refused));
+        }
     }
 }

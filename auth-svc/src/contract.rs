@@ -18,9 +18,10 @@ use crate::domain::{
     event::{Event, What},
 };
 
-/// Encodes an event, with a new id.
-pub fn message(event: &Event) -> Message {
+/// Encodes an event, with a new id; `None` for what is put on record only.
+pub fn message(event: &Event) -> Option<Message> {
     let (event_type, user, application, data) = describe(event);
+    let data = data?;
     // Only uniqueness matters here, so nobody needs to repeat it.
     let id = format!("evt_auth_{}", encode_base32(&entropy::bytes::<16>(&OsEntropy)));
     let aggregate_id = subject(event, &user, &application);
@@ -37,7 +38,7 @@ pub fn message(event: &Event) -> Message {
         actor: event.actor.clone(),
         data: Some(data),
     };
-    Message { id, routing_key, body: encoded.encode_to_vec().into(), trace: TraceContext::current() }
+    Some(Message { id, routing_key, body: encoded.encode_to_vec().into(), trace: TraceContext::current() })
 }
 
 /// Puts an event on record.
@@ -79,11 +80,14 @@ fn subject(event: &Event, user: &str, application: &str) -> String {
 fn key_of(what: &What) -> String {
     match what {
         What::ApiKeyCreated(key) | What::ApiKeyRotated(key) | What::ApiKeyDeleted(key) => key.clone(),
+        What::KeyCreated(key) | What::KeyRotated { key, .. } | What::KeyRemoved(key) => key.clone(),
         _ => String::new(),
     }
 }
 
-fn describe(event: &Event) -> (&'static str, String, String, pb::event::Data) {
+/// What happened, by the name that it has on the bus and in the audit trail, the user and the application that it concerns,
+/// and what is told of it; `None` for what is put on record only.
+fn describe(event: &Event) -> (&'static str, String, String, Option<pb::event::Data>) {
     use pb::event::Data;
     let none = String::new;
     let ip_address = event.from.clone();
@@ -96,69 +100,79 @@ fn describe(event: &Event) -> (&'static str, String, String, pb::event::Data) {
                 amr: vec!["pwd".to_owned()],
                 ip_address,
             });
-            ("user.login.success", user_id, application_id, data)
+            ("user.login.success", user_id, application_id, Some(data))
         }
         What::LoginFailed { user: user_id, application: application_id, reason } => {
             let (user, application, reason) = (user_id.clone(), application_id.clone(), reason.to_owned());
             let failed = pb::UserLoginFailed { user_id, application_id, reason, ip_address };
-            ("user.login.failed", user, application, Data::UserLoginFailed(failed))
+            ("user.login.failed", user, application, Some(Data::UserLoginFailed(failed)))
         }
         What::Logout { user: user_id, application: application_id, session: session_id } => {
             let (user, application) = (user_id.clone(), application_id.clone());
-            ("user.logout", user, application, Data::UserLogout(pb::UserLogout { user_id, application_id, session_id }))
+            let data = Data::UserLogout(pb::UserLogout { user_id, application_id, session_id });
+            ("user.logout", user, application, Some(data))
         }
         What::UserCreated(user_id) => {
-            ("user.created", user_id.clone(), none(), Data::UserCreated(pb::UserCreated { user_id }))
+            ("user.created", user_id.clone(), none(), Some(Data::UserCreated(pb::UserCreated { user_id })))
         }
         What::UserUpdated { user: user_id, fields: changed_fields } => {
             let updated = pb::UserUpdated { user_id: user_id.clone(), changed_fields };
-            ("user.updated", user_id, none(), Data::UserUpdated(updated))
+            ("user.updated", user_id, none(), Some(Data::UserUpdated(updated)))
         }
         What::UserDeleted(user_id) => {
-            ("user.deleted", user_id.clone(), none(), Data::UserDeleted(pb::UserDeleted { user_id }))
+            ("user.deleted", user_id.clone(), none(), Some(Data::UserDeleted(pb::UserDeleted { user_id })))
         }
         What::UserDisabled(user_id) => {
-            ("user.disabled", user_id.clone(), none(), Data::UserDisabled(pb::UserDisabled { user_id }))
+            ("user.disabled", user_id.clone(), none(), Some(Data::UserDisabled(pb::UserDisabled { user_id })))
         }
         What::UserEnabled(user_id) => {
-            ("user.enabled", user_id.clone(), none(), Data::UserEnabled(pb::UserEnabled { user_id }))
+            ("user.enabled", user_id.clone(), none(), Some(Data::UserEnabled(pb::UserEnabled { user_id })))
         }
         What::PasswordChanged(user_id) => {
             let data = Data::UserPasswordChanged(pb::UserPasswordChanged { user_id: user_id.clone() });
-            ("user.password.changed", user_id, none(), data)
+            ("user.password.changed", user_id, none(), Some(data))
         }
         What::ApplicationCreated { application: application_id, logout_uri: backchannel_logout_uri } => {
             let created = pb::ApplicationCreated { application_id: application_id.clone(), backchannel_logout_uri };
-            ("application.created", none(), application_id, Data::ApplicationCreated(created))
+            ("application.created", none(), application_id, Some(Data::ApplicationCreated(created)))
         }
         What::ApplicationUpdated { application: application_id, fields: changed_fields, logout_uri } => {
             let (id, backchannel_logout_uri) = (application_id.clone(), logout_uri);
             let updated = pb::ApplicationUpdated { application_id: id, changed_fields, backchannel_logout_uri };
-            ("application.updated", none(), application_id, Data::ApplicationUpdated(updated))
+            ("application.updated", none(), application_id, Some(Data::ApplicationUpdated(updated)))
         }
         What::ApplicationDeleted(application_id) => {
             let data = Data::ApplicationDeleted(pb::ApplicationDeleted { application_id: application_id.clone() });
-            ("application.deleted", none(), application_id, data)
+            ("application.deleted", none(), application_id, Some(data))
         }
         What::ConsentWithdrawn { user: user_id, application: application_id } => {
             let (user, application) = (user_id.clone(), application_id.clone());
             let withdrawn = pb::ConsentWithdrawn { user_id, application_id };
-            ("consent.withdrawn", user, application, Data::ConsentWithdrawn(withdrawn))
+            ("consent.withdrawn", user, application, Some(Data::ConsentWithdrawn(withdrawn)))
         }
         What::ApiKeyCreated(api_key_id) => {
-            ("api_key.created", none(), none(), Data::ApiKeyCreated(pb::ApiKeyCreated { api_key_id }))
+            ("api_key.created", none(), none(), Some(Data::ApiKeyCreated(pb::ApiKeyCreated { api_key_id })))
         }
         What::ApiKeyRotated(api_key_id) => {
-            ("api_key.rotated", none(), none(), Data::ApiKeyRotated(pb::ApiKeyRotated { api_key_id }))
+            ("api_key.rotated", none(), none(), Some(Data::ApiKeyRotated(pb::ApiKeyRotated { api_key_id })))
         }
         What::ApiKeyDeleted(api_key_id) => {
-            ("api_key.deleted", none(), none(), Data::ApiKeyDeleted(pb::ApiKeyDeleted { api_key_id }))
+            ("api_key.deleted", none(), none(), Some(Data::ApiKeyDeleted(pb::ApiKeyDeleted { api_key_id })))
         }
-        What::TenantCreated => ("tenant.created", none(), none(), Data::TenantCreated(pb::TenantCreated {})),
+        What::TenantCreated => ("tenant.created", none(), none(), Some(Data::TenantCreated(pb::TenantCreated {}))),
         What::TenantUpdated { fields: changed_fields } => {
-            ("tenant.updated", none(), none(), Data::TenantUpdated(pb::TenantUpdated { changed_fields }))
+            ("tenant.updated", none(), none(), Some(Data::TenantUpdated(pb::TenantUpdated { changed_fields })))
         }
-        What::TenantSuspended => ("tenant.suspended", none(), none(), Data::TenantSuspended(pb::TenantSuspended {})),
-        What::TenantResumed => ("tenant.resumed", none(), none(), Data::TenantResumed(pb::TenantResumed {})),
+        What::TenantSuspended => {
+            ("tenant.suspended", none(), none(), Some(Data::TenantSuspended(pb::TenantSuspended {})))
+        }
+        What::TenantResumed => ("tenant.resumed", none(), none(), Some(Data::TenantResumed(pb::TenantResumed {}))),
+        What::ConsentGiven { user, application } => ("consent.given", user, application, None),
+        What::KeyCreated(_) => ("key.created", none(), none(), None),
+        What::KeyRotated { key: key_id, algorithm } => {
+            let rotated = pb::KeyRotated { key_id, algorithm: algorithm.name().to_owned() };
+            ("key.rotated", none(), none(), Some(Data::KeyRotated(rotated)))
+        }
+        What::KeyRemoved(_) => ("key.removed", none(), none(), None),
     }
 }

@@ -16,6 +16,7 @@ use crate::commands::{
     policies::PoliciesCommand,
     receive::ReceiveArgs,
     sessions::SessionsCommand,
+    signing_keys::SigningKeysCommand,
     tenants::TenantsCommand,
     tokens::{IntrospectArgs, LoginArgs, LogoutArgs, RefreshArgs},
     users::UsersCommand,
@@ -118,6 +119,9 @@ pub enum Command {
     /// Manages API keys: credentials of programs that call auth-svc.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Shows and replaces the keys that tokens are signed by; needs an operator key.
+    #[command(subcommand)]
+    SigningKeys(SigningKeysCommand),
     /// Shows who did what, when, from where; newest first.
     Audit(AuditArgs),
     /// Looks at sessions, checks them and ends them.

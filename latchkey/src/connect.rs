@@ -6,8 +6,8 @@ use proto::{
     auth::v1::{
         api_key_service_client::ApiKeyServiceClient, application_service_client::ApplicationServiceClient,
         audit_service_client::AuditServiceClient, auth_service_client::AuthServiceClient,
-        consent_service_client::ConsentServiceClient, tenant_service_client::TenantServiceClient,
-        user_service_client::UserServiceClient,
+        consent_service_client::ConsentServiceClient, signing_key_service_client::SigningKeyServiceClient,
+        tenant_service_client::TenantServiceClient, user_service_client::UserServiceClient,
     },
     session::v1::{policy_service_client::PolicyServiceClient, session_service_client::SessionServiceClient},
     webhook::v1::{
@@ -101,6 +101,14 @@ impl Connection {
     /// Fails when the configured address is not usable.
     pub fn api_keys(&self) -> Result<ApiKeyServiceClient<Line>, Failure> {
         self.line(Service::Auth).map(ApiKeyServiceClient::new)
+    }
+
+    /// Returns a client for the keys that tokens are signed by.
+    ///
+    /// # Errors
+    /// Fails when the configured address is not usable.
+    pub fn signing_keys(&self) -> Result<SigningKeyServiceClient<Line>, Failure> {
+        self.line(Service::Auth).map(SigningKeyServiceClient::new)
     }
 
     /// Returns a client for the audit trail.

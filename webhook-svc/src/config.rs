@@ -113,6 +113,7 @@ impl Validate for Config {
         self.bus.validate(self.profile, problems);
         self.telemetry.validate(problems);
         problems.check(Url::parse(&self.auth.url).is_ok(), "auth.url", "must be a URL");
+        self.profile.check_key("auth.key", &self.auth.key, problems);
         let is_strict = self.profile.is_strict();
         let is_memory = self.store.kind == StoreKind::Memory;
         problems.check(!(is_memory && is_strict), "store.kind", "memory loses everything; only profile dev may use it");
@@ -140,5 +141,26 @@ impl ProcessConfig for Config {
 
     fn shutdown(&self) -> &ShutdownConfig {
         &self.shutdown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_that_everybody_knows_is_for_development() {
+        let problems = |profile: &str, key: &str| {
+            let settings = [("LATCHKEY_PROFILE", profile), ("LATCHKEY_AUTH__KEY", key)];
+            let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let loaded = svc_kit::config::load::<Config>(DEFAULTS, None, settings);
+            loaded.map(drop).map_err(|problems| problems.to_string()).err().unwrap_or_default()
+        };
+        let refused = "auth.key: the built-in key is public";
+        assert_eq!(problems("dev", "dev-operator-key"), "");
+        for profile in ["production", "ha"] {
+            assert!(problems(profile, "dev-operator-key").contains(refused));
+            assert!(!problems(profile, "one of our own").contains(refused));
+        }
     }
 }

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret as _, SecretString};
 use svc_kit::{
     access::{Caller, Scopes},
     clock::Timestamp,
-    entropy,
 };
 
 use super::{Adapters, Auth};
@@ -137,7 +135,7 @@ impl<A: Adapters> Auth<A> {
     }
 
     fn new_key_secret(&self, id: &ApiKeyId) -> SecretString {
-        api_key::secret_of(id, &URL_SAFE_NO_PAD.encode(entropy::bytes::<32>(&*self.entropy))).into()
+        api_key::secret_of(id, &self.random_text()).into()
     }
 }
 

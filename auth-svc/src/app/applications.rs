@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret as _, SecretString};
-use svc_kit::{access::Caller, entropy};
+use svc_kit::access::Caller;
 
 use super::{Adapters, Auth};
 use crate::{
@@ -138,10 +137,6 @@ impl<A: Adapters> Auth<A> {
         }
         self.carry_out_revocations().await;
         Ok(())
-    }
-
-    pub(super) fn new_secret(&self) -> SecretString {
-        SecretString::from(URL_SAFE_NO_PAD.encode(entropy::bytes::<32>(&*self.entropy)))
     }
 }
 

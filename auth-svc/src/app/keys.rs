@@ -7,13 +7,18 @@
 use std::{convert::Infallible, time::Duration};
 
 use svc_kit::{
+    access::Caller,
     clock::Timestamp,
     error::{ServiceError as _, chain},
+    origin,
 };
 
 use super::{Adapters, Auth};
 use crate::{
-    domain::keys::{KeyState, KeyStep, SigningAlgorithm},
+    domain::{
+        event::{Event, What},
+        keys::{KeyState, KeyStep, SigningAlgorithm},
+    },
     error::AuthError,
     ports::{KeyStore, StoredKey, Tokens},
 };
@@ -29,6 +34,8 @@ pub struct KeyCare<'a, S, T> {
     pub tokens: &'a T,
     /// How long a key signs before the next one is made.
     pub signs_for: Duration,
+    /// The tenant whose audit trail says what happens to them.
+    pub tenant: &'a str,
 }
 
 impl<S: KeyStore, T: Tokens> KeyCare<'_, S, T> {
@@ -36,9 +43,9 @@ impl<S: KeyStore, T: Tokens> KeyCare<'_, S, T> {
     ///
     /// # Errors
     /// A failure.
-    pub async fn rotate(&self, algorithm: SigningAlgorithm, now: Timestamp) -> Result<bool, AuthError> {
+    pub async fn rotate(&self, actor: &str, algorithm: SigningAlgorithm, now: Timestamp) -> Result<bool, AuthError> {
         let key = self.tokens.make(algorithm, KeyState::Pending, now).await?;
-        let is_added = self.store.add_key(&key).await?;
+        let is_added = self.store.add_key(&key, &self.event(actor, now, What::KeyCreated(key.id.clone()))).await?;
         self.look(now).await?;
         Ok(is_added)
     }
@@ -52,15 +59,22 @@ impl<S: KeyStore, T: Tokens> KeyCare<'_, S, T> {
         let mut is_changed = false;
         for key in &keys {
             is_changed |= match KeyStep::due(key.state, key.since, now) {
-                Some(KeyStep::Activate) => self.store.activate_key(&key.id, now).await?,
-                Some(KeyStep::Remove) => self.store.remove_key(&key.id).await?,
+                Some(KeyStep::Activate) => {
+                    let what = What::KeyRotated { key: key.id.clone(), algorithm: key.algorithm };
+                    self.store.activate_key(&key.id, &self.event("", now, what)).await?
+                }
+                Some(KeyStep::Remove) => {
+                    let what = What::KeyRemoved(key.id.clone());
+                    self.store.remove_key(&key.id, &self.event("", now, what)).await?
+                }
                 None => false,
             };
         }
         for algorithm in SigningAlgorithm::ALL {
             if let Some(state) = self.wanted(&keys, algorithm, now) {
+                let key = self.tokens.make(algorithm, state, now).await?;
                 // Another replica may be faster; then its key is the one.
-                self.store.add_key(&self.tokens.make(algorithm, state, now).await?).await?;
+                self.store.add_key(&key, &self.event("", now, What::KeyCreated(key.id.clone()))).await?;
                 is_changed = true;
             }
         }
@@ -68,6 +82,11 @@ impl<S: KeyStore, T: Tokens> KeyCare<'_, S, T> {
             keys = self.store.keys().await?;
         }
         Ok(self.tokens.take(&keys)?)
+    }
+
+    fn event(&self, actor: &str, at: Timestamp, what: What) -> Event {
+        let from = origin::current().map(|address| address.to_string()).unwrap_or_default();
+        Event { at, tenant: self.tenant.to_owned(), actor: actor.to_owned(), from, what }
     }
 
     /// The key that an algorithm lacks: the first one, or the next one when the one that signs is old.
@@ -84,7 +103,36 @@ impl<S: KeyStore, T: Tokens> KeyCare<'_, S, T> {
 impl<A: Adapters> Auth<A> {
     /// Looks after our keys.
     pub fn key_care(&self) -> KeyCare<'_, A::Store, A::Tokens> {
-        KeyCare { store: &self.store, tokens: &self.tokens, signs_for: self.settings.keys_sign_for }
+        let (signs_for, tenant) = (self.settings.keys_sign_for, self.settings.default_tenant.as_str());
+        KeyCare { store: &self.store, tokens: &self.tokens, signs_for, tenant }
+    }
+
+    /// The keys that are published, by id.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    pub async fn signing_keys(&self) -> Result<Vec<StoredKey>, AuthError> {
+        Ok(self.store.keys().await?)
+    }
+
+    /// Makes the next key of an algorithm, unless one waits; returns the one that waits then, and whether it did before.
+    ///
+    /// # Errors
+    /// [`AuthError::ChangedMeanwhile`] when it begins to sign at this moment, or a failure.
+    pub async fn rotate_key(
+        &self,
+        caller: &Caller,
+        algorithm: SigningAlgorithm,
+    ) -> Result<(StoredKey, bool), AuthError> {
+        // One that is due signs from now on, and does not wait any more.
+        self.key_care().look(self.clock.now()).await?;
+        let is_next = |key: &StoredKey| key.algorithm == algorithm && key.state == KeyState::Pending;
+        if let Some(waiting) = self.store.keys().await?.into_iter().find(is_next) {
+            return Ok((waiting, true));
+        }
+        let is_made = self.key_care().rotate(&caller.subject, algorithm, self.clock.now()).await?;
+        let next = self.store.keys().await?.into_iter().find(is_next);
+        Ok((next.ok_or(AuthError::ChangedMeanwhile)?, !is_made))
     }
 
     /// Looks after the keys for ever.

@@ -17,7 +17,14 @@ pub mod users;
 
 use std::{sync::Arc, time::Duration};
 
-use svc_kit::{clock::Clock, entropy::Entropy, origin, seal::SealKeys};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use secrecy::SecretString;
+use svc_kit::{
+    clock::Clock,
+    entropy::{self, Entropy},
+    origin,
+    seal::SealKeys,
+};
 
 use self::{tenants::KnownTenants, throttle::Throttle};
 use crate::{
@@ -105,6 +112,15 @@ impl Settings {
 }
 
 impl<A: Adapters> Auth<A> {
+    /// 256 random bits as text: what nobody can guess.
+    fn random_text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(entropy::bytes::<32>(&*self.entropy))
+    }
+
+    fn new_secret(&self) -> SecretString {
+        SecretString::from(self.random_text())
+    }
+
     fn event(&self, tenant: &str, actor: &str, what: What) -> Event {
         let from = origin::current().map(|address| address.to_string()).unwrap_or_default();
         Event { at: self.clock.now(), tenant: tenant.to_owned(), actor: actor.to_owned(), from, what }

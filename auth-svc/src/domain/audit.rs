@@ -28,7 +28,7 @@ pub struct AuditEntry {
 }
 
 /// Which entries are wanted. Empty texts leave the choice open.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditFilter {
     /// Tenant.
     pub tenant: String,

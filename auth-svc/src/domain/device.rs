@@ -11,6 +11,8 @@ use svc_kit::{
 
 use super::grant::Grant;
 
+/// The device grant, by its name at the token endpoint.
+pub const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// How long a device waits for its user.
 pub const DEVICE_LIFETIME: Duration = Duration::from_secs(600);
 /// How long a device waits before it asks again, at first; and how much longer each time that it asks too early.

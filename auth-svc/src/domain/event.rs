@@ -2,7 +2,7 @@
 
 use svc_kit::clock::Timestamp;
 
-use super::application::Application;
+use super::{application::Application, keys::SigningAlgorithm};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +99,24 @@ pub enum What {
         /// To what.
         application: String,
     },
+    /// A user agreed. On record only.
+    ConsentGiven {
+        /// Who.
+        user: String,
+        /// To what.
+        application: String,
+    },
+    /// A signing key was made. On record only.
+    KeyCreated(String),
+    /// Another signing key signs.
+    KeyRotated {
+        /// Which.
+        key: String,
+        /// By what.
+        algorithm: SigningAlgorithm,
+    },
+    /// A signing key is published no more. On record only.
+    KeyRemoved(String),
     /// An API key was created.
     ApiKeyCreated(String),
     /// An API key got a new secret.

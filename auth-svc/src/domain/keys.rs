@@ -70,6 +70,15 @@ impl KeyState {
         }
     }
 
+    /// How long it lasts; `signs_for` is how long a key signs before the next one is made.
+    pub fn lasts(self, signs_for: Duration) -> Duration {
+        match self {
+            Self::Pending => PUBLISHED_FOR,
+            Self::Active => signs_for,
+            Self::Retiring => RETIRED_FOR,
+        }
+    }
+
     /// The state of this name.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Pending, Self::Active, Self::Retiring].into_iter().find(|state| state.name() == name)

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     application::{Application, Client, SecretHash, is_redirect_uri},
+    device::DEVICE_GRANT,
     keys::SigningAlgorithm,
     settings::{LogoutTarget, jwks_problem},
 };
@@ -11,8 +12,6 @@ use super::{
 /// Longest name, in bytes, and most addresses of one kind.
 const NAME_BYTES_MAX: usize = 128;
 const URIS_MAX: usize = 32;
-/// The device grant, by its name at the token endpoint.
-pub const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// Why an application cannot register itself: error code and description (RFC 7591 §3.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

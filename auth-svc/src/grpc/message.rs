@@ -135,7 +135,7 @@ pub(super) fn session_policy(policy: &SessionPolicy) -> Option<session_pb::Polic
     (!policy.is_empty()).then(|| contract::session_policy::to_proto(policy))
 }
 
-fn algorithm(algorithm: SigningAlgorithm) -> pb::SigningAlgorithm {
+pub(super) fn algorithm(algorithm: SigningAlgorithm) -> pb::SigningAlgorithm {
     match algorithm {
         SigningAlgorithm::Rs256 => pb::SigningAlgorithm::Rs256,
         SigningAlgorithm::Es256 => pb::SigningAlgorithm::Es256,

@@ -7,7 +7,7 @@ mod import;
 mod tenants;
 
 pub(super) use api_keys::{api_key_id, new_api_key};
-pub(super) use applications::{application_id, changed, new_application, overlap};
+pub(super) use applications::{application_id, changed, new_application, overlap, signing_algorithm};
 pub(super) use audit::{audit_filter, before};
 pub(super) use import::imported_users;
 pub(super) use tenants::{changed_tenant, new_tenant};

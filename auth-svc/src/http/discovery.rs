@@ -11,7 +11,7 @@ use svc_kit::{id::encode_base32, secret};
 use super::{HttpState, tenant::Tenant};
 use crate::{
     app::Adapters,
-    domain::{assertion::FOREIGN_ALGORITHMS, grant::USER_SCOPES, keys::SigningAlgorithm},
+    domain::{assertion::FOREIGN_ALGORITHMS, device::DEVICE_GRANT, grant::USER_SCOPES, keys::SigningAlgorithm},
     ports::Tokens as _,
 };
 
@@ -69,9 +69,7 @@ fn document(issuer: &str) -> Value {
         "scopes_supported": USER_SCOPES,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
-        "grant_types_supported": [
-            "authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code",
-        ],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", DEVICE_GRANT],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": signing,
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],

@@ -24,7 +24,7 @@ use crate::{
         },
         tokens::Terms,
     },
-    domain::{application::Application, authorize::Parameters},
+    domain::{application::Application, authorize::Parameters, device::DEVICE_GRANT},
     error::AuthError,
 };
 
@@ -79,7 +79,7 @@ async fn grant<A: Adapters>(
             let terms = Terms { key, resources, ..Terms::default() };
             state.auth.exchange_client_credentials(application, fields.text("scope"), &terms)
         }
-        "urn:ietf:params:oauth:grant-type:device_code" => match fields.text("device_code") {
+        DEVICE_GRANT => match fields.text("device_code") {
             "" => return refuse("invalid_request", "device_code is required"),
             code => {
                 let presented = PresentedDeviceCode { code, key, resources };

@@ -24,9 +24,9 @@ pub trait ConsentStore: Send + Sync + 'static {
         after: &str,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Consent>, StoreError>> + Send;
-    /// Keeps a consent, added to what was agreed before. Nothing is kept when the user or the application
+    /// Keeps a consent, added to what was agreed before, with the event. Nothing is kept when the user or the application
     /// was deleted meanwhile.
-    fn give_consent(&self, consent: &Consent) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn give_consent(&self, consent: &Consent, event: &Event) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Forgets a consent, with the event, and orders the end of the user's sessions in the application; `false` when there is none.
     fn withdraw_consent(
         &self,

@@ -6,7 +6,10 @@ use serde::Serialize;
 use svc_kit::clock::Timestamp;
 
 use super::StoreError;
-use crate::domain::keys::{KeyState, SigningAlgorithm};
+use crate::domain::{
+    event::Event,
+    keys::{KeyState, SigningAlgorithm},
+};
 
 /// A signing key as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +32,12 @@ pub struct StoredKey {
 pub trait KeyStore: Send + Sync + 'static {
     /// All signing keys, by id.
     fn keys(&self) -> impl Future<Output = Result<Vec<StoredKey>, StoreError>> + Send;
-    /// Adds a key; `false` when one of its algorithm is in its state already, active or pending.
-    fn add_key(&self, key: &StoredKey) -> impl Future<Output = Result<bool, StoreError>> + Send;
-    /// Lets a pending key sign from now on, and the one that did retire; `false` when it is not pending.
-    fn activate_key(&self, id: &str, now: Timestamp) -> impl Future<Output = Result<bool, StoreError>> + Send;
-    /// Forgets a retiring key; `false` when it is not retiring.
-    fn remove_key(&self, id: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Adds a key, with the event; `false` when one of its algorithm is in its state already, active or pending.
+    fn add_key(&self, key: &StoredKey, event: &Event) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Lets a pending key sign from the time of the event on, and the one that did retire; `false` when it is not pending.
+    fn activate_key(&self, id: &str, event: &Event) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Forgets a retiring key, with the event; `false` when it is not retiring.
+    fn remove_key(&self, id: &str, event: &Event) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 /// Signs and verifies our own tokens.

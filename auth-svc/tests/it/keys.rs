@@ -29,7 +29,7 @@ impl Process {
     }
 
     fn care(&self) -> KeyCare<'_, MemoryStore, Arc<KeyRing>> {
-        KeyCare { store: &*self.store, tokens: &self.ring, signs_for: SIGNS_FOR }
+        KeyCare { store: &*self.store, tokens: &self.ring, signs_for: SIGNS_FOR, tenant: "default" }
     }
 
     fn signs(&self) -> String {
@@ -53,8 +53,8 @@ async fn key_is_published_before_it_signs_and_long_after() {
     other.care().look(NOW).await.unwrap();
     let old = one.signs();
     assert!(other.knows(&old), "there is one key, whoever made it");
-    assert!(one.care().rotate(ES256, NOW).await.unwrap());
-    assert!(!other.care().rotate(ES256, NOW).await.unwrap(), "one waits already");
+    assert!(one.care().rotate("test", ES256, NOW).await.unwrap());
+    assert!(!other.care().rotate("test", ES256, NOW).await.unwrap(), "one waits already");
     assert_eq!((one.published(), other.published()), (4, 4));
     let later = NOW.saturating_add(PUBLISHED_FOR);
     one.care().look(later).await.unwrap();

@@ -14,6 +14,7 @@ mod pages;
 pub mod policies;
 pub mod receive;
 pub mod sessions;
+pub mod signing_keys;
 pub mod tenants;
 pub mod tokens;
 pub mod users;
@@ -41,6 +42,7 @@ pub async fn run(cli: Cli, output: &mut Output) -> Answer {
         Command::Applications(command) => applications::run(command, &connection, output).await,
         Command::Audit(args) => audit::run(args, &connection, output).await,
         Command::Keys(command) => keys::run(command, &connection, output).await,
+        Command::SigningKeys(command) => signing_keys::run(command, &connection, output).await,
         Command::Sessions(command) => sessions::run(command, &connection, output).await,
         Command::Policies(command) => policies::run(command, &connection, output).await,
         Command::Endpoints(command) => endpoints::run(command, &connection, output).await,

@@ -24,7 +24,16 @@ impl Profile {
     pub fn is_strict(self) -> bool {
         self != Self::Dev
     }
+
+    /// Notes that a service would call another one with the key that is built in.
+    pub fn check_key(self, path: &str, key: &SecretString, problems: &mut Problems) {
+        let is_public = key.expose_secret() == DEV_OPERATOR_KEY;
+        problems.check(!(is_public && self.is_strict()), path, "the built-in key is public; give one of your own");
+    }
 }
+
+/// The operator key that is in the defaults of every service: good for development, refused elsewhere.
+const DEV_OPERATOR_KEY: &str = "dev-operator-key";
 
 /// `[grpc]`, `[http]`, `[ops]`: where a server listens.
 #[derive(Clone, Debug, Deserialize)]

@@ -1,9 +1,8 @@
 //! From an authorization request to a code, by way of the SSO session.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use proto::session::v1 as pb;
 use secrecy::SecretString;
-use svc_kit::{clock::Timestamp, entropy, secret};
+use svc_kit::{clock::Timestamp, secret};
 
 use crate::{
     app::{Adapters, Auth, oidc::sso::Arrival},
@@ -163,7 +162,7 @@ impl<A: Adapters> Auth<A> {
         sso: &pb::Session,
         epoch: i64,
     ) -> Result<String, AuthError> {
-        let code = URL_SAFE_NO_PAD.encode(entropy::bytes::<32>(&*self.entropy));
+        let code = self.random_text();
         let now = self.clock.now();
         let grant = Grant {
             tenant: sso.tenant_id.clone(),

@@ -50,8 +50,14 @@ impl<A: Adapters> Auth<A> {
             scopes: request.consent_scopes(),
             given_at: self.clock.now(),
         };
-        self.store.give_consent(&consent.after(None)).await?;
+        self.remember_consent(&user, consent).await?;
         self.issue_code(request, sso, user.epoch).await.map(Some)
+    }
+
+    pub(super) async fn remember_consent(&self, user: &User, consent: Consent) -> Result<(), AuthError> {
+        let what = What::ConsentGiven { user: user.id.to_string(), application: consent.application.clone() };
+        let event = self.event(&user.tenant, "", what);
+        Ok(self.store.give_consent(&consent.after(None), &event).await?)
     }
 
     /// Says whether what was granted is agreed to, still.

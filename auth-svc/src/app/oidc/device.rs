@@ -3,9 +3,8 @@
 //! The user who decides is signed in with a browser. The device's session is its own: it does not end with the browser's,
 //! which may be somebody else's machine.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use proto::session::v1 as pb;
-use svc_kit::{entropy, secret};
+use svc_kit::secret;
 
 use crate::{
     app::{
@@ -27,7 +26,7 @@ use crate::{
         throttle::network_of,
     },
     error::AuthError,
-    ports::{ConsentStore as _, DeviceStore as _},
+    ports::DeviceStore as _,
 };
 
 /// How often a user code is made anew because another device shows it, and how often a change is tried again because
@@ -89,7 +88,7 @@ impl<A: Adapters> Auth<A> {
         if !application.may_ask_for(asked.resources()) {
             return Err(DeviceError::Exchange(ExchangeError::InvalidTarget));
         }
-        let device_code = URL_SAFE_NO_PAD.encode(entropy::bytes::<32>(&*self.entropy));
+        let device_code = self.random_text();
         let now = self.clock.now();
         let request = DeviceRequest {
             tenant: application.tenant.clone(),
@@ -165,7 +164,7 @@ impl<A: Adapters> Auth<A> {
                     scopes: request.scopes.clone(),
                     given_at: self.clock.now(),
                 };
-                self.store.give_consent(&consent.after(None)).await?;
+                self.remember_consent(&user, consent).await?;
                 Decision::Allowed(Box::new(granted(request, sso, user.epoch)))
             } else {
                 Decision::Denied

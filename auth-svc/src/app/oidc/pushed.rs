@@ -4,8 +4,7 @@
 //! A reference is good for a minute, for its application, and until a code was given for it: then it is spent, however
 //! many sign-in pages were opened with it.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use svc_kit::{entropy, secret};
+use svc_kit::secret;
 
 use crate::{
     app::{Adapters, Auth},
@@ -57,7 +56,7 @@ impl<A: Adapters> Auth<A> {
             }
             request.dpop_jkt = key;
         }
-        let name = URL_SAFE_NO_PAD.encode(entropy::bytes::<32>(&*self.entropy));
+        let name = self.random_text();
         let now = self.clock.now();
         let pushed = Pushed { request, expires_at: now.saturating_add(PUSHED_LIFETIME), is_spent: false };
         let kept = self.store.add_pushed(secret::sha256(name.as_bytes()), &pushed, now).await;

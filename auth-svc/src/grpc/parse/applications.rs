@@ -175,7 +175,10 @@ fn settings(application: &pb::Application, client: &Client) -> Parsed<ClientSett
         requires_dpop: application.dpop_required,
         signs_userinfo: application.userinfo_signed,
         allows_devices: application.device_grant,
-        signing_algorithm: algorithm(application.signing_algorithm)?,
+        signing_algorithm: match application.signing_algorithm {
+            0 => SigningAlgorithm::default(),
+            given => signing_algorithm("application.signing_algorithm", given)?,
+        },
         cors_origins: values(
             "application.cors_origins",
             origins,
@@ -229,11 +232,12 @@ pub(in crate::grpc) fn overlap(overlap: Option<prost_types::Duration>) -> Parsed
     given.filter(|given| *given <= OVERLAP_MAX).ok_or_else(|| field("overlap", "must be 0 to 30 days"))
 }
 
-fn algorithm(algorithm: i32) -> Parsed<SigningAlgorithm> {
+/// An algorithm that must be named.
+pub(in crate::grpc) fn signing_algorithm(path: &str, algorithm: i32) -> Parsed<SigningAlgorithm> {
     match pb::SigningAlgorithm::try_from(algorithm) {
-        Ok(pb::SigningAlgorithm::Unspecified | pb::SigningAlgorithm::Rs256) => Ok(SigningAlgorithm::Rs256),
+        Ok(pb::SigningAlgorithm::Rs256) => Ok(SigningAlgorithm::Rs256),
         Ok(pb::SigningAlgorithm::Es256) => Ok(SigningAlgorithm::Es256),
         Ok(pb::SigningAlgorithm::Eddsa) => Ok(SigningAlgorithm::EdDsa),
-        Err(_) => Err(field("application.signing_algorithm", "must be RS256, ES256 or EDDSA")),
+        Ok(pb::SigningAlgorithm::Unspecified) | Err(_) => Err(field(path, "must be RS256, ES256 or EDDSA")),
     }
 }

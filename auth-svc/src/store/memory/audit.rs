@@ -23,7 +23,7 @@ impl MemoryStore {
         if tables.audit.len() > ENTRIES_MAX {
             tables.audit.pop_front();
         }
-        self.outbox.push([contract::message(event)]);
+        self.outbox.push(contract::message(event));
     }
 }
 

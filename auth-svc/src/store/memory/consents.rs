@@ -24,7 +24,7 @@ impl ConsentStore for MemoryStore {
         Ok(chosen.take_while(|consent| consent.user == *user).take(limit).cloned().collect())
     }
 
-    async fn give_consent(&self, consent: &Consent) -> Result<(), StoreError> {
+    async fn give_consent(&self, consent: &Consent, event: &Event) -> Result<(), StoreError> {
         let mut tables = self.lock();
         if !tables.applications.contains_key(&consent.application) || !tables.users.contains_key(&consent.user) {
             return Ok(());
@@ -32,6 +32,7 @@ impl ConsentStore for MemoryStore {
         let key = (consent.user.clone(), consent.application.clone());
         let all = consent.clone().after(tables.consents.get(&key));
         tables.consents.insert(key, all);
+        self.record(&mut tables, event);
         Ok(())
     }
 

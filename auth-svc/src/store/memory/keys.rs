@@ -1,10 +1,8 @@
 //! Signing keys in memory.
 
-use svc_kit::clock::Timestamp;
-
 use super::MemoryStore;
 use crate::{
-    domain::keys::KeyState,
+    domain::{event::Event, keys::KeyState},
     ports::{KeyStore, StoreError, StoredKey},
 };
 
@@ -15,17 +13,18 @@ impl KeyStore for MemoryStore {
         Ok(keys)
     }
 
-    async fn add_key(&self, key: &StoredKey) -> Result<bool, StoreError> {
+    async fn add_key(&self, key: &StoredKey, event: &Event) -> Result<bool, StoreError> {
         let mut tables = self.lock();
         let is_taken = |other: &StoredKey| other.algorithm == key.algorithm && other.state == key.state;
         let is_free = key.state == KeyState::Retiring || !tables.keys.iter().any(is_taken);
         if is_free {
             tables.keys.push(key.clone());
+            self.record(&mut tables, event);
         }
         Ok(is_free)
     }
 
-    async fn activate_key(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+    async fn activate_key(&self, id: &str, event: &Event) -> Result<bool, StoreError> {
         let mut tables = self.lock();
         let pending = tables.keys.iter().find(|key| key.id == id && key.state == KeyState::Pending);
         let Some(algorithm) = pending.map(|key| key.algorithm) else { return Ok(false) };
@@ -35,15 +34,20 @@ impl KeyStore for MemoryStore {
                 KeyState::Active => KeyState::Retiring,
                 _ => continue,
             };
-            (key.state, key.since) = (next, now);
+            (key.state, key.since) = (next, event.at);
         }
+        self.record(&mut tables, event);
         Ok(true)
     }
 
-    async fn remove_key(&self, id: &str) -> Result<bool, StoreError> {
-        let keys = &mut self.lock().keys;
-        let before = keys.len();
-        keys.retain(|key| key.id != id || key.state != KeyState::Retiring);
-        Ok(keys.len() < before)
+    async fn remove_key(&self, id: &str, event: &Event) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        let before = tables.keys.len();
+        tables.keys.retain(|key| key.id != id || key.state != KeyState::Retiring);
+        let is_removed = tables.keys.len() < before;
+        if is_removed {
+            self.record(&mut tables, event);
+        }
+        Ok(is_removed)
     }
 }

@@ -1,6 +1,6 @@
 //! What is good once, in memory: identifiers of proofs, and pushed requests.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::HashMap;
 
 use svc_kit::clock::Timestamp;
 
@@ -21,14 +21,18 @@ pub(super) struct Once {
 impl ReplayStore for MemoryStore {
     async fn is_first(&self, hash: [u8; 32], now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
         let presented = &mut self.lock().once.presented;
+        let is_first = presented.get(&hash).is_none_or(|until| *until <= now);
+        if is_first {
+            presented.insert(hash, until);
+        }
+        Ok(is_first)
+    }
+
+    async fn forget_presented(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let presented = &mut self.lock().once.presented;
+        let before = presented.len();
         presented.retain(|_, until| now < *until);
-        Ok(match presented.entry(hash) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(free) => {
-                free.insert(until);
-                true
-            }
-        })
+        Ok(u64::try_from(before - presented.len()).unwrap_or(u64::MAX))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use svc_kit::{clock::Timestamp, sql};
 
-use super::{PostgresStore, failed, limit, revocations::order, tell, unreadable};
+use super::{PostgresStore, concluded, failed, limit, revocations::order, tell, unreadable};
 use crate::{
     domain::{
         consent::Consent,
@@ -58,7 +58,8 @@ impl ConsentStore for PostgresStore {
         rows.fetch_all(&self.pool).await.map_err(failed)?.into_iter().map(Consent::try_from).collect()
     }
 
-    async fn give_consent(&self, consent: &Consent) -> Result<(), StoreError> {
+    async fn give_consent(&self, consent: &Consent, event: &Event) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
         let given = sqlx::query!(
             "INSERT INTO consent (user_id, application_id, scopes, given_at_ms) VALUES ($1, $2, $3, $4)
              ON CONFLICT (user_id, application_id) DO UPDATE SET given_at_ms = excluded.given_at_ms,
@@ -68,10 +69,10 @@ impl ConsentStore for PostgresStore {
             &consent.scopes,
             consent.given_at.as_ms()
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await;
         match given {
-            Ok(_) => Ok(()),
+            Ok(given) => concluded(transaction, &given, event).await.map(drop),
             Err(error) if GONE.iter().any(|gone| sql::violates(&error, gone)) => Ok(()),
             Err(error) => Err(failed(error)),
         }

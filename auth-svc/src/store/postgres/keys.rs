@@ -2,9 +2,12 @@
 
 use svc_kit::{clock::Timestamp, sql};
 
-use super::{PostgresStore, failed, unreadable};
+use super::{PostgresStore, concluded, failed, tell, unreadable};
 use crate::{
-    domain::keys::{KeyState, SigningAlgorithm},
+    domain::{
+        event::Event,
+        keys::{KeyState, SigningAlgorithm},
+    },
     ports::{KeyStore, StoreError, StoredKey},
 };
 
@@ -31,7 +34,8 @@ impl KeyStore for PostgresStore {
         Ok(keys)
     }
 
-    async fn add_key(&self, key: &StoredKey) -> Result<bool, StoreError> {
+    async fn add_key(&self, key: &StoredKey, event: &Event) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
         let inserted = sqlx::query!(
             "INSERT INTO signing_key (id, algorithm, state, since_ms, private_key, created_at_ms)
              VALUES ($1, $2, $3, $4, $5, $6)",
@@ -42,10 +46,10 @@ impl KeyStore for PostgresStore {
             key.sealed,
             key.created_at.as_ms()
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await;
         match inserted {
-            Ok(_) => Ok(true),
+            Ok(inserted) => concluded(transaction, &inserted, event).await,
             Err(error) if sql::violates(&error, "one_active_key") || sql::violates(&error, "one_pending_key") => {
                 Ok(false)
             }
@@ -53,7 +57,7 @@ impl KeyStore for PostgresStore {
         }
     }
 
-    async fn activate_key(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+    async fn activate_key(&self, id: &str, event: &Event) -> Result<bool, StoreError> {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         // Locked first, so that of two processes that do the same one waits and then finds it done.
         let pending =
@@ -65,21 +69,24 @@ impl KeyStore for PostgresStore {
         sqlx::query!(
             "UPDATE signing_key SET state = 'retiring', since_ms = $2 WHERE algorithm = $1 AND state = 'active'",
             pending.algorithm,
-            now.as_ms()
+            event.at.as_ms()
         )
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-        sqlx::query!("UPDATE signing_key SET state = 'active', since_ms = $2 WHERE id = $1", id, now.as_ms())
+        sqlx::query!("UPDATE signing_key SET state = 'active', since_ms = $2 WHERE id = $1", id, event.at.as_ms())
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;
+        tell(&mut transaction, event).await?;
         transaction.commit().await.map_err(failed)?;
         Ok(true)
     }
 
-    async fn remove_key(&self, id: &str) -> Result<bool, StoreError> {
+    async fn remove_key(&self, id: &str, event: &Event) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
         let removed = sqlx::query!("DELETE FROM signing_key WHERE id = $1 AND state = 'retiring'", id);
-        Ok(removed.execute(&self.pool).await.map_err(failed)?.rows_affected() == 1)
+        let removed = removed.execute(&mut *transaction).await.map_err(failed)?;
+        concluded(transaction, &removed, event).await
     }
 }

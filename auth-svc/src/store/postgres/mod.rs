@@ -44,7 +44,10 @@ fn failed(error: sqlx::Error) -> StoreError {
 /// Writes an event and puts it on record, in the transaction of the change that it tells of.
 async fn tell(connection: &mut PgConnection, event: &Event) -> Result<(), StoreError> {
     audit::write(connection, &contract::audit(event)).await?;
-    outbox::postgres::insert(connection, &contract::message(event)).await.map_err(failed)
+    match contract::message(event) {
+        Some(message) => outbox::postgres::insert(connection, &message).await.map_err(failed),
+        None => Ok(()),
+    }
 }
 
 /// Ends the transaction of a change: with its event, or, where nothing was changed, without a trace.

@@ -9,20 +9,34 @@ use crate::{
     store::CODE_KEPT,
 };
 
+/// Most that is forgotten at once, so that nobody waits for it.
+const FORGOTTEN_MAX: i64 = 5_000;
+
 impl ReplayStore for PostgresStore {
     async fn is_first(&self, hash: [u8; 32], now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
-        sqlx::query!("DELETE FROM presented WHERE expires_at_ms <= $1", now.as_ms())
-            .execute(&self.pool)
-            .await
-            .map_err(failed)?;
-        let inserted = sqlx::query!(
-            "INSERT INTO presented (hash, expires_at_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        // One statement: what is there and over counts as not there.
+        let noted = sqlx::query!(
+            "INSERT INTO presented (hash, expires_at_ms) VALUES ($1, $2)
+             ON CONFLICT (hash) DO UPDATE SET expires_at_ms = excluded.expires_at_ms WHERE presented.expires_at_ms <= $3",
             &hash[..],
-            until.as_ms()
+            until.as_ms(),
+            now.as_ms()
         )
         .execute(&self.pool)
         .await;
-        Ok(inserted.map_err(failed)?.rows_affected() == 1)
+        Ok(noted.map_err(failed)?.rows_affected() == 1)
+    }
+
+    async fn forget_presented(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let forgotten = sqlx::query!(
+            "DELETE FROM presented WHERE hash IN
+                 (SELECT hash FROM presented WHERE expires_at_ms <= $1 ORDER BY expires_at_ms LIMIT $2)",
+            now.as_ms(),
+            FORGOTTEN_MAX
+        )
+        .execute(&self.pool)
+        .await;
+        Ok(forgotten.map_err(failed)?.rows_affected())
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use auth_svc::{
     domain::{
         application::{Application, Client},
+        audit::AuditFilter,
         consent::Consent,
         event::{Event, What},
         user::{Login, User, UserId},
@@ -29,6 +30,21 @@ on_both_stores!(
 
 fn event(what: What) -> Event {
     Event { at: NOW, tenant: "one".to_owned(), actor: "test".to_owned(), from: String::new(), what }
+}
+
+fn given() -> Event {
+    event(What::ConsentGiven { user: "user".to_owned(), application: "a".to_owned() })
+}
+
+/// How many consents are on record.
+async fn on_record<S: Store>(store: &S) -> usize {
+    let filter = AuditFilter {
+        tenant: "one".to_owned(),
+        action: "consent.given".to_owned(),
+        before: Timestamp::from_ms(i64::MAX),
+        ..AuditFilter::default()
+    };
+    store.audit_entries(&filter, i64::MAX, 100).await.unwrap().len()
 }
 
 /// A user, and applications `a`, `B` and `c`.
@@ -63,9 +79,12 @@ fn consent(user: &User, application: &str, scopes: &[&str]) -> Consent {
 async fn consents_of_a_user_add_up_for_each_application<S: Store>(store: Arc<S>) {
     let user = filled(&*store).await;
     assert_eq!(store.consent(&user.id, "a").await.unwrap(), None);
-    store.give_consent(&consent(&user, "a", &["openid"])).await.unwrap();
+    store.give_consent(&consent(&user, "a", &["openid"]), &given()).await.unwrap();
     let later = NOW.saturating_add(std::time::Duration::from_secs(1));
-    store.give_consent(&Consent { given_at: later, ..consent(&user, "a", &["email", "openid"]) }).await.unwrap();
+    store
+        .give_consent(&Consent { given_at: later, ..consent(&user, "a", &["email", "openid"]) }, &given())
+        .await
+        .unwrap();
     let both = Consent { given_at: later, ..consent(&user, "a", &["email", "openid"]) };
     assert_eq!(store.consent(&user.id, "a").await.unwrap(), Some(both));
     assert_eq!(store.consent(&user.id, "B").await.unwrap(), None);
@@ -75,7 +94,7 @@ async fn consents_of_a_user_add_up_for_each_application<S: Store>(store: Arc<S>)
 async fn consents_are_listed_by_application_and_continued<S: Store>(store: Arc<S>) {
     let user = filled(&*store).await;
     for application in ["c", "a", "B"] {
-        store.give_consent(&consent(&user, application, &["openid"])).await.unwrap();
+        store.give_consent(&consent(&user, application, &["openid"]), &given()).await.unwrap();
     }
     let names = |found: Vec<Consent>| found.into_iter().map(|consent| consent.application).collect::<Vec<_>>();
     assert_eq!(names(store.consents(&user.id, "", 2).await.unwrap()), ["B", "a"]);
@@ -87,7 +106,7 @@ async fn consents_given_at_once_lose_nothing<S: Store>(store: Arc<S>) {
     let user = filled(&*store).await;
     let work = ["email", "offline_access", "openid", "profile"].map(|scope| {
         let (store, consent) = (store.clone(), consent(&user, "a", &[scope]));
-        async move { store.give_consent(&consent).await.unwrap() }
+        async move { store.give_consent(&consent, &given()).await.unwrap() }
     });
     at_once(work).await;
     let all = store.consent(&user.id, "a").await.unwrap().unwrap();
@@ -100,8 +119,8 @@ fn withdrawn(user: &User) -> Event {
 
 async fn a_withdrawn_consent_is_gone_and_orders_the_end_of_its_sessions_once<S: Store>(store: Arc<S>) {
     let user = filled(&*store).await;
-    store.give_consent(&consent(&user, "a", &["openid"])).await.unwrap();
-    store.give_consent(&consent(&user, "c", &["openid"])).await.unwrap();
+    store.give_consent(&consent(&user, "a", &["openid"]), &given()).await.unwrap();
+    store.give_consent(&consent(&user, "c", &["openid"]), &given()).await.unwrap();
     let work = (0..8).map(|_| {
         let (store, user) = (store.clone(), user.clone());
         async move { store.withdraw_consent(&user, "a", &withdrawn(&user)).await.unwrap() }
@@ -117,20 +136,22 @@ async fn a_withdrawn_consent_is_gone_and_orders_the_end_of_its_sessions_once<S: 
 
 async fn nothing_is_kept_for_an_application_that_is_gone<S: Store>(store: Arc<S>) {
     let user = filled(&*store).await;
-    store.give_consent(&consent(&user, "a", &["openid"])).await.unwrap();
+    store.give_consent(&consent(&user, "a", &["openid"]), &given()).await.unwrap();
     let application = store.application("a").await.unwrap().unwrap();
     let gone = event(What::ApplicationDeleted("a".to_owned()));
     assert!(store.delete_application(&application, &gone).await.unwrap());
     assert_eq!(store.consent(&user.id, "a").await.unwrap(), None);
-    store.give_consent(&consent(&user, "a", &["openid"])).await.unwrap();
+    store.give_consent(&consent(&user, "a", &["openid"]), &given()).await.unwrap();
     assert_eq!(store.consents(&user.id, "", 9).await.unwrap(), []);
+    assert_eq!(on_record(&*store).await, 1);
 }
 
 async fn nothing_is_kept_of_a_user_who_is_gone<S: Store>(store: Arc<S>) {
     let user = filled(&*store).await;
-    store.give_consent(&consent(&user, "a", &["openid"])).await.unwrap();
+    store.give_consent(&consent(&user, "a", &["openid"]), &given()).await.unwrap();
     assert!(store.delete_user(&user, &event(What::UserDeleted(user.id.to_string()))).await.unwrap());
     assert_eq!(store.consent(&user.id, "a").await.unwrap(), None);
-    store.give_consent(&consent(&user, "a", &["openid"])).await.unwrap();
+    store.give_consent(&consent(&user, "a", &["openid"]), &given()).await.unwrap();
     assert_eq!(store.consents(&user.id, "", 9).await.unwrap(), []);
+    assert_eq!(on_record(&*store).await, 1);
 }

@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_svc::{
-    domain::keys::{KeyState, SigningAlgorithm},
+    domain::{
+        audit::AuditFilter,
+        event::{Event, What},
+        keys::{KeyState, SigningAlgorithm},
+    },
     ports::{Store, StoredKey},
 };
 use svc_kit::clock::Timestamp;
@@ -20,6 +24,22 @@ on_both_stores!(
     only_what_retires_is_removed,
 );
 
+fn event(at: Timestamp) -> Event {
+    let (tenant, what) = ("default".to_owned(), What::KeyCreated("key".to_owned()));
+    Event { at, tenant, actor: "test".to_owned(), from: String::new(), what }
+}
+
+/// How many entries are on record.
+async fn on_record<S: Store>(store: &S) -> usize {
+    let filter = AuditFilter {
+        tenant: "default".to_owned(),
+        action: "key".to_owned(),
+        before: Timestamp::from_ms(i64::MAX),
+        ..AuditFilter::default()
+    };
+    store.audit_entries(&filter, i64::MAX, 100).await.unwrap().len()
+}
+
 fn key(id: &str, algorithm: SigningAlgorithm, state: KeyState) -> StoredKey {
     StoredKey { id: id.to_owned(), algorithm, state, since: NOW, sealed: vec![0, 1, 255], created_at: NOW }
 }
@@ -29,25 +49,25 @@ async fn one_key_of_an_algorithm_is_active_whoever_is_first<S: Store>(store: Arc
         let work = (0..RACERS).map(|number| {
             let store = store.clone();
             let key = key(&format!("{} {number}", state.name()), SigningAlgorithm::Rs256, state);
-            async move { store.add_key(&key).await.unwrap() }
+            async move { store.add_key(&key, &event(NOW)).await.unwrap() }
         });
         assert_eq!(at_once(work).await.into_iter().filter(|is_first| *is_first).count(), 1);
     }
     let other = key("other", SigningAlgorithm::EdDsa, KeyState::Active);
-    assert!(store.add_key(&other).await.unwrap());
+    assert!(store.add_key(&other, &event(NOW)).await.unwrap());
     let kept = store.keys().await.unwrap();
     assert_eq!((kept.len(), kept.iter().find(|key| key.id == "other")), (3, Some(&other)));
 }
 
 async fn the_next_key_takes_over_once<S: Store>(store: Arc<S>) {
     let algorithm = SigningAlgorithm::Es256;
-    assert!(store.add_key(&key("old", algorithm, KeyState::Active)).await.unwrap());
-    assert!(store.add_key(&key("new", algorithm, KeyState::Pending)).await.unwrap());
-    assert!(store.add_key(&key("other", SigningAlgorithm::Rs256, KeyState::Active)).await.unwrap());
+    assert!(store.add_key(&key("old", algorithm, KeyState::Active), &event(NOW)).await.unwrap());
+    assert!(store.add_key(&key("new", algorithm, KeyState::Pending), &event(NOW)).await.unwrap());
+    assert!(store.add_key(&key("other", SigningAlgorithm::Rs256, KeyState::Active), &event(NOW)).await.unwrap());
     let then = NOW.saturating_add(Duration::from_secs(900));
     let work = (0..RACERS).map(|_| {
         let store = store.clone();
-        async move { store.activate_key("new", then).await.unwrap() }
+        async move { store.activate_key("new", &event(then)).await.unwrap() }
     });
     assert_eq!(at_once(work).await.into_iter().filter(|is_first| *is_first).count(), 1);
     let expected = [
@@ -56,16 +76,19 @@ async fn the_next_key_takes_over_once<S: Store>(store: Arc<S>) {
         key("other", SigningAlgorithm::Rs256, KeyState::Active),
     ];
     assert_eq!(store.keys().await.unwrap(), expected);
-    assert!(!store.activate_key("old", then).await.unwrap(), "what retires does not come back");
-    assert!(!store.activate_key("nothing", then).await.unwrap());
+    assert!(!store.activate_key("old", &event(then)).await.unwrap(), "what retires does not come back");
+    assert!(!store.activate_key("nothing", &event(then)).await.unwrap());
+    // What was done is on record, and nothing else.
+    assert_eq!(on_record(&*store).await, 4);
 }
 
 async fn only_what_retires_is_removed<S: Store>(store: Arc<S>) {
     for state in [KeyState::Active, KeyState::Pending, KeyState::Retiring] {
-        assert!(store.add_key(&key(state.name(), SigningAlgorithm::Rs256, state)).await.unwrap());
+        assert!(store.add_key(&key(state.name(), SigningAlgorithm::Rs256, state), &event(NOW)).await.unwrap());
     }
     for (id, is_removed) in [("active", false), ("pending", false), ("retiring", true), ("retiring", false)] {
-        assert_eq!(store.remove_key(id).await.unwrap(), is_removed, "{id}");
+        assert_eq!(store.remove_key(id, &event(NOW)).await.unwrap(), is_removed, "{id}");
     }
     assert_eq!(store.keys().await.unwrap().len(), 2);
+    assert_eq!(on_record(&*store).await, 4);
 }

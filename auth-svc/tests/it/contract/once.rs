@@ -21,6 +21,8 @@ const RACERS: usize = 16;
 on_both_stores!(
     what_was_presented_is_known_until_it_ends,
     of_many_that_present_the_same_at_once_one_is_first,
+    of_many_that_present_what_is_over_at_once_one_is_first,
+    only_what_is_over_is_forgotten,
     a_pushed_request_is_kept_as_it_is,
     of_many_that_spend_a_pushed_request_one_does,
 );
@@ -42,6 +44,25 @@ async fn of_many_that_present_the_same_at_once_one_is_first<S: Store>(store: Arc
         async move { store.is_first(sha256(b"one"), NOW, NOW.saturating_add(Duration::from_secs(60))).await.unwrap() }
     });
     assert_eq!(at_once(work).await.into_iter().filter(|is_first| *is_first).count(), 1);
+}
+
+async fn of_many_that_present_what_is_over_at_once_one_is_first<S: Store>(store: Arc<S>) {
+    let end = NOW.saturating_add(Duration::from_secs(60));
+    assert!(store.is_first(sha256(b"one"), NOW, end).await.unwrap());
+    let work = (0..RACERS).map(|_| {
+        let store = store.clone();
+        async move { store.is_first(sha256(b"one"), end, end.saturating_add(Duration::from_secs(60))).await.unwrap() }
+    });
+    assert_eq!(at_once(work).await.into_iter().filter(|is_first| *is_first).count(), 1);
+}
+
+async fn only_what_is_over_is_forgotten<S: Store>(store: Arc<S>) {
+    let end = NOW.saturating_add(Duration::from_secs(60));
+    assert!(store.is_first(sha256(b"one"), NOW, end).await.unwrap());
+    assert!(store.is_first(sha256(b"other"), NOW, end.saturating_add(Duration::from_millis(1))).await.unwrap());
+    assert_eq!(store.forget_presented(end.saturating_sub(Duration::from_millis(1))).await.unwrap(), 0);
+    assert_eq!(store.forget_presented(end).await.unwrap(), 1);
+    assert!(!store.is_first(sha256(b"other"), end, end).await.unwrap());
 }
 
 fn request() -> AuthorizationRequest {

@@ -6,6 +6,7 @@ mod audit;
 mod defence;
 mod import;
 mod session_policies;
+mod signing_keys;
 mod tenants;
 pub mod users;
 

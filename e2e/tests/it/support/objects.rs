@@ -185,6 +185,7 @@ impl Objects {
             "update_mask" if ["UpdateApplication", "UpdateTenant", "UpdateUser"].contains(&method.name()) => {
                 inner(&[("paths", Value::List(vec![string("name")]))])
             }
+            "algorithm" => Some(Value::EnumNumber(1)),
             "device_name" => text("changed"),
             "update_mask" if method.name() == "UpdateSession" => {
                 inner(&[("paths", Value::List(vec![string("device_name")]))])
