@@ -10,6 +10,7 @@ const FILES: &[&str] = &[
     "latchkey/auth/v1/consent_service.proto",
     "latchkey/auth/v1/directory_service.proto",
     "latchkey/auth/v1/logout_token_service.proto",
+    "latchkey/auth/v1/registration_service.proto",
     "latchkey/auth/v1/signing_key_service.proto",
     "latchkey/auth/v1/tenant_service.proto",
     "latchkey/event/v1/event.proto",

@@ -6,8 +6,8 @@ use proto::auth::v1::{
     api_key_service_server::ApiKeyServiceServer, application_service_server::ApplicationServiceServer,
     audit_service_server::AuditServiceServer, auth_service_server::AuthServiceServer,
     consent_service_server::ConsentServiceServer, logout_token_service_server::LogoutTokenServiceServer,
-    signing_key_service_server::SigningKeyServiceServer, tenant_service_server::TenantServiceServer,
-    user_service_server::UserServiceServer,
+    registration_service_server::RegistrationServiceServer, signing_key_service_server::SigningKeyServiceServer,
+    tenant_service_server::TenantServiceServer, user_service_server::UserServiceServer,
 };
 use sqlx::PgPool;
 use svc_kit::{
@@ -164,6 +164,7 @@ async fn start_with<S: Store>(
         .add_service(LogoutTokenServiceServer::new(face.clone()))
         .add_service(ConsentServiceServer::new(face.clone()))
         .add_service(TenantServiceServer::new(face.clone()))
+        .add_service(RegistrationServiceServer::new(face.clone()))
         .add_service(SigningKeyServiceServer::new(face.clone()))
         .add_service(AuditServiceServer::new(face.clone()))
         .add_service(ApiKeyServiceServer::new(face.clone()))

@@ -167,6 +167,8 @@ fn describe(event: &Event) -> (&'static str, String, String, Option<pb::event::D
             ("tenant.suspended", none(), none(), Some(Data::TenantSuspended(pb::TenantSuspended {})))
         }
         What::TenantResumed => ("tenant.resumed", none(), none(), Some(Data::TenantResumed(pb::TenantResumed {}))),
+        What::RegistrationCreated { user, application } => ("registration.created", user, application, None),
+        What::RegistrationDeleted { user, application } => ("registration.deleted", user, application, None),
         What::ConsentGiven { user, application } => ("consent.given", user, application, None),
         What::KeyCreated(_) => ("key.created", none(), none(), None),
         What::KeyRotated { key: key_id, algorithm } => {

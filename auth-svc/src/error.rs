@@ -21,6 +21,18 @@ pub enum AuthError {
     /// The credentials are not good; which one is not told.
     #[error("the credentials are refused")]
     CredentialsRefused,
+    /// The credentials are good, but the user may not sign in.
+    #[error("the user is disabled")]
+    UserDisabled,
+    /// The credentials are good, but the password must be changed first.
+    #[error("the password must be changed first")]
+    PasswordChangeRequired,
+    /// The credentials are good, but the application lets in registered users only.
+    #[error("the user is not registered for the application")]
+    NotRegistered,
+    /// The user is not registered for the application.
+    #[error("there is no such registration")]
+    RegistrationNotFound,
     /// Too many credentials were refused; how long to wait.
     #[error("too many attempts; try again later")]
     Throttled(Duration),
@@ -93,6 +105,8 @@ impl ServiceError for AuthError {
             Self::Sessions(SessionsError::Invalid(_)) => Kind::InvalidArgument,
             Self::CredentialsRefused | Self::Sessions(SessionsError::TokenRefused) => Kind::Unauthenticated,
             Self::UserNotFound | Self::ApplicationNotFound | Self::ConsentNotFound => Kind::NotFound,
+            Self::RegistrationNotFound => Kind::NotFound,
+            Self::UserDisabled | Self::PasswordChangeRequired | Self::NotRegistered => Kind::FailedPrecondition,
             Self::TenantNotFound | Self::ApiKeyNotFound => Kind::NotFound,
             Self::ScopeNotHeld(_) => Kind::PermissionDenied,
             Self::Sessions(SessionsError::NotFound) => Kind::NotFound,
@@ -119,6 +133,10 @@ impl ServiceError for AuthError {
             Self::Field(error) => error.reason(),
             Self::PageToken(error) => error.reason(),
             Self::CredentialsRefused => "CREDENTIALS_REFUSED",
+            Self::UserDisabled => "USER_DISABLED",
+            Self::PasswordChangeRequired => "PASSWORD_CHANGE_REQUIRED",
+            Self::NotRegistered => "NOT_REGISTERED",
+            Self::RegistrationNotFound => "REGISTRATION_NOT_FOUND",
             Self::RequestSpent => "REQUEST_SPENT",
             Self::ProofRequired => "PROOF_REQUIRED",
             Self::Throttled(_) => "THROTTLED",

@@ -10,6 +10,7 @@ mod replays;
 mod session_policies;
 mod signatures;
 mod tenants;
+mod user_registrations;
 
 use std::future::Future;
 
@@ -28,6 +29,7 @@ pub use self::{
     session_policies::SessionPolicyStore,
     signatures::Signatures,
     tenants::TenantStore,
+    user_registrations::UserRegistrationStore,
 };
 use crate::domain::{
     application::Application,
@@ -77,6 +79,8 @@ pub enum RevocationReason {
     CredentialChange,
     /// The user does not agree any more.
     ConsentWithdrawn,
+    /// The user is not registered for the application any more.
+    RegistrationDeleted,
     /// The tenant was suspended or resumed: its sessions are to be closed or opened, as its state is then.
     TenantState,
     /// The session policy of the tenant or of the application was changed: it is to be in force, as it is then.
@@ -218,6 +222,7 @@ pub trait Store:
     + DeviceStore
     + KeyStore
     + SessionPolicyStore
+    + UserRegistrationStore
 {
 }
 
@@ -233,7 +238,8 @@ impl<
         + PushedStore
         + DeviceStore
         + KeyStore
-        + SessionPolicyStore,
+        + SessionPolicyStore
+        + UserRegistrationStore,
 > Store for S
 {
 }

@@ -6,8 +6,9 @@ use proto::{
     auth::v1::{
         api_key_service_client::ApiKeyServiceClient, application_service_client::ApplicationServiceClient,
         audit_service_client::AuditServiceClient, auth_service_client::AuthServiceClient,
-        consent_service_client::ConsentServiceClient, signing_key_service_client::SigningKeyServiceClient,
-        tenant_service_client::TenantServiceClient, user_service_client::UserServiceClient,
+        consent_service_client::ConsentServiceClient, registration_service_client::RegistrationServiceClient,
+        signing_key_service_client::SigningKeyServiceClient, tenant_service_client::TenantServiceClient,
+        user_service_client::UserServiceClient,
     },
     session::v1::{policy_service_client::PolicyServiceClient, session_service_client::SessionServiceClient},
     webhook::v1::{
@@ -125,6 +126,14 @@ impl Connection {
     /// Fails when the configured address is not usable.
     pub fn users(&self) -> Result<UserServiceClient<Line>, Failure> {
         self.line(Service::Auth).map(UserServiceClient::new)
+    }
+
+    /// Returns a client for registrations of users.
+    ///
+    /// # Errors
+    /// Fails when the configured address is not usable.
+    pub fn registrations(&self) -> Result<RegistrationServiceClient<Line>, Failure> {
+        self.line(Service::Auth).map(RegistrationServiceClient::new)
     }
 
     /// Returns a client for consents.
@@ -247,7 +256,10 @@ fn hint_for(reason: &str) -> Option<&'static str> {
         }
         "POLICY_NOT_FOUND" => "none was stored, so the next wider one counts; `latchkey policies put` stores one",
         "POLICY_VERSION_MISMATCH" => "somebody else changed it; `latchkey policies get` shows it as it is now",
-        "CREDENTIALS_REFUSED" => "unknown user, wrong password or disabled user; which one is not told",
+        "CREDENTIALS_REFUSED" => "unknown user or wrong password; which one is not told",
+        "USER_DISABLED" => "`latchkey users enable` lets the user sign in again",
+        "NOT_REGISTERED" => "the application lets in registered users only; `latchkey users register` adds one",
+        "PASSWORD_CHANGE_REQUIRED" => "the user sets another one at the hosted sign-in page, or by ChangePassword",
         "TENANT_NOT_FOUND" => "`latchkey tenants list` shows the tenants",
         "USER_NOT_FOUND" => "`latchkey users list` shows the users of the tenant",
         "APPLICATION_NOT_FOUND" => "`latchkey applications list` shows the applications of the tenant",

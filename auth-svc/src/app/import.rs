@@ -28,6 +28,8 @@ pub struct ImportedUser {
     pub claims: Claims,
     /// Whether the user has shown that the e-mail address is theirs.
     pub is_email_verified: bool,
+    /// Whether the password must be changed before the first sign-in.
+    pub must_change_password: bool,
 }
 
 impl<A: Adapters> Auth<A> {
@@ -75,6 +77,7 @@ impl<A: Adapters> Auth<A> {
             claims: imported.claims,
             is_email_verified: imported.is_email_verified,
             updated_at: now,
+            must_change_password: imported.must_change_password,
         };
         let event = self.event(tenant, &caller.subject, What::UserCreated(user.id.to_string()));
         Ok(self.store.add_user(&user, &event).await?.then_some(user.id))

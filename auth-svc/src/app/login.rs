@@ -2,7 +2,10 @@
 
 use proto::session::v1 as pb;
 use secrecy::{ExposeSecret as _, SecretString};
-use svc_kit::{access::Caller, error::chain};
+use svc_kit::{
+    access::Caller,
+    error::{ServiceError as _, chain},
+};
 
 use super::{
     Adapters, Auth,
@@ -69,11 +72,12 @@ pub struct Introspection {
 }
 
 impl<A: Adapters> Auth<A> {
-    /// Checks login and password. Wrong, unknown and disabled look the same, and take the same time. `address` is where
-    /// the attempt comes from, as far as that is known; whoever guesses has to wait.
+    /// Checks login and password. Wrong and unknown look the same, and take the same time; that the user is disabled is told
+    /// to whoever knows the password. `address` is where the attempt comes from, as far as that is known; whoever guesses has
+    /// to wait.
     ///
     /// # Errors
-    /// [`AuthError::CredentialsRefused`], [`AuthError::Throttled`], or a failure.
+    /// [`AuthError::CredentialsRefused`], [`AuthError::UserDisabled`], [`AuthError::Throttled`], or a failure.
     pub async fn authenticate(
         &self,
         tenant: &str,
@@ -107,18 +111,32 @@ impl<A: Adapters> Auth<A> {
         };
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let is_right = self.passwords.check(password.clone(), hash).await?;
-        let (user, reason) = match user {
+        let (user, reason, error) = match user {
             Some(user) if is_right && !user.is_disabled => {
                 self.renew_hash(&user, password).await;
                 return Ok(user);
             }
-            Some(user) if is_right => (user.id.to_string(), "USER_DISABLED"),
-            Some(user) => (user.id.to_string(), "WRONG_PASSWORD"),
-            None => (String::new(), "UNKNOWN_USER"),
+            Some(user) if is_right => (user.id.to_string(), "USER_DISABLED", AuthError::UserDisabled),
+            Some(user) => (user.id.to_string(), "WRONG_PASSWORD", AuthError::CredentialsRefused),
+            None => (String::new(), "UNKNOWN_USER", AuthError::CredentialsRefused),
         };
         let what = What::LoginFailed { user, application: application.to_owned(), reason };
         self.store.tell(&self.event(tenant, "", what).of(address)).await?;
-        Err(AuthError::CredentialsRefused)
+        Err(error)
+    }
+
+    /// Tells that a user with good credentials does not get in, and says why.
+    pub(super) async fn turned_away(
+        &self,
+        user: &User,
+        application: &str,
+        address: &str,
+        why: AuthError,
+    ) -> Result<AuthError, AuthError> {
+        let (user_id, application) = (user.id.to_string(), application.to_owned());
+        let what = What::LoginFailed { user: user_id, application, reason: why.reason() };
+        self.store.tell(&self.event(&user.tenant, "", what).of(address)).await?;
+        Ok(why)
     }
 
     /// Replaces a hash that was taken over from elsewhere, now that the password is known. If it cannot be done now, the next
@@ -139,7 +157,8 @@ impl<A: Adapters> Auth<A> {
     /// Signs a user in to an application.
     ///
     /// # Errors
-    /// [`AuthError::ApplicationNotFound`], [`AuthError::ProofRequired`], [`AuthError::CredentialsRefused`], or a failure.
+    /// [`AuthError::ApplicationNotFound`], [`AuthError::ProofRequired`], what [`Self::authenticate`] finds,
+    /// [`AuthError::PasswordChangeRequired`], [`AuthError::NotRegistered`], or a failure.
     pub async fn login(&self, command: LoginCommand) -> Result<(TokenSet, pb::Session), AuthError> {
         self.open_tenant(&command.tenant).await?;
         let application = self.store.application(&command.application).await?;
@@ -151,6 +170,16 @@ impl<A: Adapters> Auth<A> {
         let address = command.device.as_ref().map(|device| device.ip_address.clone()).unwrap_or_default();
         let (tenant, login) = (&command.tenant, &command.login);
         let user = self.authenticate(tenant, &application.id, login, command.password, &address).await?;
+        let refusal = if user.must_change_password {
+            Some(AuthError::PasswordChangeRequired)
+        } else if !self.is_let_in(&application, &user.id).await? {
+            Some(AuthError::NotRegistered)
+        } else {
+            None
+        };
+        if let Some(why) = refusal {
+            return Err(self.turned_away(&user, &application.id, &address, why).await?);
+        }
         let asked =
             if command.scopes.is_empty() { "openid profile email offline_access" } else { &command.scopes.join(" ") };
         let request = pb::CreateSessionRequest {
@@ -159,6 +188,10 @@ impl<A: Adapters> Auth<A> {
             ..session_request(&application, user.id.as_str())
         };
         let (session, token) = self.open_session(&user.id, user.epoch, request).await?;
+        if !self.is_let_in(&application, &user.id).await? {
+            self.sessions.revoke(SessionRef::Id(&session.id), pb::EndReason::Policy).await?;
+            return Err(AuthError::NotRegistered);
+        }
         let what = What::LoginSuccess {
             user: user.id.to_string(),
             application: application.id.clone(),

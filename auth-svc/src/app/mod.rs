@@ -7,12 +7,14 @@ pub mod import;
 pub mod keys;
 pub mod login;
 pub mod oidc;
+pub mod passwords;
 pub mod revocations;
 pub mod seed;
 pub mod session_policies;
 pub mod tenants;
 pub mod throttle;
 pub mod tokens;
+pub mod user_registrations;
 pub mod users;
 
 use std::{sync::Arc, time::Duration};

@@ -45,6 +45,7 @@ impl<A: Adapters> Auth<A> {
             claims: Claims::new(),
             is_email_verified: false,
             updated_at: now,
+            must_change_password: false,
         };
         let event = self.event(tenant, actor, What::UserCreated(user.id.to_string()));
         if self.store.add_user(&user, &event).await? { Ok(user) } else { Err(AuthError::LoginTaken) }
@@ -83,16 +84,22 @@ impl<A: Adapters> Auth<A> {
         self.as_changed(caller, id, changed).await
     }
 
-    /// Sets a password; all sessions end.
+    /// Sets a password, which the user must change first if that is said; all sessions end.
     ///
     /// # Errors
     /// [`AuthError::UserNotFound`], [`AuthError::PasswordRefused`], or a failure.
-    pub async fn set_password(&self, caller: &Caller, id: &UserId, password: SecretString) -> Result<(), AuthError> {
+    pub async fn set_password(
+        &self,
+        caller: &Caller,
+        id: &UserId,
+        password: SecretString,
+        must_change: bool,
+    ) -> Result<(), AuthError> {
         let user = self.user(caller, id).await?;
         if let Some(problem) = password_problem(password.expose_secret(), &user.login) {
             return Err(AuthError::PasswordRefused(problem));
         }
-        let change = UserChange::SetPassword(self.passwords.hash(password).await?);
+        let change = UserChange::SetPassword { password_hash: self.passwords.hash(password).await?, must_change };
         let event = self.event(&user.tenant, &caller.subject, What::PasswordChanged(id.to_string()));
         let why = Some(RevocationReason::CredentialChange);
         self.store.change_user(id, &change, &event, why).await?.ok_or(AuthError::UserNotFound)?;

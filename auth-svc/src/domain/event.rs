@@ -99,6 +99,20 @@ pub enum What {
         /// To what.
         application: String,
     },
+    /// A user was registered for an application. On record only.
+    RegistrationCreated {
+        /// Who.
+        user: String,
+        /// Where.
+        application: String,
+    },
+    /// A user is not registered for an application any more. On record only.
+    RegistrationDeleted {
+        /// Who.
+        user: String,
+        /// Where.
+        application: String,
+    },
     /// A user agreed. On record only.
     ConsentGiven {
         /// Who.

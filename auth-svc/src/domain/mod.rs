@@ -22,3 +22,4 @@ pub mod settings;
 pub mod tenant;
 pub mod throttle;
 pub mod user;
+pub mod user_registration;

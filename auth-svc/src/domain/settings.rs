@@ -37,6 +37,8 @@ pub struct ClientSettings {
     pub allowed_resources: Vec<String>,
     /// How far a logout that it asks for goes.
     pub logout_reach: LogoutReach,
+    /// Whether only users may sign in who are registered for it.
+    pub requires_registration: bool,
 }
 
 /// Whose sessions end when an application logs its user out, besides those that end with every SSO session.

@@ -34,6 +34,8 @@ pub struct User {
     pub is_email_verified: bool,
     /// When what is known of the user was changed last.
     pub updated_at: Timestamp,
+    /// Whether the password must be changed before the next sign-in.
+    pub must_change_password: bool,
 }
 
 /// Claims by name.
@@ -66,6 +68,8 @@ pub struct Description {
     pub claims: Option<Claims>,
     /// Whether the e-mail address is verified.
     pub is_email_verified: Option<bool>,
+    /// Whether the password must be changed before the next sign-in.
+    pub must_change_password: Option<bool>,
 }
 
 impl Description {
@@ -82,15 +86,20 @@ pub enum UserChange {
     Disable,
     /// The user may sign in again.
     Enable,
-    /// The password has this hash now.
-    SetPassword(String),
+    /// There is another password.
+    SetPassword {
+        /// Its hash.
+        password_hash: String,
+        /// Whether it must be changed before the next sign-in.
+        must_change: bool,
+    },
 }
 
 impl UserChange {
     /// Says by how much the epoch grows: with whatever must end the user's sessions.
     pub fn epoch_step(&self) -> i64 {
         match self {
-            Self::Disable | Self::SetPassword(_) => 1,
+            Self::Disable | Self::SetPassword { .. } => 1,
             Self::Enable => 0,
         }
     }
@@ -100,14 +109,22 @@ impl UserChange {
         match self {
             Self::Disable => Some(true),
             Self::Enable => Some(false),
-            Self::SetPassword(_) => None,
+            Self::SetPassword { .. } => None,
         }
     }
 
     /// Returns the new hash of the password, if that is what changes.
     pub fn password_hash(&self) -> Option<&str> {
         match self {
-            Self::SetPassword(hash) => Some(hash),
+            Self::SetPassword { password_hash, .. } => Some(password_hash),
+            Self::Disable | Self::Enable => None,
+        }
+    }
+
+    /// Says whether the password must be changed then, if it is the password that changes.
+    pub fn must_change_password(&self) -> Option<bool> {
+        match self {
+            Self::SetPassword { must_change, .. } => Some(*must_change),
             Self::Disable | Self::Enable => None,
         }
     }
@@ -118,7 +135,7 @@ impl std::fmt::Debug for UserChange {
         f.write_str(match self {
             Self::Disable => "Disable",
             Self::Enable => "Enable",
-            Self::SetPassword(_) => "SetPassword",
+            Self::SetPassword { .. } => "SetPassword",
         })
     }
 }

@@ -18,6 +18,15 @@ impl<A: Adapters> pb::auth_service_server::AuthService for AuthGrpc<A> {
         Ok(Response::new(pb::LoginResponse { tokens: Some(message::tokens(tokens)), session: Some(session) }))
     }
 
+    async fn change_password(
+        &self,
+        request: Request<pb::ChangePasswordRequest>,
+    ) -> Result<Response<pb::ChangePasswordResponse>, Status> {
+        let command = parse::password_change(request.into_inner()).map_err(status)?;
+        self.auth.change_password(command).await.map_err(status)?;
+        Ok(Response::new(pb::ChangePasswordResponse {}))
+    }
+
     async fn refresh(&self, request: Request<pb::RefreshRequest>) -> Result<Response<pb::RefreshResponse>, Status> {
         let caller = caller(&request)?;
         let request = parse::refresh(request.into_inner()).map_err(status)?;

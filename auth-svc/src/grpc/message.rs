@@ -13,6 +13,7 @@ use crate::{
         session_policy::SessionPolicy,
         settings::LogoutReach,
         user::{User, UserId},
+        user_registration::UserRegistration,
     },
     error::AuthError,
 };
@@ -52,6 +53,7 @@ pub(super) fn user(user: &User) -> pb::User {
         claims: user.claims.clone().into_iter().collect(),
         email_verified: user.is_email_verified,
         updated_at: Some(user.updated_at.to_proto()),
+        password_change_required: user.must_change_password,
     }
 }
 
@@ -77,6 +79,14 @@ pub(super) fn consent(consent: &Consent) -> pb::Consent {
         application_id: consent.application.clone(),
         scopes: consent.scopes.clone(),
         given_at: Some(consent.given_at.to_proto()),
+    }
+}
+
+pub(super) fn registration(registration: &UserRegistration) -> pb::Registration {
+    pb::Registration {
+        user_id: registration.user.to_string(),
+        application_id: registration.application.clone(),
+        created_at: Some(registration.created_at.to_proto()),
     }
 }
 
@@ -126,6 +136,7 @@ pub(super) fn application(application: &Application) -> pb::Application {
         userinfo_signed: settings.signs_userinfo,
         device_grant: settings.allows_devices,
         signing_algorithm: algorithm(settings.signing_algorithm).into(),
+        registration_required: settings.requires_registration,
         session_policy: session_policy(&application.session_policy),
         old_secret_expires_at: application.old_secret.as_ref().map(|old| old.until.to_proto()),
     }

@@ -8,6 +8,7 @@ mod consents;
 mod logout_tokens;
 mod message;
 mod parse;
+mod registrations;
 mod signing_keys;
 mod tenants;
 mod users;

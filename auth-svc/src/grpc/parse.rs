@@ -12,14 +12,14 @@ pub(super) use audit::{audit_filter, before};
 pub(super) use import::imported_users;
 pub(super) use tenants::{changed_tenant, new_tenant};
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr};
 
 use proto::auth::v1 as pb;
 use secrecy::SecretString;
 use svc_kit::{error::FieldError, page};
 
 use crate::{
-    app::login::LoginCommand,
+    app::{login::LoginCommand, passwords::PasswordCommand},
     domain::user::{CLAIMS, Claims, Description, Login, PASSWORD_BYTES_MAX, UserId},
     error::AuthError,
 };
@@ -92,17 +92,38 @@ fn scopes(path: &str, scopes: Vec<String>) -> Parsed<Vec<String>> {
     }
 }
 
-pub(super) fn login(request: pb::LoginRequest) -> Parsed<LoginCommand> {
-    let password_length = request.password.len();
-    if !(1..=PASSWORD_BYTES_MAX).contains(&password_length) {
-        return Err(field("password", format!("must be 1 to {PASSWORD_BYTES_MAX} bytes")));
+/// A password as somebody types it who has it.
+fn typed_password(password: String) -> Parsed<SecretString> {
+    if (1..=PASSWORD_BYTES_MAX).contains(&password.len()) {
+        Ok(password.into())
+    } else {
+        Err(field("password", format!("must be 1 to {PASSWORD_BYTES_MAX} bytes")))
     }
+}
+
+pub(super) fn password_change(request: pb::ChangePasswordRequest) -> Parsed<PasswordCommand> {
+    login_name(&request.login)?;
+    let is_address = request.ip_address.is_empty() || request.ip_address.parse::<IpAddr>().is_ok();
+    if !is_address {
+        return Err(field("ip_address", "must be an IP address"));
+    }
+    Ok(PasswordCommand {
+        tenant: tenant("tenant_id", &request.tenant_id)?,
+        application: String::new(),
+        login: request.login,
+        password: typed_password(request.password)?,
+        new_password: request.new_password.into(),
+        address: request.ip_address,
+    })
+}
+
+pub(super) fn login(request: pb::LoginRequest) -> Parsed<LoginCommand> {
     login_name(&request.login)?;
     Ok(LoginCommand {
         tenant: tenant("tenant_id", &request.tenant_id)?,
         application: application_id("application_id", request.application_id)?,
         login: request.login,
-        password: SecretString::from(request.password),
+        password: typed_password(request.password)?,
         device: request.device,
         scopes: scopes("scopes", request.scopes)?,
     })
@@ -155,7 +176,11 @@ pub(super) fn description(user: &pb::User, paths: &[String]) -> Parsed<Descripti
             "name" => description.name = Some(text("user.name", user.name.clone(), NAME_BYTES_MAX)?),
             "claims" => description.claims = Some(claims("user.claims", &user.claims)?),
             "email_verified" => description.is_email_verified = Some(user.email_verified),
-            _ => return Err(field("update_mask", "may name login, name, claims and email_verified")),
+            "password_change_required" => description.must_change_password = Some(user.password_change_required),
+            _ => {
+                let known = "may name login, name, claims, email_verified and password_change_required";
+                return Err(field("update_mask", known));
+            }
         }
     }
     Ok(description)

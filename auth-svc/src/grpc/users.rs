@@ -85,7 +85,7 @@ impl<A: Adapters> pb::user_service_server::UserService for AuthGrpc<A> {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let id = parse::user_id(&request.user_id).map_err(status)?;
-        self.auth.set_password(&caller, &id, request.password.into()).await.map_err(status)?;
+        self.auth.set_password(&caller, &id, request.password.into(), request.change_required).await.map_err(status)?;
         Ok(Response::new(pb::SetPasswordResponse {}))
     }
 

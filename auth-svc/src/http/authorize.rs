@@ -18,14 +18,17 @@ use super::{
     form::{self, FormError},
     interaction, language,
     pages::{self, LoginPage},
-    same_site,
+    password, same_site,
     tenant::Tenant,
 };
 use crate::{
-    app::{Adapters, oidc::authorize::Answer},
+    app::{
+        Adapters,
+        oidc::authorize::{Answer, SignedIn},
+    },
     domain::{
         application::Application,
-        authorize::{AuthorizationRequest, AuthorizeError, Parameters},
+        authorize::{AuthorizationRequest, AuthorizeError, Parameters, RedirectError},
         pushed::REFERENCE_PREFIX,
     },
     error::AuthError,
@@ -110,6 +113,7 @@ async fn begin<A: Adapters>(
             Answer::Consent { login } => {
                 return consent::show(state, headers, Asking { application: &application, request, sso: &sso, login });
             }
+            Answer::NotRegistered => return Ok(answer::error(state, tenant, &not_registered(&request))),
             Answer::SignIn => {}
         }
     }
@@ -218,30 +222,47 @@ async fn sign_in<A: Adapters>(
     let credentials = credentials(headers, &fields, address);
     let previous = cookies.get(headers, SSO);
     match auth.sign_in(&request, &application, credentials, previous.as_deref()).await {
-        Ok(signed_in) => {
-            let mut response = match signed_in.answer.clone() {
-                Answer::Code(code) => answer::code(state, tenant, &request, &code),
-                Answer::SignIn => answer::error(state, tenant, &request.login_required()),
-                Answer::Consent { login } => {
-                    let sso = &signed_in.session;
-                    consent::show(state, headers, Asking { application: &application, request, sso, login })?
-                }
-            };
-            let is_asked = matches!(signed_in.answer, Answer::Consent { .. });
-            if is_remembered || is_asked || auth.keeps_browsers(tenant).await? {
-                let seconds = is_remembered.then(|| remaining_seconds(state, &signed_in.session));
-                let token = signed_in.token.expose_secret().to_owned();
-                add_cookie(&mut response, &cookies.set(SSO, token, seconds));
-            } else if previous.is_some() {
-                add_cookie(&mut response, &cookies.remove(SSO));
-            }
-            Ok(response)
+        Ok(entered) => signed_in(state, headers, &application, request, &entered).await,
+        Err(AuthError::PasswordChangeRequired) => {
+            let step = password::Step { request, login: login.to_owned(), is_remembered };
+            password::show(state, headers, &application, &step, (StatusCode::OK, ""))
         }
         Err(error) => match sign_in_problem(&error) {
             None => Err(error),
             problem => show_form(state, &application, headers, &request, Form { login, is_remembered, problem }),
         },
     }
+}
+
+/// The answer to a browser whose user has just signed in.
+pub(super) async fn signed_in<A: Adapters>(
+    state: &HttpState<A>,
+    headers: &HeaderMap,
+    application: &Application,
+    request: AuthorizationRequest,
+    entered: &SignedIn,
+) -> Result<Response, AuthError> {
+    let (auth, tenant, sso) = (&state.auth, application.tenant.as_str(), &entered.session);
+    let cookies = Cookies::new(&auth.settings.base_url, tenant);
+    let mut response = match entered.answer.clone() {
+        Answer::Code(code) => answer::code(state, tenant, &request, &code),
+        Answer::SignIn => answer::error(state, tenant, &request.login_required()),
+        Answer::NotRegistered => answer::error(state, tenant, &not_registered(&request)),
+        Answer::Consent { login } => consent::show(state, headers, Asking { application, request, sso, login })?,
+    };
+    let is_asked = matches!(entered.answer, Answer::Consent { .. });
+    if sso.keep_signed_in || is_asked || auth.keeps_browsers(tenant).await? {
+        let seconds = sso.keep_signed_in.then(|| remaining_seconds(state, sso));
+        let token = entered.token.expose_secret().to_owned();
+        add_cookie(&mut response, &cookies.set(SSO, token, seconds));
+    } else if cookies.get(headers, SSO).is_some() {
+        add_cookie(&mut response, &cookies.remove(SSO));
+    }
+    Ok(response)
+}
+
+fn not_registered(request: &AuthorizationRequest) -> RedirectError {
+    request.refused("access_denied", "the user is not registered for the application")
 }
 
 /// Adds a cookie to a response.

@@ -56,6 +56,19 @@ pub(super) async fn client<A: Adapters>(
     }
 }
 
+/// Finds out which application asks, where the body is no form.
+pub(super) async fn by_header<A: Adapters>(
+    state: &HttpState<A>,
+    asked: Asked<'_>,
+    headers: &HeaderMap,
+) -> Result<Application, Response> {
+    let presented = credentials(headers, &Parameters::default())?;
+    match state.auth.client(asked.tenant, asked.endpoint, &presented).await {
+        Ok(found) => found.ok_or_else(unknown_client),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
 fn credentials(headers: &HeaderMap, fields: &Parameters) -> Result<ClientCredentials, Response> {
     let authorization = headers.get(header::AUTHORIZATION);
     let posted = (fields.get("client_secret"), fields.get("client_assertion"));

@@ -30,7 +30,9 @@ pub(super) fn credentials(headers: &HeaderMap, fields: &Parameters, address: Str
 pub(super) fn sign_in_problem(error: &AuthError) -> Option<(StatusCode, &'static str)> {
     let texts = language::current().texts();
     match error {
-        AuthError::CredentialsRefused => Some((StatusCode::UNAUTHORIZED, texts.refused)),
+        // Whoever is disabled is told so by those who did it, not by a page.
+        AuthError::CredentialsRefused | AuthError::UserDisabled => Some((StatusCode::UNAUTHORIZED, texts.refused)),
+        AuthError::PasswordChangeRequired => Some((StatusCode::FORBIDDEN, texts.password_first)),
         AuthError::Password(_) | AuthError::Throttled(_) if error.kind() == Kind::ResourceExhausted => {
             Some((StatusCode::TOO_MANY_REQUESTS, texts.busy))
         }

@@ -2,6 +2,7 @@
 
 mod address;
 mod answer;
+mod api;
 mod authorize;
 mod client;
 mod consent;
@@ -18,6 +19,7 @@ mod layers;
 mod logout;
 mod look;
 mod pages;
+mod password;
 mod possession;
 mod pushed;
 mod registration;
@@ -68,6 +70,9 @@ pub fn router<A: Adapters>(state: HttpState<A>) -> Router {
             .route("/theme.css", get(look::stylesheet::<A>))
             .route("/authorize", get(authorize::by_query::<A>).post(authorize::by_form::<A>))
             .route("/login", post(authorize::login::<A>).get(pages::post_only))
+            .route("/password", post(password::change::<A>).get(pages::post_only))
+            .route("/api/login", post(api::login::<A>))
+            .route("/api/password", post(api::password::<A>))
             .route("/consent", post(consent::decide::<A>).get(pages::post_only))
             .route("/token", post(token::token::<A>).options(cors::preflight))
             .route("/device_authorization", post(device::begin::<A>))

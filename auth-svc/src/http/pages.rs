@@ -28,6 +28,17 @@ pub(super) struct LoginPage<'a> {
     pub(super) problem: &'a str,
 }
 
+/// The page that asks for another password.
+#[derive(Template)]
+#[template(path = "password.html")]
+pub(super) struct PasswordPage<'a> {
+    pub(super) language: Language,
+    pub(super) action: &'a str,
+    pub(super) interaction: &'a str,
+    pub(super) login: &'a str,
+    pub(super) problem: &'a str,
+}
+
 /// The page that asks whether an application may know the user.
 #[derive(Template)]
 #[template(path = "consent.html")]

@@ -165,6 +165,7 @@ impl Sessions for GrpcSessions {
             RevocationReason::AccountDisabled => pb::EndReason::AccountDisabled,
             RevocationReason::CredentialChange => pb::EndReason::CredentialChange,
             RevocationReason::ConsentWithdrawn => pb::EndReason::User,
+            RevocationReason::RegistrationDeleted => pb::EndReason::Admin,
             RevocationReason::TenantState | RevocationReason::SessionPolicy => pb::EndReason::Policy,
         };
         let filter = pb::SessionFilter {

@@ -8,6 +8,7 @@ mod keys;
 mod once;
 mod session_policies;
 mod tenants;
+mod user_registrations;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -27,6 +28,7 @@ use crate::{
         grant::Grant,
         tenant::Tenant,
         user::{Description, Login, User, UserChange, UserId},
+        user_registration::UserRegistration,
     },
     ports::{
         ApplicationStore, Described, GrantStore, Revocation, RevocationReason, StoreError, StoredKey, TakenCode,
@@ -49,6 +51,7 @@ struct Tables {
     api_keys: BTreeMap<ApiKeyId, ApiKey>,
     users: BTreeMap<UserId, User>,
     consents: BTreeMap<(UserId, String), Consent>,
+    user_registrations: BTreeMap<(UserId, String), UserRegistration>,
     keys: Vec<StoredKey>,
     codes: HashMap<[u8; 32], Code>,
     once: once::Once,
@@ -133,6 +136,7 @@ impl ApplicationStore for MemoryStore {
         }
         let (tenant, application) = (application.tenant.clone(), application.id.clone());
         tables.consents.retain(|(_, other), _| *other != application);
+        tables.user_registrations.retain(|(_, other), _| *other != application);
         tables.order(tenant.clone(), String::new(), application.clone(), RevocationReason::ApplicationRemoved);
         tables.order_policy(&tenant, &application);
         self.record(&mut tables, event);
@@ -181,6 +185,7 @@ impl UserStore for MemoryStore {
         if let Some(hash) = change.password_hash() {
             hash.clone_into(&mut user.password_hash);
         }
+        user.must_change_password = change.must_change_password().unwrap_or(user.must_change_password);
         user.epoch += change.epoch_step();
         let changed = user.clone();
         if let Some(reason) = revoke {
@@ -203,6 +208,7 @@ impl UserStore for MemoryStore {
         changed.name = description.name.clone().unwrap_or(changed.name);
         changed.claims = description.claims.clone().unwrap_or(changed.claims);
         changed.is_email_verified = description.email_verified().unwrap_or(changed.is_email_verified);
+        changed.must_change_password = description.must_change_password.unwrap_or(changed.must_change_password);
         changed.updated_at = event.at;
         let is_taken = |other: &User| other.tenant == changed.tenant && other.login == changed.login && other.id != *id;
         if tables.users.values().any(is_taken) {
@@ -226,6 +232,7 @@ impl UserStore for MemoryStore {
             return Ok(false);
         }
         tables.consents.retain(|(owner, _), _| *owner != user.id);
+        tables.user_registrations.retain(|(owner, _), _| *owner != user.id);
         let (tenant, id) = (user.tenant.clone(), user.id.to_string());
         tables.order(tenant, id, String::new(), RevocationReason::AccountDisabled);
         self.record(&mut tables, event);

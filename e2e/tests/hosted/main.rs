@@ -10,6 +10,7 @@ mod front_channel;
 mod heavy;
 mod matrix;
 mod pages;
+mod password;
 mod rp_initiated;
 mod sso;
 mod support;

@@ -2,9 +2,10 @@
 
 use proto::{
     auth::v1::{
-        DeleteApplicationRequest, DeleteUserRequest, DisableUserRequest, SetPasswordRequest, WithdrawConsentRequest,
+        CreateRegistrationRequest, DeleteApplicationRequest, DeleteRegistrationRequest, DeleteUserRequest,
+        DisableUserRequest, SetPasswordRequest, WithdrawConsentRequest,
         application_service_client::ApplicationServiceClient, consent_service_client::ConsentServiceClient,
-        user_service_client::UserServiceClient,
+        registration_service_client::RegistrationServiceClient, user_service_client::UserServiceClient,
     },
     session::v1::{
         EndReason, ListSessionsRequest, RevokeSessionRequest, SessionFilter, SessionKind, SessionState,
@@ -40,6 +41,7 @@ enum Cause {
     /// A code is presented again.
     CodeReuse,
     ConsentWithdrawn,
+    RegistrationDeleted,
     ApplicationDeleted,
     PasswordSet,
     UserDisabled,
@@ -59,6 +61,7 @@ const MATRIX: &[(Cause, &str)] = &[
     (Cause::TokenReuse, "sso web kept asks managed other"),
     (Cause::CodeReuse, "sso kept spa asks managed other"),
     (Cause::ConsentWithdrawn, "sso web kept spa managed other"),
+    (Cause::RegistrationDeleted, "sso web kept spa managed other"),
     (Cause::ApplicationDeleted, "sso kept spa asks managed other"),
     (Cause::PasswordSet, ""),
     (Cause::UserDisabled, ""),
@@ -178,12 +181,23 @@ impl World {
                 let request = WithdrawConsentRequest { user_id, application_id: "asks".to_owned() };
                 ConsentServiceClient::new(self.auth()).withdraw_consent(request).await.unwrap();
             }
+            Cause::RegistrationDeleted => {
+                let (mut client, application_id) = (RegistrationServiceClient::new(self.auth()), "asks".to_owned());
+                let create = CreateRegistrationRequest { user_id: user_id.clone(), application_id };
+                client.create_registration(create.clone()).await.unwrap();
+                let delete = DeleteRegistrationRequest { user_id, application_id: create.application_id };
+                client.delete_registration(delete).await.unwrap();
+            }
             Cause::ApplicationDeleted => {
                 let request = DeleteApplicationRequest { application_id: "front-web".to_owned() };
                 ApplicationServiceClient::new(self.auth()).delete_application(request).await.unwrap();
             }
             Cause::PasswordSet => {
-                let request = SetPasswordRequest { user_id, password: "a wholly different one".to_owned() };
+                let request = SetPasswordRequest {
+                    user_id,
+                    password: "a wholly different one".to_owned(),
+                    change_required: false,
+                };
                 UserServiceClient::new(self.auth()).set_password(request).await.unwrap();
             }
             Cause::UserDisabled => {

@@ -11,7 +11,7 @@ use proto::{
     },
 };
 
-use crate::support::{DEFAULT_TENANT, Receiver, Stack, eventually, unique, with_real};
+use crate::support::{DEFAULT_TENANT, Receiver, Stack, eventually, reason_of, unique, with_real};
 
 const ROUNDS: usize = 1_000;
 /// Rounds under way at once.
@@ -155,7 +155,7 @@ async fn disable_against_sign_in(stack: &Stack) {
             .await;
         }
         let again = stack.login().login(login(&name, password)).await;
-        assert_eq!(again.unwrap_err().code(), tonic::Code::Unauthenticated);
+        assert_eq!(reason_of(&again.unwrap_err()), "USER_DISABLED");
     }
 }
 

@@ -150,3 +150,42 @@ async fn users_are_imported_from_a_file() {
     let malformed = stack.run(&["users", "import", path]).await;
     assert!(malformed.code == 2 && malformed.stderr.contains("line 1"), "{malformed:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_keys_are_shown_and_replaced() {
+    let stack = Stack::start().await;
+    let list = stack.run(&["signing-keys", "list"]).await;
+    for text in ["rs256", "es256", "eddsa", "active"] {
+        assert!(list.text().contains(text), "{text}: {list:?}");
+    }
+    let next = stack.run(&["signing-keys", "rotate", "es256", "--json"]).await.json();
+    assert_eq!(next["state"], "SIGNING_KEY_STATE_PENDING", "{next}");
+    let again = stack.run(&["signing-keys", "rotate", "es256"]).await;
+    assert!(
+        again.stderr.contains("waited already") && again.text().contains(next["id"].as_str().unwrap()),
+        "{again:?}"
+    );
+    let told = stack.run(&["audit", "--action", "key.created"]).await;
+    assert!(told.text().contains("operator:dev"), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_lets_in_registered_users_and_a_password_is_for_once() {
+    let stack = Stack::start().await;
+    let update = ["applications", "update", "demo-spa", "--registration-required", "true"];
+    stack.run(&update).await.text();
+    let login = ["login", GRACE, "--application", "demo-spa", "--print", "session"];
+    let password = [("LATCHKEY_PASSWORD", "nanoseconds matter too")];
+    let refused = stack.run_in(&login, &password).await;
+    assert!(refused.code == 1 && refused.stderr.contains("users register"), "{refused:?}");
+    stack.run(&["users", "register", GRACE, "demo-spa"]).await.text();
+    assert!(stack.run(&["users", "registrations", GRACE]).await.text().contains("demo-spa"));
+    assert_eq!(stack.run_in(&login, &password).await.code, 0);
+    stack.run(&["users", "update", GRACE, "--password-change-required", "true"]).await.text();
+    let refused = stack.run_in(&login, &password).await;
+    assert!(refused.stderr.contains("PASSWORD_CHANGE_REQUIRED"), "{refused:?}");
+    stack.run(&["users", "update", GRACE, "--password-change-required", "false"]).await.text();
+    stack.run(&["users", "deregister", GRACE, "demo-spa"]).await.text();
+    let refused = stack.run_in(&login, &password).await;
+    assert!(refused.stderr.contains("NOT_REGISTERED"), "{refused:?}");
+}

@@ -35,6 +35,8 @@ pub enum Answer {
     Code(String),
     /// The user must sign in: nobody did whom the application asks for, or too long ago.
     SignIn,
+    /// The application does not let the user in.
+    NotRegistered,
     /// The user must be asked first whether the application may know them.
     Consent {
         /// What the user signs in with.
@@ -103,6 +105,9 @@ impl<A: Adapters> Auth<A> {
             return Ok(Answer::SignIn);
         }
         let Some(user) = self.user_of(sso).await? else { return Ok(Answer::SignIn) };
+        if !self.is_let_in(application, &user.id).await? {
+            return Ok(Answer::NotRegistered);
+        }
         if self.must_ask(request, application, &user.id).await? {
             return Ok(Answer::Consent { login: user.login.as_str().to_owned() });
         }
@@ -125,6 +130,8 @@ impl<A: Adapters> Auth<A> {
         // Somebody signed in, but nobody whom the application asked for (OpenID Connect Core 1.0 §3.1.2.1).
         let answer = if !self.is_hinted(tenant, request, user.id.as_str()) {
             Answer::SignIn
+        } else if !self.is_let_in(application, &user.id).await? {
+            Answer::NotRegistered
         } else if self.must_ask(request, application, &user.id).await? {
             Answer::Consent { login: user.login.as_str().to_owned() }
         } else {
@@ -136,7 +143,7 @@ impl<A: Adapters> Auth<A> {
     /// Signs a user in to the browser's SSO session, on the way to an application. The value that the cookie had dies.
     ///
     /// # Errors
-    /// [`AuthError::CredentialsRefused`], [`AuthError::Throttled`], or a failure.
+    /// What [`Self::authenticate`] finds, [`AuthError::PasswordChangeRequired`], or a failure.
     pub async fn sign_in_here(
         &self,
         tenant: &str,
@@ -146,6 +153,9 @@ impl<A: Adapters> Auth<A> {
     ) -> Result<(User, pb::Session, SecretString), AuthError> {
         let Credentials { login, password, keep_signed_in, user_agent, address } = credentials;
         let user = self.authenticate(tenant, application, &login, password, &address).await?;
+        if user.must_change_password {
+            return Err(self.turned_away(&user, application, &address, AuthError::PasswordChangeRequired).await?);
+        }
         let (session, token) = self.enter(&user, Arrival { user_agent, keep_signed_in }, previous).await?;
         let what = What::LoginSuccess {
             user: user.id.to_string(),

@@ -158,6 +158,10 @@ impl<A: Adapters> Auth<A> {
             self.end_session_of_code(&session.id).await?;
             return Err(ExchangeError::InvalidGrant("the user does not agree any more"));
         }
+        if !self.is_let_in(application, &user).await? {
+            self.end_session_of_code(&session.id).await?;
+            return Err(ExchangeError::InvalidGrant("the user is not registered for the application"));
+        }
         // The sid of an application-managed application is the SSO session: what it will be told of when that ends.
         let session = match kind {
             pb::SessionKind::Participant => pb::Session { id: grant.sso_session.clone(), ..session },

@@ -72,6 +72,7 @@ fn overlay(to: &mut pb::Application, from: &pb::Application, path: &str) -> Pars
         "userinfo_signed" => to.userinfo_signed = from.userinfo_signed,
         "device_grant" => to.device_grant = from.device_grant,
         "signing_algorithm" => to.signing_algorithm = from.signing_algorithm,
+        "registration_required" => to.registration_required = from.registration_required,
         "session_policy" => to.session_policy.clone_from(&from.session_policy),
         "logout_reach" => to.logout_reach = from.logout_reach,
         "logout_application_ids" => to.logout_application_ids.clone_from(&from.logout_application_ids),
@@ -192,6 +193,7 @@ fn settings(application: &pb::Application, client: &Client) -> Parsed<ClientSett
             "must be absolute addresses without fragment",
         )?,
         logout_reach: logout_reach(application)?,
+        requires_registration: application.registration_required,
         registration_token: String::new(),
     })
 }

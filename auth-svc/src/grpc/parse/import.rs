@@ -27,5 +27,6 @@ fn imported_user(user: pb::ImportedUser) -> Parsed<ImportedUser> {
         is_disabled: user.disabled,
         claims: claims("claims", &user.claims)?,
         is_email_verified: user.email_verified,
+        must_change_password: user.password_change_required,
     })
 }

@@ -11,6 +11,7 @@ mod once;
 mod revocations;
 mod session_policies;
 mod tenants;
+mod user_registrations;
 mod users;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgQueryResult};

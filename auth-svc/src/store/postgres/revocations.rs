@@ -9,11 +9,12 @@ use crate::{
     store::REVOCATIONS_MAX,
 };
 
-const REASONS: [RevocationReason; 6] = [
+const REASONS: [RevocationReason; 7] = [
     RevocationReason::AccountDisabled,
     RevocationReason::CredentialChange,
     RevocationReason::ApplicationRemoved,
     RevocationReason::ConsentWithdrawn,
+    RevocationReason::RegistrationDeleted,
     RevocationReason::TenantState,
     RevocationReason::SessionPolicy,
 ];
@@ -24,6 +25,7 @@ fn name(reason: RevocationReason) -> &'static str {
         RevocationReason::CredentialChange => "CREDENTIAL_CHANGE",
         RevocationReason::ApplicationRemoved => "APPLICATION_REMOVED",
         RevocationReason::ConsentWithdrawn => "CONSENT_WITHDRAWN",
+        RevocationReason::RegistrationDeleted => "REGISTRATION_DELETED",
         RevocationReason::TenantState => "TENANT_STATE",
         RevocationReason::SessionPolicy => "SESSION_POLICY",
     }

@@ -27,6 +27,7 @@ struct Row {
     claims_json: String,
     is_email_verified: bool,
     updated_at_ms: i64,
+    must_change_password: bool,
 }
 
 impl TryFrom<Row> for User {
@@ -46,6 +47,7 @@ impl TryFrom<Row> for User {
                 .map_err(|_| unreadable("the claims of a stored user are malformed"))?,
             is_email_verified: row.is_email_verified,
             updated_at: Timestamp::from_ms(row.updated_at_ms),
+            must_change_password: row.must_change_password,
         })
     }
 }
@@ -59,8 +61,8 @@ impl UserStore for PostgresStore {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         let inserted = sqlx::query!(
             r#"INSERT INTO "user" (id, tenant_id, login, name, password_hash, is_disabled, epoch, created_at_ms,
-                                   claims_json, is_email_verified, updated_at_ms)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"#,
+                                   claims_json, is_email_verified, updated_at_ms, must_change_password)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"#,
             user.id.as_str(),
             user.tenant,
             user.login.as_str(),
@@ -72,6 +74,7 @@ impl UserStore for PostgresStore {
             json(&user.claims)?,
             user.is_email_verified,
             user.updated_at.as_ms(),
+            user.must_change_password,
         )
         .execute(&mut *transaction)
         .await;
@@ -123,12 +126,14 @@ impl UserStore for PostgresStore {
         let changed = sqlx::query_as!(
             Row,
             r#"UPDATE "user" SET password_hash = coalesce($2, password_hash), is_disabled = coalesce($3, is_disabled),
-                                 epoch = epoch + $4
+                                 epoch = epoch + $4,
+                                 must_change_password = coalesce($5, must_change_password)
                WHERE id = $1 AND is_disabled IS DISTINCT FROM $3 RETURNING *"#,
             id.as_str(),
             change.password_hash(),
             change.is_disabled(),
             change.epoch_step(),
+            change.must_change_password(),
         )
         .fetch_optional(&mut *transaction)
         .await
@@ -153,7 +158,8 @@ impl UserStore for PostgresStore {
             Row,
             r#"UPDATE "user" SET login = coalesce($2, login), name = coalesce($3, name),
                                  claims_json = coalesce($4, claims_json),
-                                 is_email_verified = coalesce($5, is_email_verified), updated_at_ms = $6
+                                 is_email_verified = coalesce($5, is_email_verified), updated_at_ms = $6,
+                                 must_change_password = coalesce($7, must_change_password)
                WHERE id = $1 RETURNING *"#,
             id.as_str(),
             description.login.as_ref().map(Login::as_str),
@@ -161,6 +167,7 @@ impl UserStore for PostgresStore {
             description.claims.as_ref().map(json).transpose()?,
             description.email_verified(),
             event.at.as_ms(),
+            description.must_change_password,
         )
         .fetch_optional(&mut *transaction)
         .await;

@@ -81,6 +81,7 @@ async fn what_did_not_happen_is_not_on_record<S: Store>(store: Arc<S>) {
         claims: [].into(),
         is_email_verified: false,
         updated_at: NOW,
+        must_change_password: false,
     };
     let created = event(1, "a", What::UserCreated(user.id.to_string()));
     assert!(store.add_user(&user, &created).await.unwrap());

@@ -66,6 +66,7 @@ async fn filled<S: Store>(store: &S) -> User {
         claims: [].into(),
         is_email_verified: false,
         updated_at: NOW,
+        must_change_password: false,
     };
     assert!(store.add_user(&user, &event(What::UserCreated(user.id.to_string()))).await.unwrap());
     user

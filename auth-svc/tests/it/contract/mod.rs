@@ -10,6 +10,7 @@ mod keys;
 mod once;
 mod session_policies;
 mod tenants;
+mod user_registrations;
 mod users;
 
 /// Makes of each function a test in memory and a test in PostgreSQL.

@@ -49,7 +49,12 @@ fn user(tenant: &str, login: &str) -> User {
         claims: [("locale".to_owned(), "en".to_owned())].into(),
         is_email_verified: true,
         updated_at: Timestamp::from_ms(1_700_000_000_124),
+        must_change_password: false,
     }
+}
+
+fn set_password() -> UserChange {
+    UserChange::SetPassword { password_hash: "second".to_owned(), must_change: true }
 }
 
 fn event(user: &User) -> Event {
@@ -101,8 +106,8 @@ async fn a_change_touches_what_it_names_and_raises_the_epoch_when_sessions_must_
     let change = async |change: UserChange| store.change_user(&ada.id, &change, &event(&ada), None).await.unwrap();
     let disabled = User { is_disabled: true, epoch: 1, ..ada.clone() };
     assert_eq!(change(UserChange::Disable).await, Some(disabled.clone()));
-    let set = User { password_hash: "second".to_owned(), epoch: 2, ..disabled };
-    assert_eq!(change(UserChange::SetPassword("second".to_owned())).await, Some(set.clone()));
+    let set = User { password_hash: "second".to_owned(), epoch: 2, must_change_password: true, ..disabled };
+    assert_eq!(change(set_password()).await, Some(set.clone()));
     let enabled = User { is_disabled: false, ..set };
     assert_eq!(change(UserChange::Enable).await, Some(enabled.clone()));
     assert_eq!(store.user(&ada.id).await.unwrap(), Some(enabled));
@@ -121,7 +126,7 @@ async fn a_change_that_changes_nothing_orders_nothing<S: Store>(store: Arc<S>) {
 async fn disabling_and_setting_a_password_at_once_lose_neither<S: Store>(store: Arc<S>) {
     for round in 0..ROUNDS {
         let ada = added(&*store, "one", &format!("{round}@example.com")).await;
-        let changes = [UserChange::Disable, UserChange::SetPassword("second".to_owned())];
+        let changes = [UserChange::Disable, set_password()];
         let work = changes.map(|change| {
             let (store, ada) = (store.clone(), ada.clone());
             async move { store.change_user(&ada.id, &change, &event(&ada), None).await.unwrap() }
@@ -160,7 +165,7 @@ async fn of_many_that_take_a_login_at_once_one_gets_it<S: Store>(store: Arc<S>) 
 async fn an_order_stays_until_it_is_done<S: Store>(store: Arc<S>) {
     let ada = added(&*store, "one", "ada@example.com").await;
     let why = [RevocationReason::CredentialChange, RevocationReason::AccountDisabled];
-    let change = UserChange::SetPassword("second".to_owned());
+    let change = set_password();
     store.change_user(&ada.id, &change, &event(&ada), Some(why[0])).await.unwrap().unwrap();
     store.change_user(&ada.id, &UserChange::Disable, &event(&ada), Some(why[1])).await.unwrap().unwrap();
     let orders = store.revocations(LATER).await.unwrap();

@@ -5,6 +5,7 @@ mod applications;
 mod audit;
 mod defence;
 mod import;
+mod login;
 mod session_policies;
 mod signing_keys;
 mod tenants;

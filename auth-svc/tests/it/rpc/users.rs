@@ -124,7 +124,10 @@ async fn users_of_other_tenants_do_not_exist(service: &Service) {
         client.get_user(GetUserRequest { user_id: user_id() }).await.map(drop),
         client.disable_user(DisableUserRequest { user_id: user_id() }).await.map(drop),
         client.enable_user(EnableUserRequest { user_id: user_id() }).await.map(drop),
-        client.set_password(SetPasswordRequest { user_id: user_id(), password }).await.map(drop),
+        client
+            .set_password(SetPasswordRequest { user_id: user_id(), password, change_required: false })
+            .await
+            .map(drop),
         client.delete_user(DeleteUserRequest { user_id: user_id() }).await.map(drop),
         client.update_user(update(User { name: "Mine".to_owned(), ..ada.clone() }, &["name"])).await.map(drop),
     ];
@@ -148,9 +151,10 @@ async fn a_disabled_user_cannot_sign_in_until_enabled(service: &Service) {
     let wrong = login(service, "ada@example.com", "wrong password").await.unwrap_err();
     let unknown = login(service, "nobody@example.com", PASSWORD).await.unwrap_err();
     let seen = |status: &Status| (status.code(), status.message().to_owned(), reason_of(status));
-    assert_eq!(seen(&refused), seen(&wrong));
-    assert_eq!(seen(&refused), seen(&unknown));
-    assert_eq!(reason_of(&refused), "CREDENTIALS_REFUSED");
+    assert_eq!(seen(&wrong), seen(&unknown));
+    assert_eq!(reason_of(&wrong), "CREDENTIALS_REFUSED");
+    // Told to whoever has the password, and to nobody else.
+    assert_eq!(reason_of(&refused), "USER_DISABLED");
     // Again is no other outcome, and no other order.
     client.disable_user(DisableUserRequest { user_id: user_id() }).await.unwrap();
     assert_eq!(service.sessions.ended().len(), 1);
@@ -160,7 +164,8 @@ async fn a_disabled_user_cannot_sign_in_until_enabled(service: &Service) {
 }
 
 async fn set_password(service: &Service, user: &User, password: &str) -> Result<(), Status> {
-    let request = SetPasswordRequest { user_id: user.id.clone(), password: password.to_owned() };
+    let request =
+        SetPasswordRequest { user_id: user.id.clone(), password: password.to_owned(), change_required: false };
     service.users(OPERATOR_KEY).set_password(request).await.map(drop)
 }
 

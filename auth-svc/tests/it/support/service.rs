@@ -11,8 +11,8 @@ use proto::{
     auth::v1::{
         api_key_service_client::ApiKeyServiceClient, application_service_client::ApplicationServiceClient,
         audit_service_client::AuditServiceClient, auth_service_client::AuthServiceClient,
-        signing_key_service_client::SigningKeyServiceClient, tenant_service_client::TenantServiceClient,
-        user_service_client::UserServiceClient,
+        registration_service_client::RegistrationServiceClient, signing_key_service_client::SigningKeyServiceClient,
+        tenant_service_client::TenantServiceClient, user_service_client::UserServiceClient,
     },
     event::v1::Event,
 };
@@ -123,6 +123,10 @@ impl Service {
 
     pub fn audit(&self, credential: &str) -> AuditServiceClient<Line> {
         AuditServiceClient::new(self.line(credential))
+    }
+
+    pub fn registrations(&self, credential: &str) -> RegistrationServiceClient<Line> {
+        RegistrationServiceClient::new(self.line(credential))
     }
 
     pub fn signing_keys(&self, credential: &str) -> SigningKeyServiceClient<Line> {

@@ -3,8 +3,8 @@
 use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
 use proto::{
     auth::v1::{
-        ApiKey, Application, ClientType, CreateApiKeyRequest, CreateApplicationRequest, CreateTenantRequest,
-        CreateUserRequest, Tenant,
+        ApiKey, Application, ClientType, CreateApiKeyRequest, CreateApplicationRequest, CreateRegistrationRequest,
+        CreateTenantRequest, CreateUserRequest, Tenant,
     },
     session::v1::{CreateSessionRequest, Policy, PutPolicyRequest, SessionKind},
     webhook::v1::{CreateEndpointRequest, PingEndpointRequest},
@@ -60,6 +60,9 @@ impl Objects {
         let application_id = application.id.clone();
         let application = CreateApplicationRequest { application: Some(application) };
         stack.applications().create_application(application).await.unwrap();
+        let registration =
+            CreateRegistrationRequest { user_id: user_id.clone(), application_id: application_id.clone() };
+        stack.registrations().create_registration(registration).await.unwrap();
         let policy =
             Policy { tenant_id: tenant_id.clone(), application_id: application_id.clone(), ..Policy::default() };
         let policy = PutPolicyRequest { policy: Some(policy), ..PutPolicyRequest::default() };
@@ -152,6 +155,7 @@ impl Objects {
             "login" if method.name() == "CreateUser" => text(&format!("{}@example.com", unique("login"))),
             "login" => text(&self.login),
             "password" => text(PASSWORD),
+            "new_password" => text("a wholly different one"),
             "url" => text("http://127.0.0.1:1/"),
             "from" => inner(&[("seconds", Value::I64(1_700_000_000))]),
             "kind" => Some(Value::EnumNumber(SessionKind::Application.into())),

@@ -7,8 +7,8 @@ use prost_reflect::MethodDescriptor;
 use proto::{
     auth::v1::{
         api_key_service_client::ApiKeyServiceClient, application_service_client::ApplicationServiceClient,
-        auth_service_client::AuthServiceClient, tenant_service_client::TenantServiceClient,
-        user_service_client::UserServiceClient,
+        auth_service_client::AuthServiceClient, registration_service_client::RegistrationServiceClient,
+        tenant_service_client::TenantServiceClient, user_service_client::UserServiceClient,
     },
     session::v1::{policy_service_client::PolicyServiceClient, session_service_client::SessionServiceClient},
     webhook::v1::{endpoint_service_client::EndpointServiceClient, event_service_client::EventServiceClient},
@@ -120,6 +120,11 @@ impl Stack {
     pub fn applications(&self) -> ApplicationServiceClient<Carrier> {
         let (channel, outgoing) = carry(&self.auth, OPERATOR_KEY);
         ApplicationServiceClient::with_interceptor(channel, outgoing)
+    }
+
+    pub fn registrations(&self) -> RegistrationServiceClient<Carrier> {
+        let (channel, outgoing) = carry(&self.auth, OPERATOR_KEY);
+        RegistrationServiceClient::with_interceptor(channel, outgoing)
     }
 
     pub fn api_keys(&self) -> ApiKeyServiceClient<Carrier> {

@@ -79,6 +79,9 @@ struct SettingsArgs {
     /// Whether a user is asked before the application gets to know them.
     #[arg(long, value_name = "BOOL")]
     consent: Option<bool>,
+    /// Whether only users may sign in who are registered for it (`latchkey users register`).
+    #[arg(long, value_name = "BOOL")]
+    registration_required: Option<bool>,
     /// Whether it must use PKCE.
     #[arg(long, value_enum)]
     pkce: Option<Pkce>,
@@ -175,6 +178,10 @@ impl SettingsArgs {
             application.logout_reach = reach.into();
             application.logout_application_ids = self.logout_applications.unwrap_or_default();
             paths.extend(["logout_reach", "logout_application_ids"].map(str::to_owned));
+        }
+        if let Some(required) = self.registration_required {
+            application.registration_required = required;
+            paths.push("registration_required".to_owned());
         }
         if let Some(consent) = self.consent {
             application.consent_required = consent;

@@ -44,6 +44,9 @@ pub struct UpdateArgs {
     /// Whether the e-mail address is verified.
     #[arg(long, value_name = "BOOL")]
     email_verified: Option<bool>,
+    /// Whether the user must change the password before the next sign-in.
+    #[arg(long, value_name = "BOOL")]
+    password_change_required: Option<bool>,
 }
 
 /// Arguments of `latchkey users set-password`.
@@ -51,6 +54,9 @@ pub struct UpdateArgs {
 pub struct SetPasswordArgs {
     /// Id (`user_…`) or e-mail address of the user.
     user: String,
+    /// The user must change it before the first sign-in with it.
+    #[arg(long)]
+    change_required: bool,
     #[command(flatten)]
     password: PasswordArgs,
 }
@@ -87,7 +93,11 @@ pub(super) async fn enable(args: UserArgs, connection: &Connection, output: &mut
 
 pub(super) async fn set_password(args: SetPasswordArgs, connection: &Connection, output: &mut Output) -> Answer {
     let password = args.password.new_one(&args.user)?;
-    let request = SetPasswordRequest { user_id: user_id(args.user, connection).await?, password };
+    let request = SetPasswordRequest {
+        user_id: user_id(args.user, connection).await?,
+        password,
+        change_required: args.change_required,
+    };
     let answer = connection.users()?.set_password(request).await;
     let answer = answer.map_err(connection.failed(Service::Auth, "set the password"))?.into_inner();
     output.done(&answer, "password set; every session of the user ends")?;
@@ -107,6 +117,7 @@ pub(super) async fn update(args: UpdateArgs, connection: &Connection, output: &m
     changes(args.name.is_some(), "name");
     changes(args.claims.is_some(), "claims");
     changes(args.email_verified.is_some(), "email_verified");
+    changes(args.password_change_required.is_some(), "password_change_required");
     if paths.is_empty() {
         return Err(Failure::usage(attempt, "nothing to change is given"));
     }
@@ -119,6 +130,7 @@ pub(super) async fn update(args: UpdateArgs, connection: &Connection, output: &m
     user.login = args.login.unwrap_or_default();
     user.name = args.name.unwrap_or_default();
     user.email_verified = args.email_verified.unwrap_or_default();
+    user.password_change_required = args.password_change_required.unwrap_or_default();
     user.id = user_id(args.user, connection).await?;
     let request = UpdateUserRequest { user: Some(user), update_mask: Some(prost_types::FieldMask { paths }) };
     let answer = connection.users()?.update_user(request).await;

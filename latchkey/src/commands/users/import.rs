@@ -25,7 +25,8 @@ const ATTEMPT: &str = "import the users";
 /// Arguments of `latchkey users import`.
 #[derive(Args, Debug)]
 pub struct ImportArgs {
-    /// File with a JSON object a line: `login`, `password_hash`, and as wanted `name`, `email_verified`, `disabled`, `claims`.
+    /// File with a JSON object a line: `login`, `password_hash`, and as wanted `name`, `email_verified`,
+    /// `disabled`, `claims`, `password_change_required`.
     file: PathBuf,
 }
 
@@ -43,6 +44,8 @@ struct Line {
     disabled: bool,
     #[serde(default)]
     claims: HashMap<String, String>,
+    #[serde(default)]
+    password_change_required: bool,
 }
 
 const COLUMNS: &[Column<ImportResult>] = &[
@@ -84,6 +87,7 @@ fn read(path: &PathBuf) -> Result<Vec<ImportedUser>, Failure> {
             email_verified: read.email_verified,
             disabled: read.disabled,
             claims: read.claims,
+            password_change_required: read.password_change_required,
         });
     }
     Ok(users)

@@ -3,6 +3,7 @@
 mod change;
 mod consents;
 mod import;
+mod registrations;
 mod resolve;
 mod show;
 
@@ -40,6 +41,12 @@ pub enum UsersCommand {
     Delete(UserArgs),
     /// Sets a password; every session of the user ends.
     SetPassword(change::SetPasswordArgs),
+    /// Registers a user for an application; one that requires it lets nobody else in.
+    Register(registrations::RegisterArgs),
+    /// Lists the applications that a user is registered for.
+    Registrations(registrations::RegistrationsArgs),
+    /// Deletes a registration; the user's sessions in the application end.
+    Deregister(registrations::RegisterArgs),
     /// Lists what a user agreed that applications get to know.
     Consents(consents::ConsentsArgs),
     /// Withdraws a user's consent; their sessions in the application end.
@@ -64,6 +71,9 @@ pub(super) async fn run(command: UsersCommand, connection: &Connection, output: 
         UsersCommand::Update(args) => change::update(args, connection, output).await,
         UsersCommand::Delete(args) => change::delete(args, connection, output).await,
         UsersCommand::SetPassword(args) => change::set_password(args, connection, output).await,
+        UsersCommand::Register(args) => registrations::register(args, connection, output).await,
+        UsersCommand::Registrations(args) => registrations::list(args, connection, output).await,
+        UsersCommand::Deregister(args) => registrations::deregister(args, connection, output).await,
         UsersCommand::Consents(args) => consents::list(args, connection, output).await,
         UsersCommand::WithdrawConsent(args) => consents::withdraw(args, connection, output).await,
     }

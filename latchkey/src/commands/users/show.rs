@@ -26,6 +26,7 @@ pub(super) const FIELDS: &[Column<User>] = &[
     ("created", |user, now| moment(user.created_at.as_ref(), now)),
     ("updated", |user, now| moment(user.updated_at.as_ref(), now)),
     ("e-mail", |user, _| if user.email_verified { "verified" } else { "not verified" }.to_owned()),
+    ("password", |user, _| if user.password_change_required { "must be changed" } else { "" }.to_owned()),
     ("claims", |user, _| claims(user)),
 ];
 
