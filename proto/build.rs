@@ -14,6 +14,7 @@ const FILES: &[&str] = &[
     "latchkey/auth/v1/signing_key_service.proto",
     "latchkey/auth/v1/tenant_service.proto",
     "latchkey/event/v1/event.proto",
+    "latchkey/profile/v1/profile.proto",
     "latchkey/session/v1/policy.proto",
     "latchkey/session/v1/policy_service.proto",
     "latchkey/session/v1/session.proto",

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use prost::Message as _;
-use prost_reflect::{DescriptorPool, MethodDescriptor, Value};
+use prost_reflect::{DescriptorPool, FieldDescriptor, MethodDescriptor, Value};
 
 use crate::access::v1::Access;
 
@@ -42,6 +42,12 @@ pub fn access(method: &MethodDescriptor) -> Option<Access> {
     (!access.scope.is_empty() && access.tenant.is_some()).then_some(access)
 }
 
+/// Says whether endpoints with the payload profile `ids` get a field.
+pub fn is_in_ids(field: &FieldDescriptor) -> bool {
+    let Some(extension) = pool().get_extension_by_name("latchkey.profile.v1.in_ids") else { return false };
+    field.options().get_extension(&extension).as_bool() == Some(true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +57,17 @@ mod tests {
         let without: Vec<_> = methods().filter(|method| access(method).is_none()).map(|m| path(&m)).collect();
         assert!(without.is_empty(), "RPCs without (latchkey.access.v1.access): {without:?}");
         assert!(methods().count() > 0);
+    }
+
+    #[test]
+    fn what_is_about_people_is_not_marked() {
+        let people =
+            ["ip", "agent", "device", "comment", "name", "description", "login", "email", "attributes", "by", "scopes"];
+        let fields = pool().all_messages().flat_map(|message| message.fields().collect::<Vec<_>>());
+        let marked: Vec<_> = fields.filter(is_in_ids).collect();
+        assert!(marked.len() > 40, "{}", marked.len());
+        let bad = marked.iter().filter(|field| field.name().split('_').any(|part| people.contains(&part)));
+        assert_eq!(bad.map(|field| field.full_name().to_owned()).collect::<Vec<_>>(), Vec::<String>::new());
     }
 
     #[test]

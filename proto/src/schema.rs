@@ -6,7 +6,10 @@
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
-use crate::comment;
+use crate::{comment, descriptor::is_in_ids};
+
+/// Marks the fields that endpoints with the payload profile `ids` get.
+pub const IN_IDS: &str = "x-in-ids";
 
 /// Returns the schema of a message: an object whose messages within are in `$defs`.
 pub fn of(message: &MessageDescriptor) -> Value {
@@ -61,6 +64,11 @@ fn property(field: &FieldDescriptor) -> Value {
         && !text.is_empty()
     {
         object.insert("description".to_owned(), text.into());
+    }
+    if let Some(object) = schema.as_object_mut()
+        && is_in_ids(field)
+    {
+        object.insert(IN_IDS.to_owned(), true.into());
     }
     schema
 }
@@ -123,6 +131,7 @@ mod tests {
         assert_eq!(session["device"]["$ref"], "#/$defs/Device");
         assert!(revoked["$defs"]["Device"]["properties"]["name"]["description"].as_str().unwrap().starts_with("Name"));
         assert_eq!(session["keep_signed_in"]["type"], "boolean");
+        assert_eq!((session["id"].get(IN_IDS), session["device"].get(IN_IDS)), (Some(&json!(true)), None));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::{
     auth::GrpcLogoutTokens,
     config::{Config, DEFAULTS, StoreKind},
     grpc::WebhookGrpc,
-    http::{HttpSender, Network},
+    http::{self, HttpSender, Network},
     ports::{LogStore, Means},
     store::{memory::MemoryStore, postgres},
 };
@@ -58,6 +58,8 @@ pub async fn migrate(config: &Config) -> Result<(), BootError> {
 /// A running service; it ends with the lifecycle of its parts.
 #[derive(Clone, Debug)]
 pub struct Running {
+    /// Where the public keys of endpoints are read.
+    pub http_addr: SocketAddr,
     /// Where it answers calls.
     pub grpc_addr: SocketAddr,
     /// Where `/livez`, `/readyz` and `/metrics` are.
@@ -106,6 +108,7 @@ async fn start_with<S: LogStore>(
     let webhooks = Arc::new(Webhooks {
         store: Arc::new(store),
         egress: egress.clone(),
+        schedules: config.retries.schedules().map_err(BootError::because("retries cannot be used"))?,
         seal: SealKeys::parse(&config.seal.keys).map_err(BootError::because("seal.keys cannot be used"))?,
         clock: parts.clock.clone(),
         entropy: parts.entropy.clone(),
@@ -128,6 +131,9 @@ async fn start_with<S: LogStore>(
     let authenticator = Authenticator::new(&config.access, parts.clock.clone());
     let authenticator = authenticator.map_err(BootError::because("access cannot be set up"))?;
     let access = AccessLayer::new(AccessRules::from_pool(proto::descriptor::pool()), authenticator);
+    let http_addr = http::keys::serve(webhooks.clone(), config.http.listen, &parts.lifecycle)
+        .await
+        .map_err(BootError::because(format!("cannot listen on {}", config.http.listen)))?;
     let face = WebhookGrpc::new(webhooks, parts.lifecycle.clone());
     let grpc_addr = GrpcServer::new(&config.grpc, access)
         .add_service(EndpointServiceServer::new(face.clone()))
@@ -140,7 +146,7 @@ async fn start_with<S: LogStore>(
     let ops_addr = ops::serve(config.ops.listen, readiness, &parts.lifecycle)
         .await
         .map_err(BootError::because(format!("cannot listen on {}", config.ops.listen)))?;
-    Ok(Running { grpc_addr, ops_addr })
+    Ok(Running { http_addr, grpc_addr, ops_addr })
 }
 
 fn probe(pool: PgPool, readiness: Readiness, parts: &Parts) {

@@ -6,20 +6,26 @@ use serde::Deserialize;
 use svc_kit::{
     cli::ProcessConfig,
     config::{
-        AccessConfig, BusConfig, ListenConfig, PostgresConfig, Problems, Profile, ServerConfig, ShutdownConfig,
-        TelemetryConfig, Validate,
+        AccessConfig, BusConfig, HumanDuration, ListenConfig, PostgresConfig, Problems, Profile, ServerConfig,
+        ShutdownConfig, TelemetryConfig, Validate,
     },
     seal::SealKeys,
 };
 use url::Url;
 
-use crate::domain::egress::EgressPolicy;
+use crate::domain::{
+    egress::EgressPolicy,
+    schedule::{BadSchedule, Schedule, Schedules},
+};
 
 /// The embedded defaults, which are the schema as well.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
 
 /// The key that is in the defaults: good for development, refused elsewhere.
 const DEV_SEAL_KEY: &str = "1:6465762d6f6e6c792d6465762d6f6e6c792d6465762d6f6e6c792d6465762121";
+
+/// Most tenants with retries of their own.
+const TENANT_RETRIES_MAX: usize = 1_000;
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,6 +34,8 @@ pub struct Config {
     pub profile: Profile,
     /// The gRPC server.
     pub grpc: ServerConfig,
+    /// The HTTP server.
+    pub http: ListenConfig,
     /// The operations port.
     pub ops: ListenConfig,
     /// The store.
@@ -40,6 +48,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Where to send to.
     pub egress: EgressConfig,
+    /// When to try again.
+    pub retries: RetriesConfig,
     /// Who may call.
     pub access: AccessConfig,
     /// The event bus.
@@ -105,6 +115,36 @@ impl EgressConfig {
     }
 }
 
+/// `[retries]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RetriesConfig {
+    /// Pauses between the attempts of a delivery.
+    pub pauses: Vec<HumanDuration>,
+    /// Those of tenants of their own.
+    pub tenants: Vec<TenantRetries>,
+}
+
+/// One of `retries.tenants`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TenantRetries {
+    /// Tenant.
+    pub tenant: String,
+    /// Pauses between the attempts of its deliveries.
+    pub pauses: Vec<HumanDuration>,
+}
+
+impl RetriesConfig {
+    /// Returns the schedules.
+    ///
+    /// # Errors
+    /// [`BadSchedule`].
+    pub fn schedules(&self) -> Result<Schedules, BadSchedule> {
+        let schedule = |pauses: &[HumanDuration]| Schedule::new(pauses.iter().map(|pause| pause.0).collect());
+        let of_tenants = self.tenants.iter().map(|own| Ok((own.tenant.clone(), schedule(&own.pauses)?)));
+        Ok(Schedules { usual: schedule(&self.pauses)?, of_tenants: of_tenants.collect::<Result<_, _>>()? })
+    }
+}
+
 impl Validate for Config {
     fn validate(&self, problems: &mut Problems) {
         self.grpc.validate(problems);
@@ -114,6 +154,10 @@ impl Validate for Config {
         self.telemetry.validate(problems);
         problems.check(Url::parse(&self.auth.url).is_ok(), "auth.url", "must be a URL");
         self.profile.check_key("auth.key", &self.auth.key, problems);
+        if let Err(error) = self.retries.schedules() {
+            problems.add("retries", format!("pauses {error}"));
+        }
+        problems.check(self.retries.tenants.len() <= TENANT_RETRIES_MAX, "retries.tenants", "must be at most 1000");
         let is_strict = self.profile.is_strict();
         let is_memory = self.store.kind == StoreKind::Memory;
         problems.check(!(is_memory && is_strict), "store.kind", "memory loses everything; only profile dev may use it");

@@ -7,7 +7,7 @@
 //! | [`ports`] | what the use cases need |
 //! | [`grpc`] | calls → use cases |
 //! | [`store`] | PostgreSQL, and memory for development |
-//! | [`http`] | sends to receivers |
+//! | [`http`] | sends to receivers; publishes the keys that they verify with |
 //! | [`auth`] | has logout tokens signed by auth-svc |
 //! | [`boot`], [`config`] | which adapters, with which settings |
 

@@ -46,6 +46,7 @@ pub(super) async fn start_services(
     let auth = auth_svc::boot::start(auth, Some(seed.directory.clone()), parts.clone()).await;
     let auth = auth.map_err(boot("auth-svc"))?;
     let own = [
+        ("LATCHKEY_HTTP__LISTEN", local(ports.webhook_http).to_string()),
         ("LATCHKEY_AUTH__URL", format!("http://{}", auth.grpc_addr)),
         ("LATCHKEY_AUTH__KEY", token(&internal).to_owned()),
     ];
@@ -58,6 +59,7 @@ pub(super) async fn start_services(
         auth_ops: auth.ops_addr,
         session_grpc: session.grpc_addr,
         session_ops: session.ops_addr,
+        webhook_http: webhook.http_addr,
         webhook_grpc: webhook.grpc_addr,
         webhook_ops: webhook.ops_addr,
     };

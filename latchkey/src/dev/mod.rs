@@ -91,6 +91,8 @@ pub struct Addresses {
     pub session_grpc: SocketAddr,
     /// Operations port of session-svc.
     pub session_ops: SocketAddr,
+    /// HTTP of webhook-svc.
+    pub webhook_http: SocketAddr,
     /// gRPC of webhook-svc.
     pub webhook_grpc: SocketAddr,
     /// Operations port of webhook-svc.

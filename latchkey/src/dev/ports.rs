@@ -17,6 +17,8 @@ pub struct Ports {
     pub session_grpc: u16,
     /// Operations port of session-svc.
     pub session_ops: u16,
+    /// HTTP of webhook-svc: the public keys of endpoints.
+    pub webhook_http: u16,
     /// gRPC of webhook-svc.
     pub webhook_grpc: u16,
     /// Operations port of webhook-svc.
@@ -31,6 +33,7 @@ impl Default for Ports {
             auth_ops: 9013,
             session_grpc: 9022,
             session_ops: 9023,
+            webhook_http: 9031,
             webhook_grpc: 9032,
             webhook_ops: 9033,
         }
@@ -46,6 +49,7 @@ impl Ports {
             auth_ops: 0,
             session_grpc: 0,
             session_ops: 0,
+            webhook_http: 0,
             webhook_grpc: 0,
             webhook_ops: 0,
         }
@@ -63,13 +67,14 @@ impl Ports {
         Ok(ports)
     }
 
-    fn each_mut(&mut self) -> [(&mut u16, &'static str); 7] {
+    fn each_mut(&mut self) -> [(&mut u16, &'static str); 8] {
         [
             (&mut self.auth_http, "auth-svc HTTP"),
             (&mut self.auth_grpc, "auth-svc gRPC"),
             (&mut self.auth_ops, "auth-svc ops"),
             (&mut self.session_grpc, "session-svc gRPC"),
             (&mut self.session_ops, "session-svc ops"),
+            (&mut self.webhook_http, "webhook-svc HTTP"),
             (&mut self.webhook_grpc, "webhook-svc gRPC"),
             (&mut self.webhook_ops, "webhook-svc ops"),
         ]

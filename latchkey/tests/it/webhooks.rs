@@ -35,6 +35,51 @@ async fn an_endpoint_is_created_changed_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_says_how_it_is_sent_to() {
+    let stack = Stack::start().await;
+    let create = [
+        "endpoints",
+        "create",
+        "--url",
+        "http://localhost:1/",
+        "--signature",
+        "both",
+        "--header",
+        "x-shop: 1",
+        "--secret-header",
+        "authorization: Bearer hunter2",
+        "--payload",
+        "ids",
+        "--retry",
+        "5s,1h",
+        "--json",
+    ];
+    let created = stack.run(&create).await.json();
+    assert!(created["secret"].as_str().unwrap().starts_with("whsec_"));
+    let id = created["endpoint"]["id"].as_str().unwrap();
+    let key = created["endpoint"]["public_key"].as_str().unwrap();
+    let shown = stack.run(&["endpoints", "get", id]).await.text().to_owned();
+    for part in ["both", key, "x-shop: 1, authorization: (secret)", "ids", "5s, 1h"] {
+        assert!(key.starts_with("whpk_") && shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains("hunter2"), "{shown}");
+    let rotated = stack.run(&["endpoints", "rotate-secret", id, "--overlap", "2h"]).await;
+    assert!(rotated.text().contains("whsec_") && rotated.text().contains("whpk_"), "{rotated:?}");
+    assert!(rotated.text().contains("in 2 h") && !rotated.text().contains(key), "{rotated:?}");
+    let keep = ["endpoints", "update", id, "--secret-header", "authorization:", "--signature", "ed25519", "--json"];
+    let kept = stack.run(&keep).await.json();
+    assert_eq!(kept["headers"], serde_json::json!([{ "name": "authorization", "secret": true }]));
+    assert_eq!((&kept["signature_scheme"], kept.get("secret")), (&"SIGNATURE_SCHEME_ED25519".into(), None));
+    let back =
+        ["endpoints", "update", id, "--signature", "hmac", "--no-headers", "--usual-retries", "--payload", "full"];
+    let back = stack.run(&back).await;
+    assert!(back.text().contains("secret: whsec_") && back.text().contains("full"), "{back:?}");
+    for gone in ["authorization", "5s", "whpk_"] {
+        assert!(!back.text().contains(gone), "{gone}: {back:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_ping_to_nobody_is_seen_in_its_delivery_and_tried_again() {
     let stack = Stack::start().await;
     let created = stack.run(&["endpoints", "create", "--url", "http://127.0.0.1:1/", "--json"]).await.json();

@@ -1,12 +1,19 @@
 //! The catalogue: which types of events there are, and what their webhook bodies hold.
 
+use std::{collections::HashMap, sync::LazyLock};
+
+use prost_reflect::{FieldDescriptor, MessageDescriptor};
 use proto::{
     catalogue::{EventType, event_types},
+    descriptor::is_in_ids,
     schema,
 };
 use serde_json::{Value, json};
 
-use crate::domain::endpoint::{EventPattern, is_only_by_name};
+use crate::domain::{
+    endpoint::{EventPattern, is_only_by_name},
+    payload::Kept,
+};
 
 /// The dialect of the schemas.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -63,4 +70,38 @@ fn body(of: &EventType) -> Value {
         body.insert("$defs".to_owned(), within);
     }
     body
+}
+
+static NOTHING: Kept = Kept::NOTHING;
+static KEPT: LazyLock<HashMap<&str, Kept>> =
+    LazyLock::new(|| event_types().iter().map(|found| (found.name.as_str(), kept_of(&found.data))).collect());
+
+/// Returns what endpoints with the profile `ids` get of the data of a type: what the contract marks. Of a type that it does
+/// not know they get nothing.
+pub fn kept(event_type: &str) -> &'static Kept {
+    KEPT.get(event_type).unwrap_or(&NOTHING)
+}
+
+fn kept_of(message: &MessageDescriptor) -> Kept {
+    let marked = message.fields().filter(is_in_ids);
+    Kept::Fields(marked.map(|field| (field.name().to_owned(), kept_of_field(&field))).collect())
+}
+
+/// A message of ours is gone through field by field; a moment is a text.
+fn kept_of_field(field: &FieldDescriptor) -> Kept {
+    match field.kind().as_message() {
+        Some(message) if message.full_name().starts_with("latchkey.") && !field.is_map() => kept_of(message),
+        _ => Kept::Whole,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_that_the_contract_does_not_know_keeps_nothing() {
+        assert_eq!(kept("no.such"), &Kept::NOTHING);
+        assert_ne!(kept("session.revoked"), &Kept::NOTHING);
+    }
 }

@@ -7,12 +7,17 @@ use proto::event::v1 as pb;
 use secrecy::SecretString;
 use svc_kit::{access::Caller, clock::Timestamp, entropy, id::encode_base32, telemetry::TraceContext};
 
-use super::{Webhooks, accept::logged};
+use super::{
+    Webhooks,
+    accept::logged,
+    manner::{MannerChange, NewManner},
+};
 use crate::{
     domain::{
         delivery::DeliveryId,
-        endpoint::{Endpoint, EndpointId, EventPattern, Kind, PING, SealedSecrets},
-        signature::SigningSecret,
+        endpoint::{Endpoint, EndpointId, EventPattern, Kind, PING},
+        signature::Scheme,
+        signing::Signing,
     },
     error::WebhookError,
     ports::DeliveryStore,
@@ -20,8 +25,6 @@ use crate::{
 
 /// Most endpoints of a tenant.
 pub const ENDPOINTS_MAX: usize = 1_000;
-/// How long the previous secret signs too.
-const OVERLAP: Duration = Duration::from_secs(24 * 3600);
 
 /// What to create.
 #[derive(Clone, Debug)]
@@ -36,6 +39,10 @@ pub struct NewEndpoint {
     pub event_types: Vec<EventPattern>,
     /// Of which applications.
     pub applications: Vec<String>,
+    /// How its requests are signed.
+    pub scheme: Scheme,
+    /// What else is said about them.
+    pub manner: NewManner,
 }
 
 /// What to change; `None` leaves it.
@@ -51,19 +58,25 @@ pub struct EndpointChange {
     pub applications: Option<Vec<String>>,
     /// Whether it gets events.
     pub is_enabled: Option<bool>,
+    /// How its requests are signed.
+    pub scheme: Option<Scheme>,
+    /// What else is said about them.
+    pub manner: MannerChange,
 }
 
 impl<S: DeliveryStore> Webhooks<S> {
-    /// Creates an endpoint; returns its secret too.
+    /// Creates an endpoint; returns its secret too, if it has one.
     ///
     /// # Errors
-    /// [`WebhookError::UrlRefused`], [`WebhookError::TooManyEndpoints`], or a failure of the store.
-    pub async fn create_endpoint(&self, new: NewEndpoint) -> Result<(Endpoint, SecretString), WebhookError> {
+    /// [`WebhookError::UrlRefused`], [`WebhookError::TooManyEndpoints`], a field that cannot be accepted, or a failure of the
+    /// store.
+    pub async fn create_endpoint(&self, new: NewEndpoint) -> Result<(Endpoint, Option<SecretString>), WebhookError> {
         self.egress.check_url(&new.url).map_err(WebhookError::UrlRefused)?;
         let (id, now) = (EndpointId::generate(&*self.entropy), self.clock.now());
-        let secret = SigningSecret::generate(&*self.entropy);
+        let (signing, secret) = self.fit(&id, Signing::default(), new.scheme)?;
         let endpoint = Endpoint {
-            secrets: SealedSecrets { current: self.seal_secret(&id, &secret)?, previous: None },
+            signing,
+            manner: self.manner(&id, new.manner)?,
             id,
             tenant: new.tenant,
             kind: Kind::Webhook,
@@ -79,7 +92,7 @@ impl<S: DeliveryStore> Webhooks<S> {
         if !self.store.add_endpoint(&endpoint, ENDPOINTS_MAX).await? {
             return Err(WebhookError::TooManyEndpoints);
         }
-        Ok((endpoint, secret.reveal()))
+        Ok((endpoint, secret))
     }
 
     /// Returns an endpoint that exists for `caller`.
@@ -92,22 +105,22 @@ impl<S: DeliveryStore> Webhooks<S> {
     }
 
     /// Returns an endpoint that callers may change: one that follows an application is changed with the application.
-    async fn own_endpoint(&self, caller: &Caller, id: &EndpointId) -> Result<Endpoint, WebhookError> {
+    pub(super) async fn own_endpoint(&self, caller: &Caller, id: &EndpointId) -> Result<Endpoint, WebhookError> {
         let endpoint = self.endpoint(caller, id).await?;
         if endpoint.kind == Kind::Webhook { Ok(endpoint) } else { Err(WebhookError::EndpointManaged) }
     }
 
-    /// Changes an endpoint.
+    /// Changes an endpoint; returns the secret too that the change made, if it did.
     ///
     /// # Errors
     /// [`WebhookError::EndpointNotFound`], [`WebhookError::EndpointManaged`], [`WebhookError::UrlRefused`],
-    /// [`WebhookError::Contention`], or a failure of the store.
+    /// [`WebhookError::Contention`], a field that cannot be accepted, or a failure of the store.
     pub async fn update_endpoint(
         &self,
         caller: &Caller,
         id: &EndpointId,
         change: EndpointChange,
-    ) -> Result<Endpoint, WebhookError> {
+    ) -> Result<(Endpoint, Option<SecretString>), WebhookError> {
         if let Some(url) = &change.url {
             self.egress.check_url(url).map_err(WebhookError::UrlRefused)?;
         }
@@ -126,7 +139,12 @@ impl<S: DeliveryStore> Webhooks<S> {
             }
             None => {}
         }
-        self.put(endpoint).await
+        endpoint.manner = self.changed_manner(id, endpoint.manner, change.manner)?;
+        let mut secret = None;
+        if let Some(scheme) = change.scheme {
+            (endpoint.signing, secret) = self.fit(id, endpoint.signing, scheme)?;
+        }
+        Ok((self.put(endpoint).await?, secret))
     }
 
     /// Deletes an endpoint.
@@ -136,20 +154,6 @@ impl<S: DeliveryStore> Webhooks<S> {
     pub async fn delete_endpoint(&self, caller: &Caller, id: &EndpointId) -> Result<(), WebhookError> {
         self.own_endpoint(caller, id).await?;
         if self.store.delete_endpoint(id).await? { Ok(()) } else { Err(WebhookError::EndpointNotFound) }
-    }
-
-    /// Makes a new secret; the old one signs too for a day.
-    ///
-    /// # Errors
-    /// [`WebhookError::EndpointNotFound`], [`WebhookError::Contention`], or a failure of the store.
-    pub async fn rotate_secret(&self, caller: &Caller, id: &EndpointId) -> Result<SecretString, WebhookError> {
-        let mut endpoint = self.own_endpoint(caller, id).await?;
-        let secret = SigningSecret::generate(&*self.entropy);
-        let until = self.clock.now().saturating_add(OVERLAP);
-        let previous = Some((endpoint.secrets.current, until));
-        endpoint.secrets = SealedSecrets { current: self.seal_secret(id, &secret)?, previous };
-        self.put(endpoint).await?;
-        Ok(secret.reveal())
     }
 
     /// Sends a test event to one endpoint.
@@ -189,17 +193,5 @@ impl<S: DeliveryStore> Webhooks<S> {
     /// Strictly later than the last one, so that two changes within a millisecond do not look like one.
     pub(super) fn next_change(&self, seen: Timestamp) -> Timestamp {
         self.clock.now().max(seen.saturating_add(Duration::from_millis(1)))
-    }
-
-    fn seal_secret(&self, id: &EndpointId, secret: &SigningSecret) -> Result<Vec<u8>, WebhookError> {
-        Ok(self.seal.seal(&*self.entropy, id.as_str().as_bytes(), secret.as_bytes())?)
-    }
-
-    /// The secrets that sign at `now`, the current one first.
-    pub(super) fn open_secrets(&self, endpoint: &Endpoint, now: Timestamp) -> Result<Vec<SigningSecret>, WebhookError> {
-        let previous = endpoint.secrets.previous.as_ref().filter(|(_, until)| now < *until).map(|(sealed, _)| sealed);
-        let sealed = [&endpoint.secrets.current].into_iter().chain(previous);
-        let open = |sealed: &Vec<u8>| self.seal.open(endpoint.id.as_str().as_bytes(), sealed);
-        Ok(sealed.map(|sealed| open(sealed).map(SigningSecret::from_bytes)).collect::<Result<_, _>>()?)
     }
 }

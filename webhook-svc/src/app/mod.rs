@@ -7,11 +7,13 @@ pub mod deliveries;
 pub mod endpoints;
 pub mod events;
 pub mod health;
+pub mod manner;
 pub mod meters;
 mod outcome;
 pub mod pause;
 pub mod replay;
 mod shipment;
+pub mod signing;
 mod under_way;
 pub mod watch;
 
@@ -21,7 +23,7 @@ use svc_kit::{clock::Clock, entropy::Entropy, seal::SealKeys};
 use tokio::sync::Notify;
 
 use self::{meters::Meters, watch::Arrivals};
-use crate::domain::egress::EgressPolicy;
+use crate::domain::{egress::EgressPolicy, schedule::Schedules};
 
 /// The use cases over a store.
 pub struct Webhooks<S> {
@@ -29,6 +31,8 @@ pub struct Webhooks<S> {
     pub store: Arc<S>,
     /// Where we may send to.
     pub egress: EgressPolicy,
+    /// When attempts are made, where endpoints do not say.
+    pub schedules: Schedules,
     /// What secrets are sealed with.
     pub seal: SealKeys,
     /// The time.

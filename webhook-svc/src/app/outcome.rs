@@ -53,7 +53,9 @@ impl<S: DeliveryStore> Webhooks<S> {
             return outcome(State::Pending, Some(now.saturating_add(OURS_RETRY)));
         }
         let is_urgent = schedule::is_urgent(&claim.event.event_type);
-        let progress = Progress { is_urgent, attempts: claim.step + 1, kind: claim.endpoint.kind };
+        let endpoint = &claim.endpoint;
+        let schedule = self.schedules.of(&endpoint.tenant, endpoint.manner.schedule.as_ref());
+        let progress = Progress { schedule, is_urgent, attempts: claim.step + 1, kind: endpoint.kind };
         let asked = receipt.retry_after.as_deref().and_then(|text| schedule::retry_after(text, now));
         let random = entropy::fraction(&*self.entropy);
         match schedule::after(receipt.verdict, progress, asked, random, now) {

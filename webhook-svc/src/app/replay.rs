@@ -164,8 +164,10 @@ mod tests {
     use crate::{
         app::{
             endpoints::NewEndpoint,
+            manner::NewManner,
             tests::{START, TENANT, event, webhooks},
         },
+        domain::signature::Scheme,
         ports::DeliveryStore as _,
     };
 
@@ -180,6 +182,8 @@ mod tests {
             description: String::new(),
             event_types: vec![EventPattern::parse("*").unwrap()],
             applications: Vec::new(),
+            scheme: Scheme::Hmac,
+            manner: NewManner::default(),
         };
         webhooks.create_endpoint(everything).await.unwrap();
         clock.advance(Duration::from_secs(1));

@@ -2,9 +2,14 @@
 
 use svc_kit::{clock::Timestamp, error::chain};
 
-use super::Webhooks;
+use super::{Webhooks, catalogue};
 use crate::{
-    domain::{delivery::Verdict, endpoint::Kind, logout::LogoutNotice, payload},
+    domain::{
+        delivery::Verdict,
+        endpoint::Kind,
+        logout::LogoutNotice,
+        payload::{self, Profile},
+    },
     ports::{Claim, Content, DeliveryStore, LogoutTokens, Shipment, TokenError},
 };
 
@@ -27,14 +32,23 @@ impl<S: DeliveryStore> Webhooks<S> {
     }
 
     fn webhook(&self, claim: &Claim, now: Timestamp) -> Result<Content, Verdict> {
-        let secrets = self.open_secrets(&claim.endpoint, now).map_err(|error| {
+        let opened = self.signers(&claim.endpoint, now).and_then(|it| Ok((it, self.open_headers(&claim.endpoint)?)));
+        let (signers, headers) = opened.map_err(|error| {
             tracing::error!(error = chain(&error), delivery.id = %claim.id, "a secret cannot be opened");
             Verdict::Ours
         })?;
-        let payload = &claim.event.payload;
-        let payload = if claim.is_replay { payload::replayed(payload) } else { payload.clone() };
-        Ok(Content::Webhook { id: claim.id.clone(), secrets, payload })
+        Ok(Content::Webhook { id: claim.id.clone(), signers, headers, payload: body(claim) })
     }
+}
+
+/// The body: the same bytes at every attempt.
+fn body(claim: &Claim) -> String {
+    let logged = &claim.event.payload;
+    let body = match claim.endpoint.manner.profile {
+        Profile::Full => logged.clone(),
+        Profile::Ids => payload::reduced(logged, catalogue::kept(&claim.event.event_type)),
+    };
+    if claim.is_replay { payload::replayed(&body) } else { body }
 }
 
 async fn logout<T: LogoutTokens>(claim: &Claim, tokens: &T) -> Result<Content, Verdict> {

@@ -11,7 +11,11 @@ use svc_kit::{
 use tokio::sync::Notify;
 
 use super::{Webhooks, meters::Meters, watch::Arrivals};
-use crate::{domain::egress::EgressPolicy, ports::LoggedEvent, store::memory::MemoryStore};
+use crate::{
+    domain::{egress::EgressPolicy, schedule::Schedules},
+    ports::LoggedEvent,
+    store::memory::MemoryStore,
+};
 
 /// The tenant of the stories.
 pub const TENANT: &str = "acme";
@@ -23,6 +27,7 @@ pub fn webhooks(clock: Arc<dyn Clock>) -> Arc<Webhooks<MemoryStore>> {
     Arc::new(Webhooks {
         store: Arc::new(MemoryStore::default()),
         egress: EgressPolicy::default(),
+        schedules: Schedules::default(),
         seal: SealKeys::parse(&[format!("1:{}", "ab".repeat(32)).into()]).unwrap(),
         clock,
         entropy: Arc::new(OsEntropy),

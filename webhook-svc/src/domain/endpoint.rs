@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use svc_kit::{clock::Timestamp, prefixed_id};
 
+use super::{headers::CustomHeader, payload::Profile, schedule::Schedule, signing::Signing};
+
 prefixed_id!(EndpointId, "ep_", "Names an endpoint.");
 
 /// Most patterns of event types.
@@ -30,8 +32,10 @@ pub struct Endpoint {
     pub disabled: Option<String>,
     /// Since when its events are kept and not sent; `None` while they are sent.
     pub paused_at: Option<Timestamp>,
-    /// Its secrets, sealed.
-    pub secrets: SealedSecrets,
+    /// What signs.
+    pub signing: Signing,
+    /// What its owner says about the requests.
+    pub manner: Manner,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -77,13 +81,15 @@ impl DrainRate {
     }
 }
 
-/// The secrets of an endpoint, sealed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SealedSecrets {
-    /// Signs.
-    pub current: Vec<u8>,
-    /// Signs too, until then.
-    pub previous: Option<(Vec<u8>, Timestamp)>,
+/// What an owner says about the requests to an endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Headers that are added.
+    pub headers: Vec<CustomHeader>,
+    /// How much of an event it gets.
+    pub profile: Profile,
+    /// When attempts are made; `None`: as is usual for the tenant.
+    pub schedule: Option<Schedule>,
 }
 
 impl Endpoint {

@@ -6,7 +6,10 @@
 use serde::Deserialize;
 use svc_kit::{clock::Timestamp, id::encode_base32, secret};
 
-use super::endpoint::{Endpoint, EndpointId, EventPattern, Kind, SealedSecrets};
+use super::{
+    endpoint::{Endpoint, EndpointId, EventPattern, Kind, Manner},
+    signing::Signing,
+};
 
 /// The ends of sessions.
 const TYPES: [&str; 2] = ["session.revoked", "session.expired"];
@@ -39,7 +42,8 @@ impl LogoutAddress {
             applications: vec![self.application.clone()],
             disabled: self.url.is_none().then(|| REMOVED.to_owned()),
             paused_at: None,
-            secrets: SealedSecrets { current: Vec::new(), previous: None },
+            signing: Signing::default(),
+            manner: Manner::default(),
             created_at: self.at,
             updated_at: self.at,
         }

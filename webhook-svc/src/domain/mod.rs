@@ -3,8 +3,10 @@
 pub mod delivery;
 pub mod egress;
 pub mod endpoint;
+pub mod headers;
 pub mod health;
 pub mod logout;
 pub mod payload;
 pub mod schedule;
 pub mod signature;
+pub mod signing;

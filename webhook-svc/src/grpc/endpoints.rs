@@ -1,12 +1,24 @@
 //! `EndpointService`.
 
 use proto::webhook::v1 as pb;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use svc_kit::page;
 use tonic::{Request, Response, Status};
 
 use super::{WebhookGrpc, caller, message, parse, size, status};
-use crate::ports::DeliveryStore;
+use crate::{app::signing::Rotated, domain::endpoint::Endpoint, ports::DeliveryStore};
+
+/// A new secret, for the one time that it is shown.
+fn revealed(secret: Option<SecretString>) -> String {
+    secret.map(|secret| secret.expose_secret().to_owned()).unwrap_or_default()
+}
+
+impl<S: DeliveryStore> WebhookGrpc<S> {
+    /// An endpoint as it is now.
+    fn endpoint(&self, endpoint: &Endpoint) -> pb::Endpoint {
+        message::endpoint(endpoint, self.webhooks.clock.now())
+    }
+}
 
 #[tonic::async_trait]
 impl<S: DeliveryStore> pb::endpoint_service_server::EndpointService for WebhookGrpc<S> {
@@ -16,8 +28,8 @@ impl<S: DeliveryStore> pb::endpoint_service_server::EndpointService for WebhookG
     ) -> Result<Response<pb::CreateEndpointResponse>, Status> {
         let new = parse::new_endpoint(request.into_inner()).map_err(status)?;
         let (endpoint, secret) = self.webhooks.create_endpoint(new).await.map_err(status)?;
-        let (endpoint, secret) = (Some(message::endpoint(&endpoint)), secret.expose_secret().to_owned());
-        Ok(Response::new(pb::CreateEndpointResponse { endpoint, secret }))
+        let endpoint = Some(self.endpoint(&endpoint));
+        Ok(Response::new(pb::CreateEndpointResponse { endpoint, secret: revealed(secret) }))
     }
 
     async fn get_endpoint(
@@ -27,7 +39,7 @@ impl<S: DeliveryStore> pb::endpoint_service_server::EndpointService for WebhookG
         let caller = caller(&request)?;
         let id = parse::endpoint_id("endpoint_id", &request.into_inner().endpoint_id).map_err(status)?;
         let endpoint = self.webhooks.endpoint(&caller, &id).await.map_err(status)?;
-        Ok(Response::new(pb::GetEndpointResponse { endpoint: Some(message::endpoint(&endpoint)) }))
+        Ok(Response::new(pb::GetEndpointResponse { endpoint: Some(self.endpoint(&endpoint)) }))
     }
 
     async fn list_endpoints(
@@ -43,7 +55,7 @@ impl<S: DeliveryStore> pb::endpoint_service_server::EndpointService for WebhookG
         let page = &found[..found.len().min(size)];
         let last = page.last().filter(|_| found.len() > size);
         let next_page_token = last.map(|last| page::encode(&identity, last.id.as_str().as_bytes())).unwrap_or_default();
-        let endpoints = page.iter().map(message::endpoint).collect();
+        let endpoints = page.iter().map(|endpoint| self.endpoint(endpoint)).collect();
         Ok(Response::new(pb::ListEndpointsResponse { endpoints, next_page_token }))
     }
 
@@ -53,8 +65,9 @@ impl<S: DeliveryStore> pb::endpoint_service_server::EndpointService for WebhookG
     ) -> Result<Response<pb::UpdateEndpointResponse>, Status> {
         let caller = caller(&request)?;
         let (id, change) = parse::endpoint_change(request.into_inner()).map_err(status)?;
-        let endpoint = self.webhooks.update_endpoint(&caller, &id, change).await.map_err(status)?;
-        Ok(Response::new(pb::UpdateEndpointResponse { endpoint: Some(message::endpoint(&endpoint)) }))
+        let (endpoint, secret) = self.webhooks.update_endpoint(&caller, &id, change).await.map_err(status)?;
+        let endpoint = Some(self.endpoint(&endpoint));
+        Ok(Response::new(pb::UpdateEndpointResponse { endpoint, secret: revealed(secret) }))
     }
 
     async fn delete_endpoint(
@@ -72,9 +85,12 @@ impl<S: DeliveryStore> pb::endpoint_service_server::EndpointService for WebhookG
         request: Request<pb::RotateSecretRequest>,
     ) -> Result<Response<pb::RotateSecretResponse>, Status> {
         let caller = caller(&request)?;
-        let id = parse::endpoint_id("endpoint_id", &request.into_inner().endpoint_id).map_err(status)?;
-        let secret = self.webhooks.rotate_secret(&caller, &id).await.map_err(status)?;
-        Ok(Response::new(pb::RotateSecretResponse { secret: secret.expose_secret().to_owned() }))
+        let request = request.into_inner();
+        let id = parse::endpoint_id("endpoint_id", &request.endpoint_id).map_err(status)?;
+        let overlap = parse::overlap(request.overlap.as_ref()).map_err(status)?;
+        let Rotated { endpoint, secret } = self.webhooks.rotate_secret(&caller, &id, overlap).await.map_err(status)?;
+        let endpoint = Some(self.endpoint(&endpoint));
+        Ok(Response::new(pb::RotateSecretResponse { secret: revealed(secret), endpoint }))
     }
 
     async fn ping_endpoint(
@@ -94,7 +110,7 @@ impl<S: DeliveryStore> pb::endpoint_service_server::EndpointService for WebhookG
         let caller = caller(&request)?;
         let id = parse::endpoint_id("endpoint_id", &request.into_inner().endpoint_id).map_err(status)?;
         let endpoint = self.webhooks.pause(&caller, &id).await.map_err(status)?;
-        Ok(Response::new(pb::PauseEndpointResponse { endpoint: Some(message::endpoint(&endpoint)) }))
+        Ok(Response::new(pb::PauseEndpointResponse { endpoint: Some(self.endpoint(&endpoint)) }))
     }
 
     async fn get_endpoint_health(
@@ -116,6 +132,6 @@ impl<S: DeliveryStore> pb::endpoint_service_server::EndpointService for WebhookG
         let id = parse::endpoint_id("endpoint_id", &request.endpoint_id).map_err(status)?;
         let rate = parse::drain_rate("drain_per_second", request.drain_per_second).map_err(status)?;
         let endpoint = self.webhooks.resume(&caller, &id, rate).await.map_err(status)?;
-        Ok(Response::new(pb::ResumeEndpointResponse { endpoint: Some(message::endpoint(&endpoint)) }))
+        Ok(Response::new(pb::ResumeEndpointResponse { endpoint: Some(self.endpoint(&endpoint)) }))
     }
 }

@@ -1,5 +1,7 @@
 //! Domain → contract messages.
 
+use std::time::Duration;
+
 use proto::webhook::v1 as pb;
 use svc_kit::clock::Timestamp;
 
@@ -8,11 +10,15 @@ use crate::{
     domain::{
         delivery::{Attempt, Delivery, Phase, State},
         endpoint::{Endpoint, Kind},
+        headers::{CustomHeader, Kept},
+        payload::Profile,
+        schedule::Schedule,
+        signature::Scheme,
     },
     ports::LoggedEvent,
 };
 
-pub(super) fn endpoint(endpoint: &Endpoint) -> pb::Endpoint {
+pub(super) fn endpoint(endpoint: &Endpoint, now: Timestamp) -> pb::Endpoint {
     let state = match (&endpoint.disabled, endpoint.paused_at) {
         (Some(_), _) => pb::EndpointState::Disabled,
         (None, Some(_)) => pb::EndpointState::Paused,
@@ -35,7 +41,38 @@ pub(super) fn endpoint(endpoint: &Endpoint) -> pb::Endpoint {
         updated_at: Some(endpoint.updated_at.to_proto()),
         paused_at: endpoint.paused_at.map(Timestamp::to_proto),
         kind: kind.into(),
+        signature_scheme: scheme(endpoint.signing.scheme()).into(),
+        public_key: endpoint.signing.public_keys(now).first().map(ToString::to_string).unwrap_or_default(),
+        overlap_ends_at: endpoint.signing.overlap_ends_at(now).map(Timestamp::to_proto),
+        headers: endpoint.manner.headers.iter().map(header).collect(),
+        payload_profile: match endpoint.manner.profile {
+            Profile::Full => pb::PayloadProfile::Full,
+            Profile::Ids => pb::PayloadProfile::Ids,
+        }
+        .into(),
+        retry_pauses: endpoint.manner.schedule.iter().flat_map(Schedule::pauses).copied().map(duration).collect(),
     }
+}
+
+fn scheme(scheme: Option<Scheme>) -> pb::SignatureScheme {
+    match scheme {
+        None => pb::SignatureScheme::Unspecified,
+        Some(Scheme::Hmac) => pb::SignatureScheme::HmacSha256,
+        Some(Scheme::Ed25519) => pb::SignatureScheme::Ed25519,
+        Some(Scheme::Both) => pb::SignatureScheme::Both,
+    }
+}
+
+fn header(header: &CustomHeader) -> pb::EndpointHeader {
+    let (value, secret) = match &header.value {
+        Kept::Plain(value) => (value.clone(), false),
+        Kept::Sealed(_) => (String::new(), true),
+    };
+    pb::EndpointHeader { name: header.name.as_str().to_owned(), value, secret }
+}
+
+fn duration(duration: Duration) -> prost_types::Duration {
+    duration.try_into().unwrap_or_default()
 }
 
 pub(super) fn health(health: &EndpointHealth) -> pb::EndpointHealth {

@@ -1,7 +1,9 @@
-//! Sends to receivers over HTTP, guarded: only where the egress rules allow, never further than asked.
+//! Sends to receivers over HTTP, guarded: only where the egress rules allow, never further than asked. And the one thing that
+//! receivers may read from us ([`keys`]).
 
 mod connector;
 mod failure;
+pub mod keys;
 mod resolver;
 mod response;
 mod stopwatch;
@@ -124,13 +126,18 @@ fn request(uri: Uri, shipment: &Shipment) -> Result<Request<Full<Bytes>>, http::
         }
     }
     match &shipment.content {
-        Content::Webhook { id, secrets, payload } => {
+        Content::Webhook { id, signers, headers, payload } => {
             let (id, at) = (id.as_str(), shipment.at.as_secs());
+            for (name, value) in headers {
+                let mut value = HeaderValue::try_from(value.expose_secret())?;
+                value.set_sensitive(true);
+                request = request.header(name.as_str(), value);
+            }
             request
                 .header(header::CONTENT_TYPE, "application/json")
                 .header("webhook-id", id)
                 .header("webhook-timestamp", at)
-                .header("webhook-signature", sign(secrets, id, at, payload.as_bytes()))
+                .header("webhook-signature", sign(signers, id, at, payload.as_bytes()))
                 .body(payload.clone().into_bytes().into())
         }
         Content::LogoutToken(token) => {

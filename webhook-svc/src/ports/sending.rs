@@ -7,12 +7,13 @@ use svc_kit::{clock::Timestamp, telemetry::TraceContext};
 
 use crate::domain::{
     delivery::{DeliveryId, Phase, Timing, Verdict},
+    headers::HeaderName,
     logout::LogoutNotice,
-    signature::SigningSecret,
+    signature::Signer,
 };
 
 /// What is sent to a receiver.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Shipment {
     /// Address.
     pub url: String,
@@ -25,14 +26,16 @@ pub struct Shipment {
 }
 
 /// What a request holds.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Content {
     /// A webhook.
     Webhook {
         /// `webhook-id`.
         id: DeliveryId,
         /// What signs, current first.
-        secrets: Vec<SigningSecret>,
+        signers: Vec<Signer>,
+        /// Headers that its owner adds.
+        headers: Vec<(HeaderName, SecretString)>,
         /// The body.
         payload: String,
     },

@@ -156,6 +156,7 @@ impl Real {
             }
             Service::Webhook => {
                 settings.extend(keys);
+                settings.push(("LATCHKEY_HTTP__LISTEN", local(http)));
                 settings.push(("LATCHKEY_POSTGRES__URL", self.servers.database(&format!("{name}_webhook"))));
             }
         }

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use proto::webhook::v1::{Endpoint, EndpointState, UpdateEndpointRequest};
 
-use super::{Client, show};
+use super::{Client, manner::MannerArgs, show};
 use crate::{
     Answer,
     connect::{Connection, Service},
@@ -26,6 +26,8 @@ pub struct CreateArgs {
     /// Only events of this application; may be repeated.
     #[arg(long = "application", value_name = "ID")]
     pub applications: Vec<String>,
+    #[command(flatten)]
+    pub manner: MannerArgs,
 }
 
 /// Arguments of `latchkey endpoints update`.
@@ -51,6 +53,14 @@ pub struct UpdateArgs {
     /// Whether it gets events.
     #[arg(long, value_enum)]
     state: Option<State>,
+    #[command(flatten)]
+    manner: MannerArgs,
+    /// No headers are added any more.
+    #[arg(long, conflicts_with_all = ["headers", "secret_headers"])]
+    no_headers: bool,
+    /// Attempts are made as is usual for the tenant.
+    #[arg(long, conflicts_with = "retries")]
+    usual_retries: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -74,6 +84,10 @@ impl UpdateArgs {
         change(!self.event_types.is_empty(), "event_types");
         change(!self.applications.is_empty() || self.every_application, "application_ids");
         change(self.state.is_some(), "state");
+        change(self.manner.signature.is_some(), "signature_scheme");
+        change(self.manner.has_headers() || self.no_headers, "headers");
+        change(self.manner.payload.is_some(), "payload_profile");
+        change(!self.manner.retries.is_empty() || self.usual_retries, "retry_pauses");
         if paths.is_empty() {
             return Err(Failure::usage("update the endpoint", "nothing to change is given"));
         }
@@ -88,6 +102,10 @@ impl UpdateArgs {
             event_types: self.event_types,
             application_ids: self.applications,
             state: state.into(),
+            signature_scheme: self.manner.scheme(),
+            payload_profile: self.manner.profile(),
+            retry_pauses: self.manner.pauses(),
+            headers: self.manner.headers()?,
             ..Endpoint::default()
         };
         Ok(UpdateEndpointRequest { endpoint: Some(endpoint), update_mask: Some(prost_types::FieldMask { paths }) })
@@ -102,6 +120,11 @@ pub(super) async fn update(
 ) -> Answer {
     let answer = client.update_endpoint(args.into_request()?).await;
     let answer = answer.map_err(connection.failed(Service::Webhook, "update the endpoint"))?.into_inner();
+    let secret = answer.secret;
     output.one(&answer.endpoint.unwrap_or_default(), show::FIELDS)?;
+    if !secret.is_empty() && !output.is_json() {
+        output.line(&format!("secret: {secret}"))?;
+    }
+    show::tell_secret(&secret, "give it to the receiver", output);
     Ok(Exit::Done)
 }

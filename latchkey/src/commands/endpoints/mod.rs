@@ -2,6 +2,7 @@
 
 mod change;
 mod health;
+mod manner;
 mod pause;
 mod secrets;
 mod show;
@@ -22,7 +23,7 @@ use crate::{
 /// `latchkey endpoints …`
 #[derive(Debug, Subcommand)]
 pub enum EndpointsCommand {
-    /// Creates an endpoint and prints its signing secret, once.
+    /// Creates an endpoint and prints its signing secret, if it has one, once.
     Create(change::CreateArgs),
     /// Lists the endpoints of the tenant.
     List(Limit),
@@ -32,8 +33,8 @@ pub enum EndpointsCommand {
     Update(change::UpdateArgs),
     /// Deletes an endpoint; deliveries that wait for it are cancelled.
     Delete(EndpointArgs),
-    /// Makes a new signing secret and prints it, once; the old one signs too for a while.
-    RotateSecret(EndpointArgs),
+    /// Makes a new signing secret and prints it, once, and a new key; the old ones sign too for a while.
+    RotateSecret(secrets::RotateArgs),
     /// Sends a test event to the endpoint.
     Ping(EndpointArgs),
     /// Says how the endpoint is doing: whether it is sent to, how fast it answers, what waits.
@@ -76,11 +77,15 @@ async fn create(args: change::CreateArgs, mut client: Client, connection: &Conne
         description: args.description,
         event_types: args.event_types,
         application_ids: args.applications,
+        signature_scheme: args.manner.scheme(),
+        payload_profile: args.manner.profile(),
+        retry_pauses: args.manner.pauses(),
+        headers: args.manner.headers()?,
     };
     let answer = client.create_endpoint(request).await;
     let answer = answer.map_err(connection.failed(Service::Webhook, "create the endpoint"))?.into_inner();
     output.one(&answer, show::CREATED)?;
-    output.note("the secret is shown this once; give it to the receiver");
+    show::tell_secret(&answer.secret, "give it to the receiver", output);
     Ok(Exit::Done)
 }
 

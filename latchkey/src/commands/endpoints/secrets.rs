@@ -1,8 +1,9 @@
 //! `latchkey endpoints rotate-secret` and `ping`.
 
 use proto::webhook::v1::{PingEndpointRequest, RotateSecretRequest};
+use svc_kit::config::HumanDuration;
 
-use super::{Client, EndpointArgs};
+use super::{Client, EndpointArgs, show};
 use crate::{
     Answer,
     connect::{Connection, Service},
@@ -10,16 +11,27 @@ use crate::{
     output::Output,
 };
 
+/// Arguments of `latchkey endpoints rotate-secret`.
+#[derive(clap::Args, Debug)]
+pub struct RotateArgs {
+    /// Id of the endpoint, `ep_…`.
+    endpoint: String,
+    /// How long the old ones sign too.
+    #[arg(long, value_name = "DURATION", default_value = "1d")]
+    overlap: HumanDuration,
+}
+
 pub(super) async fn rotate(
-    args: EndpointArgs,
+    args: RotateArgs,
     mut client: Client,
     connection: &Connection,
     output: &mut Output,
 ) -> Answer {
-    let answer = client.rotate_secret(RotateSecretRequest { endpoint_id: args.endpoint }).await;
+    let overlap = prost_types::Duration::try_from(args.overlap.0).ok();
+    let answer = client.rotate_secret(RotateSecretRequest { endpoint_id: args.endpoint, overlap }).await;
     let answer = answer.map_err(connection.failed(Service::Webhook, "rotate the secret"))?.into_inner();
-    output.one(&answer, &[("secret", |answer, _| answer.secret.clone())])?;
-    output.note("the secret is shown this once; the old one is accepted until the overlap is over");
+    output.one(&answer, show::ROTATED)?;
+    show::tell_secret(&answer.secret, "the old one signs too until the overlap is over", output);
     Ok(Exit::Done)
 }
 

@@ -1,10 +1,10 @@
 //! How an endpoint is shown to people.
 
-use proto::webhook::v1::{CreateEndpointResponse, Endpoint};
-use svc_kit::clock::Timestamp;
+use proto::webhook::v1::{CreateEndpointResponse, Endpoint, RotateSecretResponse};
+use svc_kit::{clock::Timestamp, config::HumanDuration};
 
 use crate::output::{
-    Column,
+    Column, Output,
     text::{moment, relative, word},
 };
 
@@ -31,6 +31,12 @@ pub(super) const FIELDS: &[Column<Endpoint>] = &[
     ("state", |endpoint, _| state(endpoint)),
     ("disabled because", |endpoint, _| endpoint.disabled_reason.clone()),
     ("paused", |endpoint, now| moment(endpoint.paused_at.as_ref(), now)),
+    ("signature", |endpoint, _| scheme(endpoint)),
+    ("public key", |endpoint, _| endpoint.public_key.clone()),
+    ("old ones sign until", |endpoint, now| moment(endpoint.overlap_ends_at.as_ref(), now)),
+    ("headers", |endpoint, _| headers(endpoint)),
+    ("payload", |endpoint, _| word(endpoint.payload_profile().as_str_name(), "PAYLOAD_PROFILE_")),
+    ("retries", |endpoint, _| retries(endpoint)),
     ("created", |endpoint, now| moment(endpoint.created_at.as_ref(), now)),
     ("updated", |endpoint, now| moment(endpoint.updated_at.as_ref(), now)),
 ];
@@ -40,8 +46,26 @@ pub(super) const CREATED: &[Column<CreateEndpointResponse>] = &[
     ("endpoint", |answer, _| of(answer, |endpoint| endpoint.id.clone())),
     ("url", |answer, _| of(answer, |endpoint| endpoint.url.clone())),
     ("events", |answer, _| of(answer, |endpoint| endpoint.event_types.join(" "))),
+    ("signature", |answer, _| of(answer, scheme)),
+    ("public key", |answer, _| of(answer, |endpoint| endpoint.public_key.clone())),
     ("secret", |answer, _: Timestamp| answer.secret.clone()),
 ];
+
+/// What a rotation made.
+pub(super) const ROTATED: &[Column<RotateSecretResponse>] = &[
+    ("secret", |answer, _| answer.secret.clone()),
+    ("public key", |answer, _| answer.endpoint.as_ref().map(|it| it.public_key.clone()).unwrap_or_default()),
+    ("old ones sign until", |answer, now| {
+        moment(answer.endpoint.as_ref().and_then(|endpoint| endpoint.overlap_ends_at.as_ref()), now)
+    }),
+];
+
+/// Says what to do with a secret, if there is one.
+pub(super) fn tell_secret(secret: &str, what: &str, output: &mut Output) {
+    if !secret.is_empty() {
+        output.note(&format!("the secret is shown this once; {what}"));
+    }
+}
 
 fn of(answer: &CreateEndpointResponse, text: impl FnOnce(&Endpoint) -> String) -> String {
     answer.endpoint.as_ref().map(text).unwrap_or_default()
@@ -53,4 +77,22 @@ fn kind(endpoint: &Endpoint) -> String {
 
 fn state(endpoint: &Endpoint) -> String {
     word(endpoint.state().as_str_name(), "ENDPOINT_STATE_")
+}
+
+fn scheme(endpoint: &Endpoint) -> String {
+    word(endpoint.signature_scheme().as_str_name(), "SIGNATURE_SCHEME_")
+}
+
+fn headers(endpoint: &Endpoint) -> String {
+    let headers = endpoint.headers.iter();
+    let shown = headers.map(|header| {
+        let value = if header.secret { "(secret)" } else { &header.value };
+        format!("{}: {value}", header.name)
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+fn retries(endpoint: &Endpoint) -> String {
+    let pauses = endpoint.retry_pauses.iter().filter_map(|pause| (*pause).try_into().ok());
+    pauses.map(|pause| HumanDuration(pause).to_string()).collect::<Vec<_>>().join(", ")
 }

@@ -7,7 +7,7 @@ use svc_kit::{
     clock::{Clock as _, SystemClock},
     error::chain,
 };
-use webhook_svc::domain::signature::{SigningSecret, sign};
+use webhook_svc::domain::signature::{Signer, SigningSecret, sign};
 
 use crate::failure::Failure;
 
@@ -18,7 +18,7 @@ const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(15);
 pub(super) struct Forwarder {
     client: reqwest::Client,
     url: url::Url,
-    secrets: Vec<SigningSecret>,
+    signers: Vec<Signer>,
 }
 
 /// What came of it.
@@ -46,7 +46,7 @@ impl Forwarder {
             .timeout(EXCHANGE_TIMEOUT)
             .build()
             .map_err(|error| Failure::fault("make an HTTP client", error))?;
-        Ok(Self { client, url, secrets })
+        Ok(Self { client, url, signers: secrets.into_iter().map(Signer::Secret).collect() })
     }
 
     pub(super) fn url(&self) -> &url::Url {
@@ -62,7 +62,7 @@ impl Forwarder {
             .header("content-type", "application/json")
             .header("webhook-id", &event.id)
             .header("webhook-timestamp", timestamp)
-            .header("webhook-signature", sign(&self.secrets, &event.id, timestamp, event.payload.as_bytes()))
+            .header("webhook-signature", sign(&self.signers, &event.id, timestamp, event.payload.as_bytes()))
             .body(event.payload.clone())
             .send()
             .await;

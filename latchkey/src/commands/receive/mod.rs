@@ -10,15 +10,14 @@ use clap::Args;
 use serde_json::{Value, json};
 use svc_kit::error::chain;
 use tokio::net::TcpListener;
-use webhook_svc::domain::signature::SigningSecret;
 
 use crate::{
     Answer,
-    commands::input::secret,
     failure::{Exit, Failure},
     output::Output,
 };
 use server::Received;
+use signature::Verifier;
 
 /// Arguments of `latchkey receive`.
 #[derive(Args, Debug)]
@@ -26,9 +25,9 @@ pub struct ReceiveArgs {
     /// Port on this machine.
     #[arg(long, default_value_t = 9050)]
     port: u16,
-    /// Secret of the endpoint, `whsec_…`; may be repeated. Without it signatures are not checked.
-    #[arg(long = "secret", env = "LATCHKEY_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET", value_parser = secret)]
-    secrets: Vec<SigningSecret>,
+    /// Secret of the endpoint, `whsec_…`, or its public key, `whpk_…`; may be repeated. Without it signatures are not checked.
+    #[arg(long = "secret", env = "LATCHKEY_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET", value_parser = Verifier::parse)]
+    secrets: Vec<Verifier>,
     /// Ends after this many webhooks.
     #[arg(long, value_name = "COUNT")]
     count: Option<usize>,

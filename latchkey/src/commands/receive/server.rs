@@ -14,9 +14,8 @@ use tokio::{
     net::TcpListener,
     sync::mpsc::{Receiver, Sender, channel},
 };
-use webhook_svc::domain::signature::SigningSecret;
 
-use super::signature::{Refused, Signed};
+use super::signature::{Refused, Signed, Verifier};
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Most webhooks that wait to be printed; senders wait for room.
@@ -28,24 +27,24 @@ pub(super) struct Received {
     pub id: String,
     /// The body.
     pub body: Bytes,
-    /// What the signature was worth; `None` when there was no secret to check it with.
+    /// What the signature was worth; `None` when there was nothing to check it with.
     pub verdict: Option<Result<(), Refused>>,
 }
 
 #[derive(Clone)]
 struct Receiving {
-    secrets: Arc<Vec<SigningSecret>>,
+    verifiers: Arc<Vec<Verifier>>,
     received: Sender<Received>,
 }
 
 /// Serves until the process ends.
-pub(super) fn serve(listener: TcpListener, secrets: Vec<SigningSecret>) -> Receiver<Received> {
+pub(super) fn serve(listener: TcpListener, verifiers: Vec<Verifier>) -> Receiver<Received> {
     let (sender, receiver) = channel(WAITING_MAX);
     let router = Router::new()
         .route("/", post(take))
         .route("/{*path}", post(take))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(Receiving { secrets: Arc::new(secrets), received: sender });
+        .with_state(Receiving { verifiers: Arc::new(verifiers), received: sender });
     // Ends with the process; when it fails, its sender is dropped and the reader learns of it.
     tokio::spawn(async move { axum::serve(listener, router).await });
     receiver
@@ -56,7 +55,7 @@ async fn take(State(state): State<Receiving>, headers: HeaderMap, body: Bytes) -
     let id = text("webhook-id").to_owned();
     let signed =
         Signed { id: &id, timestamp: text("webhook-timestamp"), signatures: text("webhook-signature"), body: &body };
-    let verdict = (!state.secrets.is_empty()).then(|| signed.verify(&state.secrets, SystemClock.now()));
+    let verdict = (!state.verifiers.is_empty()).then(|| signed.verify(&state.verifiers, SystemClock.now()));
     let status = match &verdict {
         None | Some(Ok(())) => StatusCode::NO_CONTENT,
         Some(Err(_)) => StatusCode::UNAUTHORIZED,

@@ -3,14 +3,20 @@
 use proto::webhook::v1 as pb;
 use svc_kit::page;
 
-use super::{Parsed, endpoint_id, field, patterns, tenant};
+use super::{Parsed, endpoint_id, field, manner, patterns, tenant};
 use crate::{
-    app::endpoints::{EndpointChange, NewEndpoint},
+    app::{
+        endpoints::{EndpointChange, NewEndpoint},
+        manner::NewManner,
+    },
     domain::endpoint::{DrainRate, EndpointId, EventPattern},
 };
 
 const APPLICATIONS_MAX: usize = 64;
 const DESCRIPTION_BYTES_MAX: usize = 256;
+/// What an update may change.
+const CHANGEABLE: &str = "may name url, description, event_types, application_ids, state, signature_scheme, headers, \
+                          payload_profile and retry_pauses";
 
 fn patterns_or_all(path: &str, texts: &[String]) -> Parsed<Vec<EventPattern>> {
     if texts.is_empty() { patterns(path, &["*".to_owned()]) } else { patterns(path, texts) }
@@ -39,6 +45,12 @@ pub(in crate::grpc) fn new_endpoint(request: pb::CreateEndpointRequest) -> Parse
         description: description("description", request.description)?,
         event_types: patterns_or_all("event_types", &request.event_types)?,
         applications: applications("application_ids", request.application_ids)?,
+        scheme: manner::scheme("signature_scheme", request.signature_scheme)?,
+        manner: NewManner {
+            headers: manner::headers("headers", request.headers)?,
+            profile: manner::profile("payload_profile", request.payload_profile)?,
+            schedule: manner::schedule("retry_pauses", &request.retry_pauses)?,
+        },
     })
 }
 
@@ -64,7 +76,19 @@ pub(in crate::grpc) fn endpoint_change(request: pb::UpdateEndpointRequest) -> Pa
                 change.applications = Some(ids);
             }
             "state" => change.is_enabled = Some(is_enabled(endpoint.state)?),
-            _ => return Err(field("update_mask", "may name url, description, event_types, application_ids and state")),
+            "signature_scheme" => {
+                change.scheme = Some(manner::scheme("endpoint.signature_scheme", endpoint.signature_scheme)?);
+            }
+            "headers" => {
+                change.manner.headers = Some(manner::headers("endpoint.headers", endpoint.headers.clone())?);
+            }
+            "payload_profile" => {
+                change.manner.profile = Some(manner::profile("endpoint.payload_profile", endpoint.payload_profile)?);
+            }
+            "retry_pauses" => {
+                change.manner.schedule = Some(manner::schedule("endpoint.retry_pauses", &endpoint.retry_pauses)?);
+            }
+            _ => return Err(field("update_mask", CHANGEABLE)),
         }
     }
     Ok((id, change))

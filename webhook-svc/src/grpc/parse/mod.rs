@@ -3,6 +3,7 @@
 mod deliveries;
 mod endpoints;
 mod log;
+mod manner;
 
 use svc_kit::error::FieldError;
 
@@ -13,6 +14,7 @@ pub(super) use self::{
     },
     endpoints::{drain_rate, endpoint_change, endpoint_cursor, new_endpoint},
     log::{log_cursor, log_identity, log_token, name_cursor, watch_options},
+    manner::overlap,
 };
 use crate::{
     domain::{

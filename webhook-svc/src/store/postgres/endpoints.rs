@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use svc_kit::clock::Timestamp;
 
-use super::{PostgresStore, failed, health, managed, rows::EndpointRow};
+use super::{PostgresStore, failed, health, managed, manner, rows::EndpointRow};
 use crate::{
     domain::{
         endpoint::{DrainRate, Endpoint, EndpointId},
@@ -36,13 +36,16 @@ impl EndpointStore for PostgresStore {
             endpoint.description,
             &patterns,
             &endpoint.applications,
-            endpoint.secrets.current,
+            manner::secret(endpoint),
             endpoint.created_at.as_ms(),
             max,
         )
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
+        if inserted.rows_affected() == 1 {
+            manner::write(&mut transaction, endpoint).await?;
+        }
         transaction.commit().await.map_err(failed)?;
         Ok(inserted.rows_affected() == 1)
     }
@@ -89,7 +92,7 @@ impl EndpointStore for PostgresStore {
 
     async fn put_endpoint(&self, endpoint: &Endpoint, seen: Timestamp) -> Result<bool, StoreError> {
         let patterns: Vec<String> = endpoint.event_types.iter().map(|pattern| pattern.as_str().to_owned()).collect();
-        let previous = endpoint.secrets.previous.as_ref();
+        let previous = manner::previous_secret(endpoint);
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         health::lock(&mut transaction, &endpoint.id).await?;
         // Whatever failed there says nothing about a new address, or about another start.
@@ -116,7 +119,7 @@ impl EndpointStore for PostgresStore {
             &endpoint.applications,
             endpoint.disabled.is_none(),
             endpoint.disabled.as_deref().unwrap_or_default(),
-            endpoint.secrets.current,
+            manner::secret(endpoint),
             previous.map(|(secret, _)| secret.clone()),
             previous.map_or(0, |(_, until)| until.as_ms()),
             endpoint.updated_at.as_ms(),
@@ -128,6 +131,7 @@ impl EndpointStore for PostgresStore {
         if updated.rows_affected() == 0 {
             return Ok(false);
         }
+        manner::write(&mut transaction, endpoint).await?;
         if endpoint.disabled.is_some() {
             cancel_pending(&mut transaction, &endpoint.id).await?;
         }

@@ -6,6 +6,7 @@ mod health;
 mod intake;
 mod log;
 mod managed;
+mod manner;
 mod replay;
 mod rows;
 

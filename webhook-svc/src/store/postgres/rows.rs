@@ -2,10 +2,11 @@
 
 use svc_kit::clock::Timestamp;
 
+use super::manner;
 use crate::{
     domain::{
         delivery::{Delivery, DeliveryId, State},
-        endpoint::{Endpoint, EndpointId, EventPattern, Kind, SealedSecrets},
+        endpoint::{Endpoint, EndpointId, EventPattern, Kind},
     },
     ports::StoreError,
 };
@@ -27,6 +28,14 @@ pub(super) struct EndpointRow {
     pub(super) updated_at_ms: i64,
     pub(super) paused_at_ms: Option<i64>,
     pub(super) kind: i16,
+    pub(super) key_public: Option<Vec<u8>>,
+    pub(super) key_seed: Option<Vec<u8>>,
+    pub(super) previous_key_public: Option<Vec<u8>>,
+    pub(super) previous_key_seed: Option<Vec<u8>>,
+    pub(super) previous_key_until_ms: Option<i64>,
+    pub(super) headers: serde_json::Value,
+    pub(super) profile: i16,
+    pub(super) retry_pauses_ms: Option<Vec<i64>>,
 }
 
 /// A row of `delivery`, with the type of its event.
@@ -43,7 +52,7 @@ pub(super) struct DeliveryRow {
     pub(super) is_replay: bool,
 }
 
-fn unreadable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(error: E) -> StoreError {
+pub(super) fn unreadable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(error: E) -> StoreError {
     StoreError::Failed(error.into())
 }
 
@@ -51,9 +60,9 @@ impl TryFrom<EndpointRow> for Endpoint {
     type Error = StoreError;
 
     fn try_from(row: EndpointRow) -> Result<Self, StoreError> {
-        let until = Timestamp::from_ms(row.previous_until_ms);
         let patterns: Option<Vec<EventPattern>> =
             row.event_types.iter().map(|text| EventPattern::parse(text)).collect();
+        let (signing, manner) = (manner::signing(&row)?, manner::manner(&row)?);
         Ok(Self {
             id: EndpointId::parse(&row.id).map_err(unreadable)?,
             tenant: row.tenant_id,
@@ -64,7 +73,8 @@ impl TryFrom<EndpointRow> for Endpoint {
             applications: row.application_ids,
             disabled: (!row.is_enabled).then_some(row.disabled_reason),
             paused_at: row.paused_at_ms.map(Timestamp::from_ms),
-            secrets: SealedSecrets { current: row.secret, previous: row.previous_secret.map(|old| (old, until)) },
+            signing,
+            manner,
             created_at: Timestamp::from_ms(row.created_at_ms),
             updated_at: Timestamp::from_ms(row.updated_at_ms),
         })

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
+use proto::schema::IN_IDS;
 use serde_json::Value;
 use webhook_svc::app::catalogue::{Entry, entries};
 
@@ -14,6 +15,9 @@ Schemas: `latchkey events types --schema`, or `EventService.ListEventTypes`.
 
 Fields at their default (an empty text, 0, `false`, an empty list) are left out. Fields and values may be added at any time:
 take what you do not know.
+
+Endpoints with the payload profile `ids` get the body with those fields of its data that have a ✓ (`x-in-ids` in the schemas), and
+nothing about people.
 
 ";
 
@@ -60,10 +64,11 @@ fn table(text: &mut String, of: &Value) {
     if fields.is_empty() {
         return;
     }
-    writeln!(text, "| field | what | meaning |\n|---|---|---|").unwrap();
+    writeln!(text, "| field | ids | what | meaning |\n|---|---|---|---|").unwrap();
     for (name, field) in fields {
         let meaning = field["description"].as_str().unwrap_or_default().replace('|', "\\|");
-        writeln!(text, "| `{name}` | {} | {meaning} |", kind(field)).unwrap();
+        let in_ids = if field[IN_IDS] == true { "✓" } else { "" };
+        writeln!(text, "| `{name}` | {in_ids} | {} | {meaning} |", kind(field)).unwrap();
     }
     text.push('\n');
 }

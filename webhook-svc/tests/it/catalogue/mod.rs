@@ -3,9 +3,17 @@
 mod document;
 mod schema;
 
+use std::collections::BTreeSet;
+
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
 use svc_kit::{clock::Timestamp, telemetry::TraceContext};
-use webhook_svc::app::{accept::logged, catalogue::entries};
+use webhook_svc::{
+    app::{
+        accept::logged,
+        catalogue::{entries, kept},
+    },
+    domain::payload::{Kept, reduced, replayed},
+};
 
 /// A value of some kind that is not the default.
 fn sample(kind: &Kind) -> Value {
@@ -76,7 +84,8 @@ fn what_is_sent_of_every_type_is_what_its_schema_says() {
         for data in [full(&found.data), DynamicMessage::new(found.data.clone())] {
             let now = Timestamp::from_ms(1_700_000_000_000);
             let logged = logged(&event(entry.name, data), &TraceContext::default(), now).unwrap();
-            for body in [logged.payload.clone(), webhook_svc::domain::payload::replayed(&logged.payload)] {
+            let ids = reduced(&logged.payload, kept(entry.name));
+            for body in [logged.payload.clone(), replayed(&logged.payload), replayed(&ids), ids] {
                 let body = serde_json::from_str(&body).unwrap();
                 problems
                     .extend(schema::problems(&entry.schema, &body).into_iter().map(|it| format!("{}{it}", entry.name)));
@@ -95,4 +104,51 @@ fn a_body_that_is_not_of_its_type_is_noticed() {
         "type": "session.expired", "timestamp": "yesterday", "id": 7, "data": { "session": { "amr": "pwd" }, "other": 1 },
     });
     assert_eq!(schema::problems(&entry.schema, &bad).len(), 6, "{:#?}", schema::problems(&entry.schema, &bad));
+}
+
+/// The fields that endpoints with the profile `ids` get, as paths.
+fn paths(kept: &Kept, path: &str, found: &mut BTreeSet<String>) {
+    match kept {
+        Kept::Whole => drop(found.insert(path.to_owned())),
+        Kept::Fields(fields) => fields.iter().for_each(|(name, kept)| paths(kept, &format!("{path}.{name}"), found)),
+    }
+}
+
+#[test]
+fn the_profile_ids_has_ids_and_names_and_nothing_else() {
+    let mut found = BTreeSet::new();
+    for entry in entries(&[], "") {
+        paths(kept(entry.name), "", &mut found);
+    }
+    let found: Vec<_> = found.into_iter().collect();
+    insta::assert_snapshot!(found.join("\n"), @r"
+    .algorithm
+    .amr
+    .api_key_id
+    .application_id
+    .attempts
+    .changed_fields
+    .cutoff_revision
+    .delivery_id
+    .disabled_at
+    .endpoint_id
+    .event_id
+    .failing_since
+    .key_id
+    .last_status_code
+    .last_verdict
+    .reason
+    .session.amr
+    .session.application_id
+    .session.end_reason
+    .session.id
+    .session.kind
+    .session.parent_id
+    .session.state
+    .session.tenant_id
+    .session.user_id
+    .session_id
+    .user_id
+    .warning
+    ");
 }

@@ -1,12 +1,17 @@
 //! Endpoints: stored whole, changed by one at a time, and gone with what waited for them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use webhook_svc::{
     domain::{
         delivery::State,
-        endpoint::{Endpoint, SealedSecrets},
+        endpoint::{Endpoint, Manner},
+        headers::{CustomHeader, HeaderName, Kept},
         logout::LogoutAddress,
+        payload::Profile,
+        schedule::Schedule,
+        signature::PublicKey,
+        signing::{Rotating, SealedKey, Signing},
     },
     ports::{DeliveryQuery, DeliveryStore},
 };
@@ -19,6 +24,7 @@ use crate::support::{
 
 on_both_stores!(
     an_endpoint_is_read_back_as_it_was_stored,
+    what_signs_and_how_is_stored_from_the_start_and_can_be_dropped,
     endpoints_are_listed_by_id_within_their_tenant,
     only_enabled_webhook_endpoints_take_room_in_their_list,
     a_tenant_has_no_more_endpoints_than_allowed,
@@ -43,13 +49,47 @@ async fn an_endpoint_is_read_back_as_it_was_stored<S: DeliveryStore>(store: Arc<
     assert_eq!(store.endpoint(&whole.id).await.unwrap().as_ref(), Some(&whole));
     let seen = whole.updated_at;
     whole.url = "https://other.example/".to_owned();
-    whole.secrets = SealedSecrets { current: vec![9; 40], previous: Some((vec![1, 2, 3], at(86_400_000))) };
+    whole.signing = signing();
+    whole.manner = manner();
     whole.disabled = Some("GONE".to_owned());
     whole.paused_at = Some(at(7));
     whole.updated_at = at(1);
     assert!(store.put_endpoint(&whole, seen).await.unwrap());
     assert_eq!(store.endpoint(&whole.id).await.unwrap(), Some(whole));
     assert_eq!(store.endpoint(&endpoint().id).await.unwrap(), None);
+}
+
+fn signing() -> Signing {
+    let key = |byte| SealedKey { public: PublicKey::from_bytes(&[byte; 32]).unwrap(), seed: vec![byte; 60] };
+    Signing {
+        secrets: Some(Rotating::new(vec![1, 2, 3]).replaced_by(vec![9; 40], at(86_400_000))),
+        keys: Some(Rotating::new(key(1)).replaced_by(key(2), at(3_600_000))),
+    }
+}
+
+fn manner() -> Manner {
+    let header = |name, value| CustomHeader { name: HeaderName::parse(name).unwrap(), value };
+    Manner {
+        headers: vec![
+            header("authorization", Kept::Sealed(vec![0, 255, 7])),
+            header("x-plain", Kept::Plain("a \"b\" \\ c".to_owned())),
+        ],
+        profile: Profile::Ids,
+        schedule: Some(Schedule::new(vec![Duration::from_secs(1), Duration::from_secs(7 * 86_400)]).unwrap()),
+    }
+}
+
+async fn what_signs_and_how_is_stored_from_the_start_and_can_be_dropped<S: DeliveryStore>(store: Arc<S>) {
+    let keys = signing().keys;
+    let mut only_key = Endpoint { signing: Signing { secrets: None, keys }, manner: manner(), ..endpoint() };
+    assert!(store.add_endpoint(&only_key, 10).await.unwrap());
+    assert_eq!(store.endpoint(&only_key.id).await.unwrap().as_ref(), Some(&only_key));
+    let seen = only_key.updated_at;
+    let secrets = Some(Rotating::new(vec![4; 40]));
+    (only_key.signing, only_key.manner) = (Signing { secrets, keys: None }, Manner::default());
+    only_key.updated_at = at(1);
+    assert!(store.put_endpoint(&only_key, seen).await.unwrap());
+    assert_eq!(store.endpoint(&only_key.id).await.unwrap(), Some(only_key));
 }
 
 async fn endpoints_are_listed_by_id_within_their_tenant<S: DeliveryStore>(store: Arc<S>) {

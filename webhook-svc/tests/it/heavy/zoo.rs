@@ -162,3 +162,25 @@ async fn a_receiver_that_is_busy_is_tried_again_when_it_says_within_reason() {
     assert_eq!((endpoint.state(), endpoint.disabled_reason.as_str()), (EndpointState::Disabled, "GONE"));
     stack.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_connection_is_used_again_and_then_takes_no_time() {
+    let stack = StackBuilder::memory().start().await;
+    let sink = Sink::start().await;
+    let endpoint = create(&stack, &sink.url).await.0.id;
+    publish(&stack, "e1").await;
+    let first = first_attempt(&stack, &endpoint).await;
+    assert!(first.dns_ms.is_some() && first.connect_ms.is_some() && first.first_byte_ms.is_some(), "{first:?}");
+    // The connection is free a moment after its answer was read.
+    for n in 2..100 {
+        let event = format!("e{n}");
+        publish(&stack, &event).await;
+        let next = tried(&stack, &endpoint, &event, 1).await.attempts.remove(0);
+        if next.dns_ms.is_none() {
+            assert_eq!((next.connect_ms, next.tls_ms, next.first_byte_ms.is_some()), (None, None, true), "{next:?}");
+            stack.stop().await;
+            return;
+        }
+    }
+    panic!("every request had a connection of its own");
+}

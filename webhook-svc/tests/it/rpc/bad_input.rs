@@ -30,6 +30,14 @@ fn new_endpoint() -> pb::CreateEndpointRequest {
     }
 }
 
+fn header(name: &str, value: &str, secret: bool) -> pb::EndpointHeader {
+    pb::EndpointHeader { name: name.into(), value: value.into(), secret }
+}
+
+fn pause(seconds: i64) -> prost_types::Duration {
+    prost_types::Duration { seconds, nanos: 0 }
+}
+
 async fn a_bad_new_endpoint_names_its_field(stack: &Stack) {
     let cases: Vec<(&str, pb::CreateEndpointRequest)> = vec![
         ("tenant_id", pb::CreateEndpointRequest { tenant_id: String::new(), ..new_endpoint() }),
@@ -45,6 +53,20 @@ async fn a_bad_new_endpoint_names_its_field(stack: &Stack) {
         ("application_ids", pb::CreateEndpointRequest { application_ids: vec!["a b".into()], ..new_endpoint() }),
         ("application_ids", pb::CreateEndpointRequest { application_ids: vec!["a".repeat(129)], ..new_endpoint() }),
         ("application_ids", pb::CreateEndpointRequest { application_ids: vec!["a".into(); 65], ..new_endpoint() }),
+        ("signature_scheme", pb::CreateEndpointRequest { signature_scheme: 9, ..new_endpoint() }),
+        ("payload_profile", pb::CreateEndpointRequest { payload_profile: 9, ..new_endpoint() }),
+        ("headers", pb::CreateEndpointRequest { headers: vec![header("host", "a", false)], ..new_endpoint() }),
+        ("headers", pb::CreateEndpointRequest { headers: vec![header("webhook-id", "a", false)], ..new_endpoint() }),
+        ("headers", pb::CreateEndpointRequest { headers: vec![header("content-type", "a", true)], ..new_endpoint() }),
+        ("headers", pb::CreateEndpointRequest { headers: vec![header("authorization", "a", false)], ..new_endpoint() }),
+        ("headers", pb::CreateEndpointRequest { headers: vec![header("x-a", "a\r\nb: c", false)], ..new_endpoint() }),
+        ("headers", pb::CreateEndpointRequest { headers: vec![header("x-a", "", true)], ..new_endpoint() }),
+        ("headers", pb::CreateEndpointRequest { headers: vec![header("x-a", "a", false); 2], ..new_endpoint() }),
+        ("retry_pauses", pb::CreateEndpointRequest { retry_pauses: vec![pause(0)], ..new_endpoint() }),
+        ("retry_pauses", pb::CreateEndpointRequest { retry_pauses: vec![pause(-1)], ..new_endpoint() }),
+        ("retry_pauses", pb::CreateEndpointRequest { retry_pauses: vec![pause(7 * 86_400 + 1)], ..new_endpoint() }),
+        ("retry_pauses", pb::CreateEndpointRequest { retry_pauses: vec![pause(1); 21], ..new_endpoint() }),
+        ("retry_pauses", pb::CreateEndpointRequest { retry_pauses: vec![pause(6 * 86_400); 4], ..new_endpoint() }),
     ];
     for (expected, request) in cases {
         let refused = stack.endpoints().create_endpoint(request.clone()).await.unwrap_err();
@@ -72,6 +94,12 @@ async fn a_bad_change_names_its_field(stack: &Stack) {
         ("endpoint.state", Some(pb::Endpoint { state: 0, ..good() }), &["state"]),
         ("endpoint.state", Some(pb::Endpoint { state: 77, ..good() }), &["state"]),
         ("url", Some(pb::Endpoint { url: "ftp://receiver.example/".into(), ..good() }), &["url"]),
+        ("endpoint.signature_scheme", Some(pb::Endpoint { signature_scheme: 9, ..good() }), &["signature_scheme"]),
+        ("endpoint.headers", Some(pb::Endpoint { headers: vec![header("te", "a", false)], ..good() }), &["headers"]),
+        ("headers", Some(pb::Endpoint { headers: vec![header("x-a", "", true)], ..good() }), &["headers"]),
+        ("endpoint.payload_profile", Some(pb::Endpoint { payload_profile: 9, ..good() }), &["payload_profile"]),
+        ("endpoint.retry_pauses", Some(pb::Endpoint { retry_pauses: vec![pause(0)], ..good() }), &["retry_pauses"]),
+        ("update_mask", Some(good()), &["public_key"]),
     ];
     for (expected, endpoint, paths) in cases {
         let mask = FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() };
@@ -93,7 +121,7 @@ async fn bad_ids_are_told_from_unknown_ones(stack: &Stack) {
         assert_eq!(field(&get.unwrap_err()), "endpoint_id");
         let delete = endpoints.delete_endpoint(pb::DeleteEndpointRequest { endpoint_id: endpoint_id.clone() }).await;
         assert_eq!(field(&delete.unwrap_err()), "endpoint_id");
-        let rotate = pb::RotateSecretRequest { endpoint_id: endpoint_id.clone() };
+        let rotate = pb::RotateSecretRequest { endpoint_id: endpoint_id.clone(), overlap: None };
         assert_eq!(field(&endpoints.rotate_secret(rotate).await.unwrap_err()), "endpoint_id");
         let health = pb::GetEndpointHealthRequest { endpoint_id: endpoint_id.clone() };
         assert_eq!(field(&endpoints.get_endpoint_health(health).await.unwrap_err()), "endpoint_id");
@@ -112,6 +140,11 @@ async fn bad_ids_are_told_from_unknown_ones(stack: &Stack) {
     for drain_per_second in [-1, 10_001] {
         let resume = pb::ResumeEndpointRequest { endpoint_id: endpoint_id.clone(), drain_per_second };
         assert_eq!(field(&endpoints.resume_endpoint(resume).await.unwrap_err()), "drain_per_second");
+    }
+    for overlap in [pause(-1), pause(i64::MIN), pause(7 * 86_400 + 1), prost_types::Duration { seconds: 0, nanos: -1 }]
+    {
+        let rotate = pb::RotateSecretRequest { endpoint_id: endpoint_id.clone(), overlap: Some(overlap) };
+        assert_eq!(field(&endpoints.rotate_secret(rotate).await.unwrap_err()), "overlap");
     }
     let unknown = endpoints.get_endpoint(pb::GetEndpointRequest { endpoint_id }).await;
     assert_eq!(refusal(unknown), (Code::NotFound, "ENDPOINT_NOT_FOUND".to_owned()));

@@ -45,6 +45,7 @@ async fn an_endpoint_is_created_read_changed_and_deleted(stack: &Stack) {
         description: "first".into(),
         event_types: vec!["session.*".into()],
         application_ids: vec!["app_shop".into()],
+        ..Default::default()
     };
     let created = client.create_endpoint(request).await.unwrap().into_inner();
     assert!(created.secret.starts_with("whsec_"));
@@ -109,7 +110,7 @@ async fn a_ping_arrives_signed_and_nowhere_else(stack: &Stack) {
 async fn during_the_overlap_both_secrets_verify(stack: &Stack) {
     let sink = Sink::start().await;
     let (endpoint, first) = create(stack, &sink.url).await;
-    let rotate = RotateSecretRequest { endpoint_id: endpoint.id };
+    let rotate = RotateSecretRequest { endpoint_id: endpoint.id, overlap: None };
     let second = stack.endpoints().rotate_secret(rotate).await.unwrap().into_inner().secret;
     assert_ne!(first, second);
     stack.publish(&[session_revoked("acme", "e1", "sess_1")]).await;

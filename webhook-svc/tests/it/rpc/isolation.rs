@@ -33,7 +33,7 @@ async fn objects_of_another_tenant_do_not_exist(stack: &Stack) {
     assert_eq!(refusal(endpoints.get_endpoint(pb::GetEndpointRequest { endpoint_id: id() }).await), no_endpoint);
     assert_eq!(refusal(endpoints.update_endpoint(update).await), no_endpoint);
     assert_eq!(refusal(endpoints.delete_endpoint(pb::DeleteEndpointRequest { endpoint_id: id() }).await), no_endpoint);
-    let rotate = pb::RotateSecretRequest { endpoint_id: id() };
+    let rotate = pb::RotateSecretRequest { endpoint_id: id(), overlap: None };
     assert_eq!(refusal(endpoints.rotate_secret(rotate).await), no_endpoint);
     assert_eq!(refusal(endpoints.ping_endpoint(pb::PingEndpointRequest { endpoint_id: id() }).await), no_endpoint);
     let health = pb::GetEndpointHealthRequest { endpoint_id: id() };

@@ -161,7 +161,7 @@ async fn an_endpoint_that_follows_an_application_is_not_changed_by_hand(stack: &
     let update = UpdateEndpointRequest { endpoint: Some(change), update_mask: Some(mask) };
     assert_eq!(refusal(client.update_endpoint(update).await), managed);
     assert_eq!(refusal(client.delete_endpoint(DeleteEndpointRequest { endpoint_id: id() }).await), managed);
-    assert_eq!(refusal(client.rotate_secret(RotateSecretRequest { endpoint_id: id() }).await), managed);
+    assert_eq!(refusal(client.rotate_secret(RotateSecretRequest { endpoint_id: id(), overlap: None }).await), managed);
     assert_eq!(refusal(client.ping_endpoint(PingEndpointRequest { endpoint_id: id() }).await), managed);
     client.pause_endpoint(PauseEndpointRequest { endpoint_id: id() }).await.unwrap();
     end_session(stack).await;

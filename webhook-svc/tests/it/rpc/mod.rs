@@ -6,6 +6,7 @@ mod endpoints;
 mod events;
 mod isolation;
 mod logout;
+mod manner;
 mod replay;
 mod types;
 mod watch;

@@ -6,8 +6,9 @@ use svc_kit::{bus::Message, clock::Timestamp, entropy::OsEntropy, telemetry::Tra
 use webhook_svc::{
     domain::{
         delivery::{Attempt, Phase, State, Timing},
-        endpoint::{Endpoint, EndpointId, EventPattern, Kind, SealedSecrets},
+        endpoint::{Endpoint, EndpointId, EventPattern, Kind, Manner},
         health::Health,
+        signing::{Rotating, Signing},
     },
     ports::{Claim, DeliveryStore, Judge, Judgement, LogPosition, LoggedEvent, Outcome, Room, Word},
 };
@@ -39,7 +40,8 @@ pub fn endpoint_for(types: &[&str]) -> Endpoint {
         applications: Vec::new(),
         disabled: None,
         paused_at: None,
-        secrets: SealedSecrets { current: vec![1, 2, 3], previous: None },
+        signing: Signing { secrets: Some(Rotating::new(vec![1, 2, 3])), keys: None },
+        manner: Manner::default(),
         created_at: START,
         updated_at: START,
     }

@@ -54,6 +54,7 @@ impl StackBuilder {
         let this = Self { settings: Vec::new(), network: Network::system(), parts };
         this.set("GRPC__LISTEN", "127.0.0.1:0")
             .set("OPS__LISTEN", "127.0.0.1:0")
+            .set("HTTP__LISTEN", "127.0.0.1:0")
             .set("BUS__KIND", "memory")
             .set("STORE__KIND", "memory")
     }
