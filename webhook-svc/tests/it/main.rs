@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod contract;
+mod days;
 mod heavy;
 mod rpc;
 mod support;
