@@ -26,7 +26,7 @@ const OURS_RETRY: Duration = Duration::from_secs(30);
 
 impl<S: DeliveryStore> Webhooks<S> {
     pub(super) fn outcome(&self, claim: &Claim, started: Timestamp, receipt: &Receipt) -> Outcome {
-        let now = self.clock.now();
+        let (now, random) = (self.clock.now(), entropy::fraction(&*self.entropy));
         let attempt = Attempt {
             at: started,
             verdict: receipt.verdict.name().to_owned(),
@@ -44,7 +44,7 @@ impl<S: DeliveryStore> Webhooks<S> {
             is_step: is_telling(receipt.verdict),
             disable: None,
             events: Vec::new(),
-            word: word(claim, receipt.verdict, now),
+            word: word(claim, receipt.verdict, (now, random)),
         };
         if receipt.verdict == Verdict::Moot {
             return outcome(State::Cancelled, None);
@@ -57,7 +57,6 @@ impl<S: DeliveryStore> Webhooks<S> {
         let schedule = self.schedules.of(&endpoint.tenant, endpoint.manner.schedule.as_ref());
         let progress = Progress { schedule, is_urgent, attempts: claim.step + 1, kind: endpoint.kind };
         let asked = receipt.retry_after.as_deref().and_then(|text| schedule::retry_after(text, now));
-        let random = entropy::fraction(&*self.entropy);
         match schedule::after(receipt.verdict, progress, asked, random, now) {
             Next::Done => outcome(State::Succeeded, None),
             Next::At(at) => outcome(State::Pending, Some(at)),
@@ -71,14 +70,14 @@ impl<S: DeliveryStore> Webhooks<S> {
 }
 
 /// What an attempt says about its endpoint.
-fn word(claim: &Claim, verdict: Verdict, now: Timestamp) -> Word {
+fn word(claim: &Claim, verdict: Verdict, (now, random): (Timestamp, f64)) -> Word {
     if verdict.is_success() {
         return Word::Works;
     }
     if !is_telling(verdict) {
         return Word::Nothing;
     }
-    let (claim, failure) = (claim.clone(), Failure { at: now, is_probe: claim.is_probe });
+    let (claim, failure) = (claim.clone(), Failure { at: now, is_probe: claim.is_probe, random });
     Word::Failed(Judge(Arc::new(move |before, recent| {
         let (health, notice) = Health::after(before, failure, recent);
         let (disable, events) = match notice {

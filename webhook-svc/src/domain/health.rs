@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use svc_kit::clock::Timestamp;
 
-use super::{delivery::Verdict, endpoint::Kind};
+use super::{delivery::Verdict, endpoint::Kind, schedule::varied};
 
 /// Failures in a row that open the breaker.
 const IN_A_ROW: u32 = 10;
@@ -92,6 +92,8 @@ pub struct Failure {
     pub at: Timestamp,
     /// Whether it was made to see if the endpoint works again.
     pub is_probe: bool,
+    /// In 0..1: varies the pause before the next probe, so that endpoints that failed together are not probed together.
+    pub random: f64,
 }
 
 /// What somebody should be told.
@@ -122,14 +124,15 @@ impl Health {
     }
 
     fn breaker_after(&self, failure: Failure, recent: Recent) -> Option<OpenBreaker> {
-        let opened = |reason| OpenBreaker { reason, next_probe_at: failure.at.saturating_add(PROBE_FIRST), probes: 0 };
+        let probe_after = |pause| failure.at.saturating_add(varied(pause, failure.random));
+        let opened = |reason| OpenBreaker { reason, next_probe_at: probe_after(PROBE_FIRST), probes: 0 };
         match &self.open {
             // One that began before the breaker opened says nothing new.
             Some(open) if !failure.is_probe => Some(open.clone()),
             Some(open) => {
                 let probes = open.probes.saturating_add(1);
                 let pause = PROBE_FIRST.saturating_mul(2u32.saturating_pow(probes)).min(PROBE_LAST);
-                Some(OpenBreaker { reason: open.reason, next_probe_at: failure.at.saturating_add(pause), probes })
+                Some(OpenBreaker { reason: open.reason, next_probe_at: probe_after(pause), probes })
             }
             None if self.failures_in_a_row >= IN_A_ROW => Some(opened(OpenReason::InARow)),
             None if recent.attempts >= RATED_MIN && recent.failures * 100 >= recent.attempts * RATE_PERCENT => {
@@ -163,7 +166,8 @@ mod tests {
     const START: Timestamp = Timestamp::from_ms(1_700_000_000_000);
 
     fn fail(health: Option<Health>, at_s: u64, is_probe: bool, recent: Recent) -> (Health, Option<Notice>) {
-        Health::after(health, Failure { at: START.saturating_add(Duration::from_secs(at_s)), is_probe }, recent)
+        let at = START.saturating_add(Duration::from_secs(at_s));
+        Health::after(health, Failure { at, is_probe, random: 0.5 }, recent)
     }
 
     #[test]
@@ -209,6 +213,16 @@ mod tests {
             health = Some(next);
         }
         assert_eq!(pauses, [60, 120, 240, 480, 900, 900, 900]);
+    }
+
+    #[test]
+    fn endpoints_that_failed_together_are_not_probed_together() {
+        let probe_at = |random| {
+            let failure = Failure { at: START, is_probe: false, random };
+            let (health, _) = Health::after(None, failure, Recent { attempts: 10, failures: 10 });
+            health.open.unwrap().next_probe_at.duration_since(START).as_secs_f64()
+        };
+        assert_eq!([0.0, 0.5, 0.999_999].map(probe_at).map(f64::round), [24.0, 30.0, 36.0]);
     }
 
     #[test]

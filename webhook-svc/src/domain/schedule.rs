@@ -112,6 +112,11 @@ pub struct Progress<'s> {
     pub kind: Kind,
 }
 
+/// Varies a pause; `random` is in 0..1.
+pub(super) fn varied(pause: Duration, random: f64) -> Duration {
+    pause.mul_f64(1.0 - JITTER + 2.0 * JITTER * random)
+}
+
 /// Decides what follows from `verdict`. `random` is in 0..1; `retry_after` is what the receiver asked for.
 pub fn after(
     verdict: Verdict,
@@ -130,7 +135,7 @@ pub fn after(
         _ => {}
     }
     let Some(pause) = progress.schedule.pause(progress.is_urgent, progress.attempts) else { return Next::Exhausted };
-    let varied = pause.mul_f64(1.0 - JITTER + 2.0 * JITTER * random);
+    let varied = varied(pause, random);
     // Never earlier than the step, never later than a day on a receiver's word.
     let asked = retry_after.map_or(Duration::ZERO, |asked| asked.min(RETRY_AFTER_MAX));
     Next::At(now.saturating_add(varied.max(asked)))

@@ -55,3 +55,31 @@ async fn what_failed_together_does_not_come_back_together() {
     assert!(minutes.len() > 40, "{minutes:?}");
     assert!(busiest * 20 < all, "{busiest} of {all} within one minute: {minutes:?}");
 }
+
+/// Endpoints at one address whose breakers opened together are probed apart, and so come back apart with what piled up.
+#[tokio::test(start_paused = true)]
+async fn endpoints_whose_breakers_opened_together_come_back_apart() {
+    const ENDPOINTS: usize = 200;
+    const EVENTS: usize = 11;
+    let clock = Arc::new(ManualClock::new(START));
+    let outage = Duration::from_secs(1_200);
+    let (webhooks, means) = (webhooks(clock.clone()), Outage::of(clock.clone(), Some(outage)));
+    for _ in 0..ENDPOINTS {
+        endpoint(&webhooks).await;
+    }
+    for n in 0..EVENTS {
+        accept(&webhooks, &format!("e{n}"), "user.created").await;
+    }
+    while let Some(due) = next_due(&*webhooks.store).await {
+        clock.set(due.max(clock.now().saturating_add(GRAIN)));
+        attempt_all(&webhooks, &means, &clock).await;
+    }
+    let (made, end) = (means.sender.made(), START.saturating_add(outage));
+    let after: Vec<Timestamp> = made.iter().map(|(_, at)| *at).filter(|at| *at >= end).collect();
+    assert_eq!(after.len(), ENDPOINTS * EVENTS, "each is taken at once when its endpoint works again");
+    // The probe that finds it working comes a quarter of an hour after the one before, as four others did: over 10 minutes.
+    let minutes = by_minute(after.into_iter());
+    let busiest = minutes.values().copied().max().unwrap();
+    assert!(minutes.len() >= 6, "{minutes:?}");
+    assert!(busiest * 3 < ENDPOINTS * EVENTS, "{busiest} within one minute: {minutes:?}");
+}
