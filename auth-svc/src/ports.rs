@@ -33,6 +33,7 @@ pub use self::{
 };
 use crate::domain::{
     application::Application,
+    ending::{Cause, EndReason},
     event::Event,
     grant::Grant,
     session_policy::{PolicyScope, SessionPolicy},
@@ -85,6 +86,20 @@ pub enum RevocationReason {
     TenantState,
     /// The session policy of the tenant or of the application was changed: it is to be in force, as it is then.
     SessionPolicy,
+}
+
+impl RevocationReason {
+    /// Why sessions end by this order; `None` where something is to be taken over and none ends by the order itself.
+    pub fn cause(self) -> Option<Cause> {
+        match self {
+            Self::ApplicationRemoved => Some(Cause::ApplicationDeleted),
+            Self::AccountDisabled => Some(Cause::UserDisabled),
+            Self::CredentialChange => Some(Cause::CredentialChange),
+            Self::ConsentWithdrawn => Some(Cause::ConsentWithdrawn),
+            Self::RegistrationDeleted => Some(Cause::RegistrationDeleted),
+            Self::TenantState | Self::SessionPolicy => None,
+        }
+    }
 }
 
 /// What became of a change of what is known of a user.
@@ -320,7 +335,7 @@ pub trait Sessions: Send + Sync + 'static {
     fn revoke(
         &self,
         session: SessionRef<'_>,
-        reason: session_pb::EndReason,
+        reason: EndReason,
     ) -> impl Future<Output = Result<(session_pb::Session, bool), SessionsError>> + Send;
     /// Ends all sessions that an order names.
     fn carry_out(&self, order: &Revocation) -> impl Future<Output = Result<(), SessionsError>> + Send;

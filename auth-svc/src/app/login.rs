@@ -16,6 +16,7 @@ use super::{
 use crate::{
     domain::{
         application::Application,
+        ending::{Cause, EndReason},
         event::What,
         grant::user_scopes,
         throttle::network_of,
@@ -189,7 +190,7 @@ impl<A: Adapters> Auth<A> {
         };
         let (session, token) = self.open_session(&user.id, user.epoch, request).await?;
         if !self.is_let_in(&application, &user.id).await? {
-            self.sessions.revoke(SessionRef::Id(&session.id), pb::EndReason::Policy).await?;
+            self.sessions.revoke(SessionRef::Id(&session.id), EndReason::Policy).await?;
             return Err(AuthError::NotRegistered);
         }
         let what = What::LoginSuccess {
@@ -221,7 +222,7 @@ impl<A: Adapters> Auth<A> {
         if now.is_some_and(|user| user.epoch == epoch && !user.is_disabled) {
             return Ok((session, token));
         }
-        self.sessions.revoke(SessionRef::Id(&session.id), pb::EndReason::Policy).await?;
+        self.sessions.revoke(SessionRef::Id(&session.id), EndReason::Policy).await?;
         Err(AuthError::CredentialsRefused)
     }
 
@@ -284,7 +285,7 @@ impl<A: Adapters> Auth<A> {
     /// # Errors
     /// [`SessionsError::NotFound`], or a failure.
     pub async fn logout(&self, session: SessionRef<'_>) -> Result<bool, AuthError> {
-        let (session, already_ended) = self.sessions.revoke(session, pb::EndReason::Logout).await?;
+        let (session, already_ended) = self.sessions.revoke(session, Cause::Logout.rule().reason).await?;
         if !already_ended {
             let what = What::Logout { user: session.user_id, application: session.application_id, session: session.id };
             self.store.tell(&self.event(&session.tenant_id, "", what)).await?;

@@ -9,6 +9,7 @@ pub mod claims;
 pub mod consent;
 pub mod device;
 pub mod dpop;
+pub mod ending;
 pub mod event;
 pub mod grant;
 pub mod keys;

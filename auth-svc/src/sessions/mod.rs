@@ -15,8 +15,11 @@ use tonic::{Code, Status, service::interceptor::InterceptedService, transport::C
 
 use crate::{
     contract::session_policy,
-    domain::session_policy::{PolicyScope, SessionPolicy},
-    ports::{Revocation, RevocationReason, SessionRef, Sessions, SessionsError},
+    domain::{
+        ending::{Cause, EndReason},
+        session_policy::{PolicyScope, SessionPolicy},
+    },
+    ports::{Revocation, SessionRef, Sessions, SessionsError},
 };
 
 /// Longest time for one call; below the deadline of ours that waits for it.
@@ -88,6 +91,18 @@ fn failed(status: Status) -> SessionsError {
     }
 }
 
+fn reason(reason: EndReason) -> pb::EndReason {
+    match reason {
+        EndReason::Logout => pb::EndReason::Logout,
+        EndReason::User => pb::EndReason::User,
+        EndReason::Admin => pb::EndReason::Admin,
+        EndReason::Policy => pb::EndReason::Policy,
+        EndReason::CredentialChange => pb::EndReason::CredentialChange,
+        EndReason::AccountDisabled => pb::EndReason::AccountDisabled,
+        EndReason::ApplicationRemoved => pb::EndReason::ApplicationRemoved,
+    }
+}
+
 fn complete(session: Option<pb::Session>) -> Result<pb::Session, SessionsError> {
     session.ok_or_else(|| SessionsError::Failed(Box::new(Status::internal("the answer has no session"))))
 }
@@ -143,41 +158,35 @@ impl Sessions for GrpcSessions {
         Ok(self.client.clone().list_sessions(request).await.map_err(failed)?.into_inner().sessions)
     }
 
-    async fn revoke(
-        &self,
-        session: SessionRef<'_>,
-        reason: pb::EndReason,
-    ) -> Result<(pb::Session, bool), SessionsError> {
+    async fn revoke(&self, session: SessionRef<'_>, why: EndReason) -> Result<(pb::Session, bool), SessionsError> {
         use pb::revoke_session_request::Session;
         let session = Some(match session {
             SessionRef::Token(token) => Session::Token(token.to_owned()),
             SessionRef::Id(id) => Session::SessionId(id.to_owned()),
         });
         let request =
-            pb::RevokeSessionRequest { session, reason: reason.into(), ..pb::RevokeSessionRequest::default() };
+            pb::RevokeSessionRequest { session, reason: reason(why).into(), ..pb::RevokeSessionRequest::default() };
         let answer = self.client.clone().revoke_session(request).await.map_err(failed)?.into_inner();
         Ok((complete(answer.session)?, answer.already_ended))
     }
 
     async fn carry_out(&self, order: &Revocation) -> Result<(), SessionsError> {
-        let reason = match order.reason {
-            RevocationReason::ApplicationRemoved => pb::EndReason::ApplicationRemoved,
-            RevocationReason::AccountDisabled => pb::EndReason::AccountDisabled,
-            RevocationReason::CredentialChange => pb::EndReason::CredentialChange,
-            RevocationReason::ConsentWithdrawn => pb::EndReason::User,
-            RevocationReason::RegistrationDeleted => pb::EndReason::Admin,
-            RevocationReason::TenantState | RevocationReason::SessionPolicy => pb::EndReason::Policy,
+        let rule = order.reason.cause().map(Cause::rule);
+        let scope = rule.and_then(|rule| Some((rule.scope(&order.user, &order.application)?, rule.reason)));
+        let Some((scope, why)) = scope else {
+            return Err(SessionsError::Invalid("the order does not say whose sessions it ends".to_owned()));
         };
+        let application = (!scope.application.is_empty()).then(|| scope.application.to_owned());
         let filter = pb::SessionFilter {
             tenant_id: order.tenant.clone(),
-            user_id: order.user.clone(),
-            application_ids: (!order.application.is_empty()).then(|| order.application.clone()).into_iter().collect(),
+            user_id: scope.user.to_owned(),
+            application_ids: application.into_iter().collect(),
             ..pb::SessionFilter::default()
         };
         let request = pb::RevokeSessionsRequest {
             filter: Some(filter),
-            all_users: order.user.is_empty(),
-            reason: reason.into(),
+            all_users: scope.user.is_empty(),
+            reason: reason(why).into(),
             ..pb::RevokeSessionsRequest::default()
         };
         self.client.clone().revoke_sessions(request).await.map_err(failed)?;
@@ -191,7 +200,7 @@ impl Sessions for GrpcSessions {
             let request = pb::OpenScopeRequest { scope, ..pb::OpenScopeRequest::default() };
             return client.open_scope(request).await.map(drop).map_err(failed);
         }
-        let (reason, comment) = (pb::EndReason::Policy.into(), SUSPENDED.to_owned());
+        let (reason, comment) = (reason(Cause::TenantSuspended.rule().reason).into(), SUSPENDED.to_owned());
         let request = pb::CloseScopeRequest { scope, reason, comment, ..pb::CloseScopeRequest::default() };
         client.close_scope(request).await.map(drop).map_err(failed)
     }

@@ -14,7 +14,7 @@ use crate::{
         oidc::possession::KEY_ATTRIBUTE,
         tokens::{CLAIMS_ATTRIBUTE, RESOURCES_ATTRIBUTE, Terms, TokenSet, listed},
     },
-    domain::{application::Application, claims, grant::Grant, pkce, user::UserId},
+    domain::{application::Application, claims, ending::Cause, grant::Grant, pkce, user::UserId},
     error::AuthError,
     ports::{GrantStore as _, SessionRef, Sessions as _, SessionsError, TakenCode, UserStore as _},
 };
@@ -176,7 +176,7 @@ impl<A: Adapters> Auth<A> {
         if session.is_empty() {
             return Ok(());
         }
-        match self.sessions.revoke(SessionRef::Id(session), pb::EndReason::Policy).await {
+        match self.sessions.revoke(SessionRef::Id(session), Cause::CodeReuse.rule().reason).await {
             Ok(_) | Err(SessionsError::NotFound) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -11,7 +11,10 @@ use url::Url;
 
 use crate::{
     app::{Adapters, Auth},
-    domain::settings::LogoutReach,
+    domain::{
+        ending::{Cause, Child, Fate},
+        settings::LogoutReach,
+    },
     error::AuthError,
     ports::{ApplicationStore as _, SessionRef, Sessions as _, SessionsError},
 };
@@ -35,8 +38,8 @@ struct Ending {
     application: String,
     /// The `sid` that the application knows.
     sid: String,
-    /// Whether it would live on if nobody ended it by name.
-    is_kept: bool,
+    /// How it ends.
+    fate: Fate,
 }
 
 impl<A: Adapters> Auth<A> {
@@ -50,8 +53,8 @@ impl<A: Adapters> Auth<A> {
     pub async fn leave(&self, sso: &pb::Session, leave: &Leave) -> Result<Vec<Url>, AuthError> {
         let ending = ending(sso, leave, self.sessions.children(sso).await?);
         let addresses = self.front_channel(&sso.tenant_id, &ending).await?;
-        for kept in ending.iter().filter(|ending| ending.is_kept) {
-            match self.sessions.revoke(SessionRef::Id(&kept.session), pb::EndReason::Logout).await {
+        for kept in ending.iter().filter(|ending| ending.fate == Fate::TakenAlong) {
+            match self.sessions.revoke(SessionRef::Id(&kept.session), Cause::Logout.rule().reason).await {
                 Ok(_) | Err(SessionsError::NotFound) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -87,12 +90,13 @@ fn ending(sso: &pb::Session, leave: &Leave, children: Vec<pb::Session>) -> Vec<E
     for child in children {
         let is_record = child.kind() == pb::SessionKind::Participant;
         let is_kept = child.on_parent_end() == pb::OnParentEnd::Keep;
-        if is_kept && !is_record && !leave.reach.includes(&leave.asking, &child.application_id) {
+        let fate = Child { application: &child.application_id, is_record, is_kept }.fate(&leave.asking, &leave.reach);
+        if fate == Fate::LivesOn {
             continue;
         }
         // An application that keeps its own sessions knows ours by the SSO session.
         let sid = if is_record { sso.id.clone() } else { child.id.clone() };
-        found.push(Ending { session: child.id, application: child.application_id, sid, is_kept });
+        found.push(Ending { session: child.id, application: child.application_id, sid, fate });
     }
     found
 }

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use crate::{
     app::{Adapters, Auth},
-    domain::user::User,
+    domain::{ending::EndReason, user::User},
     error::AuthError,
     ports::{SessionRef, Sessions as _, SessionsError, UserStore as _},
 };
@@ -95,7 +95,7 @@ impl<A: Adapters> Auth<A> {
         if now.is_some_and(|now| now.epoch == user.epoch && !now.is_disabled) {
             return Ok(Some((session, token)));
         }
-        self.sessions.revoke(SessionRef::Id(&session.id), pb::EndReason::Policy).await?;
+        self.sessions.revoke(SessionRef::Id(&session.id), EndReason::Policy).await?;
         Err(AuthError::CredentialsRefused)
     }
 }
