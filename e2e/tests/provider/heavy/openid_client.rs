@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    party::{at, play},
+    party::{at, node, play},
     started,
 };
 use crate::support::KEYED;
@@ -13,7 +13,7 @@ async fn openid_client_does_everything_that_it_can() {
     let server = started().await;
     let (program, modules) =
         (at("e2e/relying-parties/openid-client.mjs"), at(".tools/relying-parties/node/node_modules"));
-    let found = play("node", &[&program, &server.addresses.issuer, &modules, KEYED.pem()]).await;
+    let found = play(&node(), &[&program, &server.addresses.issuer, &modules, KEYED.pem()]).await;
     let sub = found["formPost"]["sub"].clone();
     assert_eq!(
         found["formPost"],

@@ -10,7 +10,10 @@ use tokio::{
     process::Command,
 };
 
-use super::{party::at, started};
+use super::{
+    party::{at, node},
+    started,
+};
 use crate::support::CHALLENGE;
 
 type Fields = &'static [(&'static str, &'static str)];
@@ -217,7 +220,7 @@ fn at_its_neighbours() -> Vec<Case> {
 async fn another_provider_answers_the_same_where_no_difference_is_meant() {
     let server = started().await;
     let modules = at(".tools/relying-parties/node/node_modules");
-    let mut oracle = Command::new("node")
+    let mut oracle = Command::new(node())
         .args([at("e2e/relying-parties/oracle.mjs"), modules])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -18,6 +18,11 @@ pub fn at(path: &str) -> String {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(path).display().to_string()
 }
 
+/// The Node that such programs run on.
+pub fn node() -> String {
+    at(".tools/relying-parties/node/node_modules/.bin/node")
+}
+
 /// Runs a program to its end; returns what it found.
 pub async fn play(program: &str, arguments: &[&str]) -> Value {
     tokio::time::timeout(DEADLINE, played(program, arguments)).await.unwrap()

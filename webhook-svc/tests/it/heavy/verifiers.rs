@@ -74,9 +74,9 @@ async fn verified(deliveries: &[Value], secrets: usize, keys: usize) {
     let file = folder.path().join("deliveries.json").display().to_string();
     std::fs::write(&file, serde_json::to_vec(deliveries).unwrap()).unwrap();
     let expected = json!({ "secrets": vec![true; secrets], "keys": vec![true; keys], "others": 0 });
-    let (node, python) = (at("webhook-svc/tests/verifiers/verify.mjs"), at("webhook-svc/tests/verifiers/verify.py"));
+    let (script, python) = (at("webhook-svc/tests/verifiers/verify.mjs"), at("webhook-svc/tests/verifiers/verify.py"));
     let modules = at(".tools/relying-parties/node/node_modules");
-    let by_node = ask("node", &[&node, &file, &modules]).await;
+    let by_node = ask(&format!("{modules}/.bin/node"), &[&script, &file, &modules]).await;
     assert_eq!(by_node, Value::Array(vec![expected.clone(); deliveries.len()]), "Node");
     let by_python = ask(&at(".tools/relying-parties/python/bin/python"), &[&python, &file]).await;
     assert_eq!(by_python, Value::Array(vec![expected; deliveries.len()]), "Python");
