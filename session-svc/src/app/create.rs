@@ -153,21 +153,21 @@ impl<S: SessionStore> Sessions<S> {
             let cutoffs = self.store.cutoffs(shard).await?;
             return is_open(&cutoffs, command).map(|()| (None, cutoffs));
         };
-        let (parent, loaded) = self.find(caller, id).await?;
-        is_open(&loaded.cutoffs, command)?;
+        let (parent, cutoffs) = self.find(caller, id).await?;
+        is_open(&cutoffs, command)?;
         let is_fit = |read: &Read| read.stored.session.kind == Kind::Sso && read.stored.session.owner == command.owner;
         let parent = parent.filter(is_fit).ok_or(SessionError::ParentNotFound)?;
-        match parent.stored.life(self.clock.now(), &loaded.cutoffs) {
-            Life::Alive => Ok((Some(parent), loaded.cutoffs)),
+        match parent.stored.life(self.clock.now(), &cutoffs) {
+            Life::Alive => Ok((Some(parent), cutoffs)),
             Life::Ended(_) | Life::Lapsed(_) => Err(SessionError::ParentEnded),
         }
     }
 
     async fn created_before(&self, caller: &Caller, answer: &Answer) -> Result<Created, SessionError> {
         let id = answer.sessions.first().and_then(|id| SessionId::parse(id).ok());
-        let (read, loaded) = self.find(caller, id.ok_or(SessionError::SessionNotFound)?).await?;
+        let (read, cutoffs) = self.find(caller, id.ok_or(SessionError::SessionNotFound)?).await?;
         let mut stored = read.ok_or(SessionError::SessionNotFound)?.stored;
-        stored.session = stored.as_of(self.clock.now(), &loaded.cutoffs);
+        stored.session = stored.as_of(self.clock.now(), &cutoffs);
         // What the first answer said, even if it is worth nothing any more. Made with a new salt it would be worse than
         // nothing: a token that was never handed out, and whose use looks like theft.
         let salt = answer.salt.unwrap_or(stored.session.token.salt);

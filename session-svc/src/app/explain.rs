@@ -50,12 +50,12 @@ impl<S: SessionStore> Sessions<S> {
     /// # Errors
     /// [`SessionError::SessionNotFound`], or a failure of the store.
     pub async fn explain(&self, caller: &Caller, id: SessionId) -> Result<Explanation, SessionError> {
-        let (read, loaded) = self.find(caller, id).await?;
+        let (read, cutoffs) = self.find(caller, id).await?;
         let mut stored = read.ok_or(SessionError::SessionNotFound)?.stored;
         let now = self.clock.now();
-        stored.session = stored.as_of(now, &loaded.cutoffs);
+        stored.session = stored.as_of(now, &cutoffs);
         let session = &stored.session;
-        let policies = around(session, &loaded.cutoffs);
+        let policies = around(session, &cutoffs);
         let [idle, absolute] = policies.explain(&self.policies, session, now);
         let tolerances = policies.tolerances(&self.policies);
         let ends = session.end.is_none().then(|| (session.deadline(), session.deadline_reason()));

@@ -15,9 +15,9 @@ impl<S: SessionStore> Sessions<S> {
     /// # Errors
     /// [`SessionError::SessionNotFound`], or a failure of the store.
     pub async fn get(&self, caller: &Caller, id: SessionId) -> Result<Stored, SessionError> {
-        let (read, loaded) = self.find(caller, id).await?;
+        let (read, cutoffs) = self.find(caller, id).await?;
         let mut stored = read.ok_or(SessionError::SessionNotFound)?.stored;
-        stored.session = stored.as_of(self.clock.now(), &loaded.cutoffs);
+        stored.session = stored.as_of(self.clock.now(), &cutoffs);
         Ok(stored)
     }
 }

@@ -26,13 +26,14 @@ use svc_kit::{access::Caller, clock::Clock, entropy::Entropy, secret};
 
 use crate::{
     domain::{
+        cutoff::Cutoffs,
         id::{SessionId, Shard},
         policy::Deployment,
         revision::Revision,
         token::ServerKeys,
     },
     error::SessionError,
-    ports::{Answer, IdempotencyKey, Loaded, Read, SessionStore},
+    ports::{Answer, IdempotencyKey, Read, SessionStore},
 };
 
 /// How often a use case decides again before it gives up. Each round somebody else made progress.
@@ -56,14 +57,14 @@ pub struct Sessions<S> {
 
 impl<S: SessionStore> Sessions<S> {
     /// Loads a session that exists for `caller`; another tenant's is like none.
-    async fn find(&self, caller: &Caller, id: SessionId) -> Result<(Option<Read>, Loaded), SessionError> {
+    async fn find(&self, caller: &Caller, id: SessionId) -> Result<(Option<Read>, Arc<Cutoffs>), SessionError> {
         // An id that names a shard we do not have was not made here.
         if id.shard() >= Shard(self.store.shards()) {
-            return Ok((None, Loaded { read: None, cutoffs: Arc::default() }));
+            return Ok((None, Arc::default()));
         }
-        let loaded = self.load(id).await?;
-        let visible = loaded.read.clone().filter(|read| caller.may_see(read.stored.session.owner.tenant.as_str()));
-        Ok((visible, loaded))
+        let (read, cutoffs) = self.load(id).await?;
+        let visible = read.filter(|read| caller.may_see(read.stored.session.owner.tenant.as_str()));
+        Ok((visible, cutoffs))
     }
 
     /// Returns what was answered to this very request before, if it was.

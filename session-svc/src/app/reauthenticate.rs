@@ -38,18 +38,18 @@ impl<S: SessionStore> Sessions<S> {
     ) -> Result<(Stored, SecretString), SessionError> {
         let salt = entropy::bytes(&*self.entropy);
         for _ in 0..DECISIONS_MAX {
-            let (read, loaded) = self.find(caller, command.token.session).await?;
+            let (read, cutoffs) = self.find(caller, command.token.session).await?;
             let read = read.filter(|read| self.may_reauthenticate(read, command)).ok_or(SessionError::TokenRefused)?;
             let now = self.clock.now();
-            if read.stored.life(now, &loaded.cutoffs) != Life::Alive {
+            if read.stored.life(now, &cutoffs) != Life::Alive {
                 return Err(SessionError::TokenRefused);
             }
             let keep_signed_in = command.proof.keep_signed_in;
             let as_asked = Session { keep_signed_in, ..read.stored.session.clone() };
-            let granted = self.granted(&as_asked, &loaded.cutoffs, now);
+            let granted = self.granted(&as_asked, &cutoffs, now);
             let (next, event) = read.stored.reauthenticated(now, command.proof.clone(), granted, salt);
             let mut commit = Commit::new(command.token.session.shard());
-            commit.cutoffs = Some(loaded.cutoffs.version);
+            commit.cutoffs = Some(cutoffs.version);
             commit.events.push(event);
             commit.writes.push(Write { before: Some(read.snapshot), after: next.clone(), is_forgotten: false });
             if let Committed::Done(_) = self.store.commit(commit).await? {

@@ -43,16 +43,16 @@ impl<S: SessionStore> Sessions<S> {
     /// [`SessionError::TokenRefused`] whatever the cause, or a failure of the store.
     pub async fn refresh(&self, caller: &Caller, command: &RefreshSession) -> Result<Refreshed, SessionError> {
         for _ in 0..DECISIONS_MAX {
-            let (read, loaded) = self.find(caller, command.token.session).await?;
+            let (read, cutoffs) = self.find(caller, command.token.session).await?;
             let read = read.filter(|read| self.may_refresh(read, command)).ok_or(SessionError::TokenRefused)?;
             let now = self.clock.now();
-            if read.stored.life(now, &loaded.cutoffs) != Life::Alive {
+            if read.stored.life(now, &cutoffs) != Life::Alive {
                 return Err(SessionError::TokenRefused);
             }
-            let terms = self.refresh_terms(&read.stored.session, &loaded.cutoffs, now);
+            let terms = self.refresh_terms(&read.stored.session, &cutoffs, now);
             let decision = read.stored.refresh(now, terms, command.token.generation, &command.origin);
             let mut commit = Commit::new(command.token.session.shard());
-            commit.cutoffs = Some(loaded.cutoffs.version);
+            commit.cutoffs = Some(cutoffs.version);
             let (next, outcome) = match decision {
                 Decision::Impossible => {
                     tracing::error!(session.id = %command.token.session, "a genuine token is ahead of the store");
@@ -67,7 +67,7 @@ impl<S: SessionStore> Sessions<S> {
                     commit.events.extend(events);
                     commit.is_ending = true;
                     if let (Kind::Sso, Some(end)) = (next.session.kind, &next.session.end) {
-                        self.end_children(&mut commit, &read, &loaded, end, None).await?;
+                        self.end_children(&mut commit, &read, &cutoffs, end, None).await?;
                     }
                     (next, Outcome::Refused)
                 }

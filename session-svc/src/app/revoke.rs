@@ -5,12 +5,13 @@ use svc_kit::access::Caller;
 use super::{DECISIONS_MAX, RequestHash, Sessions, validate::Presented};
 use crate::{
     domain::{
+        cutoff::Cutoffs,
         end::{End, EndReason},
         id::{SessionId, Whose},
         session::{Kind, Life, Stored},
     },
     error::SessionError,
-    ports::{Commit, Committed, IdempotencyKey, ListQuery, Loaded, Read, SessionStore, Write},
+    ports::{Commit, Committed, IdempotencyKey, ListQuery, Read, SessionStore, Write},
 };
 
 /// How often an ending decides again. Whoever refreshes a session without pause must not keep its end away: of two that
@@ -52,7 +53,7 @@ impl<S: SessionStore> Sessions<S> {
             Presented::Token(token) => (token.session, Some(token)),
         };
         for _ in 0..ENDINGS_MAX {
-            let (read, loaded) = self.find(caller, id).await?;
+            let (read, cutoffs) = self.find(caller, id).await?;
             let is_genuine = |read: &Read| token.is_none_or(|token| self.keys.is_genuine(token, &read.stored.session));
             let read = read.filter(is_genuine).ok_or(SessionError::SessionNotFound)?;
             if let Some(answer) = self.answered(id.shard(), command.idempotency.as_ref()).await? {
@@ -61,11 +62,11 @@ impl<S: SessionStore> Sessions<S> {
             let now = self.clock.now();
             let asked =
                 End { at: now, reason: command.reason, comment: command.comment.clone(), by: caller.subject.clone() };
-            let (mut commit, stored, already_ended) = match read.stored.life(now, &loaded.cutoffs) {
+            let (mut commit, stored, already_ended) = match read.stored.life(now, &cutoffs) {
                 Life::Ended(_) => (Commit::new(id.shard()), read.stored.clone(), true),
                 // Over already, by time or by a cutoff: recorded as what it was.
-                Life::Lapsed(end) => self.ending(&read, &loaded, end, None).await?.with(true),
-                Life::Alive => self.ending(&read, &loaded, asked, None).await?.with(false),
+                Life::Lapsed(end) => self.ending(&read, &cutoffs, end, None).await?.with(true),
+                Life::Alive => self.ending(&read, &cutoffs, asked, None).await?.with(false),
             };
             commit.is_ending = true;
             commit.answer = command.idempotency.as_ref().map(|(key, request)| {
@@ -86,18 +87,18 @@ impl<S: SessionStore> Sessions<S> {
     async fn ending(
         &self,
         read: &Read,
-        loaded: &Loaded,
+        cutoffs: &Cutoffs,
         end: End,
         except: Option<SessionId>,
     ) -> Result<Ending, SessionError> {
         let mut commit = Commit::new(read.stored.session.id.shard());
-        commit.cutoffs = Some(loaded.cutoffs.version);
+        commit.cutoffs = Some(cutoffs.version);
         commit.is_ending = true;
         let (next, event) = read.stored.ended(end.clone());
         commit.events.push(event);
         commit.writes.push(Write { before: Some(read.snapshot.clone()), after: next.clone(), is_forgotten: false });
         if next.session.kind == Kind::Sso {
-            self.end_children(&mut commit, read, loaded, &end, except).await?;
+            self.end_children(&mut commit, read, cutoffs, &end, except).await?;
         }
         Ok(Ending { commit, stored: next })
     }
@@ -108,11 +109,11 @@ impl<S: SessionStore> Sessions<S> {
         &self,
         commit: &mut Commit,
         parent: &Read,
-        loaded: &Loaded,
+        cutoffs: &Cutoffs,
         end: &End,
         except: Option<SessionId>,
     ) -> Result<(), SessionError> {
-        let children = self.children(&parent.stored, loaded).await?;
+        let children = self.children(&parent.stored, cutoffs).await?;
         for child in children.into_iter().filter(|child| Some(child.stored.session.id) != except) {
             let (ended, event) = child.stored.ended(End { reason: EndReason::ParentEnded, ..end.clone() });
             commit.events.push(event);
@@ -122,7 +123,7 @@ impl<S: SessionStore> Sessions<S> {
     }
 
     /// The living children of an SSO session that end with it.
-    async fn children(&self, parent: &Stored, loaded: &Loaded) -> Result<Vec<Read>, SessionError> {
+    async fn children(&self, parent: &Stored, cutoffs: &Cutoffs) -> Result<Vec<Read>, SessionError> {
         let (now, mut after, mut children) = (self.clock.now(), None, Vec::new());
         let whose = Whose::Owner(parent.session.owner.clone());
         loop {
@@ -133,11 +134,11 @@ impl<S: SessionStore> Sessions<S> {
             // Children are younger than their parent.
             let is_past = after.is_some_and(|(created_at, _)| created_at < parent.session.created_at);
             children.extend(chunk.into_iter().filter_map(|mut read| {
-                self.rule(&mut read, &loaded.cutoffs);
+                self.rule(&mut read, cutoffs);
                 let session = &read.stored.session;
                 let ends = session.parent == Some(parent.session.id)
                     && !session.survives_parent
-                    && read.stored.life(now, &loaded.cutoffs) == Life::Alive;
+                    && read.stored.life(now, &cutoffs) == Life::Alive;
                 ends.then_some(read)
             }));
             if is_last || is_past {
@@ -154,14 +155,14 @@ impl<S: SessionStore> Sessions<S> {
         asked: Option<&End>,
         except: Option<SessionId>,
     ) -> Result<Option<Stored>, SessionError> {
-        let loaded = self.load(id).await?;
-        let Some(read) = loaded.read.clone() else { return Ok(None) };
-        let end = match (read.stored.life(self.clock.now(), &loaded.cutoffs), asked) {
+        let (read, cutoffs) = self.load(id).await?;
+        let Some(read) = read else { return Ok(None) };
+        let end = match (read.stored.life(self.clock.now(), &cutoffs), asked) {
             (Life::Lapsed(end), _) => end,
             (Life::Alive, Some(end)) => end.clone(),
             (Life::Alive, None) | (Life::Ended(_), _) => return Ok(None),
         };
-        let Ending { commit, stored } = self.ending(&read, &loaded, end, except).await?;
+        let Ending { commit, stored } = self.ending(&read, &cutoffs, end, except).await?;
         Ok((self.store.commit(commit).await? != Committed::Conflict).then_some(stored))
     }
 }

@@ -1,5 +1,7 @@
 //! Reads sessions under the policies in force: every use case that asks whether a session lives reads it here.
 
+use std::sync::Arc;
+
 use svc_kit::clock::Timestamp;
 
 use super::Sessions;
@@ -11,12 +13,12 @@ use crate::{
 
 impl<S: SessionStore> Sessions<S> {
     /// Loads a session as policies rule it now.
-    pub(super) async fn load(&self, id: SessionId) -> Result<Loaded, SessionError> {
-        let mut loaded = self.store.load(id).await?;
-        if let Some(read) = &mut loaded.read {
-            self.rule(read, &loaded.cutoffs);
+    pub(super) async fn load(&self, id: SessionId) -> Result<(Option<Read>, Arc<Cutoffs>), SessionError> {
+        let Loaded { mut read, cutoffs } = self.store.load(id).await?;
+        if let Some(read) = &mut read {
+            self.rule(read, &cutoffs);
         }
-        Ok(loaded)
+        Ok((read, cutoffs))
     }
 
     /// Puts the policies in force that came with the cutoffs.

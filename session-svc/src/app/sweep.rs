@@ -7,12 +7,12 @@ use svc_kit::clock::Timestamp;
 use super::Sessions;
 use crate::{
     domain::{
-        cutoff::Scope,
+        cutoff::{Cutoffs, Scope},
         id::{SessionId, Shard},
         session::{Life, TOMBSTONE},
     },
     error::SessionError,
-    ports::{Chores, Commit, ListQuery, Loaded, Read, Write},
+    ports::{Chores, Commit, ListQuery, Read, Write},
 };
 
 /// Sessions handled in one go.
@@ -47,25 +47,25 @@ impl<S: Chores> Sessions<S> {
     }
 
     async fn look_at(&self, id: SessionId, now: Timestamp) -> Result<(), SessionError> {
-        let loaded = self.load(id).await?;
-        let Some(read) = loaded.read.clone() else {
+        let (read, cutoffs) = self.load(id).await?;
+        let Some(read) = read else {
             return Ok(self.store.look_again(id, None).await?);
         };
-        match read.stored.life(now, &loaded.cutoffs) {
+        match read.stored.life(now, &cutoffs) {
             Life::Lapsed(_) => {
                 self.end_now(id, None, None).await?;
                 Ok(())
             }
-            Life::Ended(_) if now >= read.stored.session.forgotten_at() => self.forget(read, &loaded).await,
+            Life::Ended(_) if now >= read.stored.session.forgotten_at() => self.forget(read, &cutoffs).await,
             Life::Ended(_) => Ok(self.store.look_again(id, Some(read.stored.session.forgotten_at())).await?),
             Life::Alive => Ok(self.store.look_again(id, Some(read.stored.session.deadline())).await?),
         }
     }
 
-    async fn forget(&self, read: Read, loaded: &Loaded) -> Result<(), SessionError> {
+    async fn forget(&self, read: Read, cutoffs: &Cutoffs) -> Result<(), SessionError> {
         let mut commit = Commit::new(read.stored.session.id.shard());
         commit.is_ending = true;
-        commit.cutoffs = Some(loaded.cutoffs.version);
+        commit.cutoffs = Some(cutoffs.version);
         commit.writes.push(Write { before: Some(read.snapshot), after: read.stored, is_forgotten: true });
         self.store.commit(commit).await?;
         Ok(())

@@ -30,7 +30,7 @@ impl<S: SessionStore> Sessions<S> {
             Presented::Token(token) => (token.session, Some(token)),
         };
         for _ in 0..DECISIONS_MAX {
-            let (read, loaded) = self.find(caller, id).await?;
+            let (read, cutoffs) = self.find(caller, id).await?;
             let read = read.ok_or(SessionError::SessionNotFound)?;
             // A spent token is no proof of a use; it reads like one that never was.
             let is_current = |token| {
@@ -41,17 +41,17 @@ impl<S: SessionStore> Sessions<S> {
                 return Err(SessionError::SessionNotFound);
             }
             let now = self.clock.now();
-            if read.stored.life(now, &loaded.cutoffs) != Life::Alive {
+            if read.stored.life(now, &cutoffs) != Life::Alive {
                 return Err(SessionError::SessionEnded);
             }
             let mut after = read.stored.clone();
-            let is_touched = self.touch_now(&mut after.session, &loaded.cutoffs, &command.ip_address);
+            let is_touched = self.touch_now(&mut after.session, &cutoffs, &command.ip_address);
             let is_confirmed = token.is_some_and(|token| after.confirm(token.generation));
             if !is_touched && !is_confirmed {
                 return Ok(after);
             }
             let mut commit = Commit::new(id.shard());
-            commit.cutoffs = Some(loaded.cutoffs.version);
+            commit.cutoffs = Some(cutoffs.version);
             commit.writes.push(Write { before: Some(read.snapshot), after: after.clone(), is_forgotten: false });
             if self.store.commit(commit).await? != Committed::Conflict {
                 return Ok(after);

@@ -36,15 +36,15 @@ impl<S: SessionStore> Sessions<S> {
     /// failure of the store.
     pub async fn update(&self, caller: &Caller, command: &UpdateSession) -> Result<Stored, SessionError> {
         for _ in 0..DECISIONS_MAX {
-            let (read, loaded) = self.find(caller, command.id).await?;
+            let (read, cutoffs) = self.find(caller, command.id).await?;
             let read = read.ok_or(SessionError::SessionNotFound)?;
             let now = self.clock.now();
             let mut after = read.stored;
             if self.answered(command.id.shard(), command.idempotency.as_ref()).await?.is_some() {
-                after.session = after.as_of(now, &loaded.cutoffs);
+                after.session = after.as_of(now, &cutoffs);
                 return Ok(after);
             }
-            if after.life(now, &loaded.cutoffs) != Life::Alive {
+            if after.life(now, &cutoffs) != Life::Alive {
                 return Err(SessionError::SessionEnded);
             }
             if let Some(name) = &command.device_name {
@@ -54,7 +54,7 @@ impl<S: SessionStore> Sessions<S> {
                 after.session.attributes = attributes::replaced(&after.session.attributes, attributes);
             }
             let mut commit = Commit::new(command.id.shard());
-            commit.cutoffs = Some(loaded.cutoffs.version);
+            commit.cutoffs = Some(cutoffs.version);
             commit.writes.push(Write { before: Some(read.snapshot), after: after.clone(), is_forgotten: false });
             commit.answer = command.idempotency.as_ref().map(|(key, request)| {
                 let mut answer = request.answer();

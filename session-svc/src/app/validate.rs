@@ -61,7 +61,7 @@ impl<S: SessionStore> Sessions<S> {
             Presented::Id(id) => (*id, None),
             Presented::Token(token) => (token.session, Some(token)),
         };
-        let (read, loaded) = self.find(caller, id).await?;
+        let (read, cutoffs) = self.find(caller, id).await?;
         let Some(read) = read else { return Ok(Verdict::NotFound) };
         let stored = &read.stored;
         if token.is_some_and(|token| !self.keys.is_genuine(token, &stored.session)) {
@@ -73,14 +73,15 @@ impl<S: SessionStore> Sessions<S> {
         }
         let now = self.clock.now();
         let version = stored.version();
-        if let Life::Ended(end) | Life::Lapsed(end) = stored.life(now, &loaded.cutoffs) {
-            let session = Session { end: Some(end.clone()), ..stored.session.clone() };
-            return Ok(Verdict::Ended(Box::new(session), version, end.reason));
+        if let Life::Ended(end) | Life::Lapsed(end) = stored.life(now, &cutoffs) {
+            let reason = end.reason;
+            let session = Session { end: Some(end), ..read.stored.session };
+            return Ok(Verdict::Ended(Box::new(session), version, reason));
         }
         if token.is_some_and(|token| token.generation != stored.session.token.generation) {
-            return Ok(Verdict::TokenSpent(Box::new(stored.session.clone()), version));
+            return Ok(Verdict::TokenSpent(Box::new(read.stored.session), version));
         }
-        let session = self.note_use(&read, &loaded.cutoffs, token, command).await?;
+        let session = self.note_use(read, &cutoffs, token, command).await?;
         Ok(Verdict::Active(Box::new(session), version))
     }
 
@@ -88,19 +89,18 @@ impl<S: SessionStore> Sessions<S> {
     /// changed the session this very moment, and the answer stands for the moment of the read.
     async fn note_use(
         &self,
-        read: &Read,
+        read: Read,
         cutoffs: &Cutoffs,
         token: Option<&PresentedToken>,
         command: &ValidateSession,
     ) -> Result<Session, SessionError> {
-        let mut after = read.stored.clone();
+        let Read { stored: mut after, snapshot } = read;
         let is_touched = command.is_interactive && self.touch_now(&mut after.session, cutoffs, &command.ip_address);
         let is_confirmed = token.is_some_and(|token| after.confirm(token.generation));
         if is_touched || is_confirmed {
             let mut commit = Commit::new(after.session.id.shard());
             commit.cutoffs = Some(cutoffs.version);
-            let before = Some(read.snapshot.clone());
-            commit.writes.push(Write { before, after: after.clone(), is_forgotten: false });
+            commit.writes.push(Write { before: Some(snapshot), after: after.clone(), is_forgotten: false });
             self.store.commit(commit).await?;
         }
         Ok(after.session)

@@ -82,7 +82,7 @@ fn text(name: Option<&impl ToString>) -> String {
 
 fn data(event: &Event) -> pb::event::Data {
     use pb::event::Data;
-    let session = |session: &Session| -> Option<session_pb::Session> { Some(to_proto(session, String::new())) };
+    let session = |session: &Session| -> Option<session_pb::Session> { Some(to_proto(session.clone(), String::new())) };
     match &event.what {
         What::Created(created) => Data::SessionCreated(pb::SessionCreated { session: session(created) }),
         What::Refreshed(refreshed) => Data::SessionRefreshed(pb::SessionRefreshed { session: session(refreshed) }),

@@ -10,30 +10,34 @@ use crate::domain::{
 };
 
 /// Makes the message of a session; `version` is empty in events.
-pub fn to_proto(session: &Session, version: String) -> pb::Session {
-    let end = session.end.as_ref();
+pub fn to_proto(session: Session, version: String) -> pb::Session {
+    let state = state(session.state()).into();
+    let (idle_expires_at, expires_at) = (session.deadline().to_proto(), session.absolute_deadline().to_proto());
+    let ended_at = session.end.as_ref().map(|end| end.at.to_proto());
+    let end_reason = session.end.as_ref().map_or(pb::EndReason::Unspecified, |end| reason(end.reason)).into();
+    let (end_comment, ended_by) = session.end.map(|end| (end.comment, end.by)).unwrap_or_default();
     pb::Session {
         id: session.id.to_string(),
-        tenant_id: session.owner.tenant.to_string(),
-        user_id: session.owner.user.to_string(),
-        application_id: session.application.as_ref().map(ToString::to_string).unwrap_or_default(),
+        tenant_id: session.owner.tenant.into(),
+        user_id: session.owner.user.into(),
+        application_id: session.application.map(String::from).unwrap_or_default(),
         kind: kind(session.kind).into(),
         parent_id: session.parent.map(|id| id.to_string()).unwrap_or_default(),
-        state: state(session.state()).into(),
+        state,
         created_at: Some(session.created_at.to_proto()),
         authenticated_at: Some(session.authenticated_at.to_proto()),
         last_active_at: Some(session.last_active_at.to_proto()),
-        idle_expires_at: Some(session.idle_deadline().min(session.absolute_deadline()).to_proto()),
-        expires_at: Some(session.absolute_deadline().to_proto()),
-        ended_at: end.map(|end| end.at.to_proto()),
-        end_reason: end.map_or(pb::EndReason::Unspecified, |end| reason(end.reason)).into(),
-        end_comment: end.map(|end| end.comment.clone()).unwrap_or_default(),
-        ended_by: end.map(|end| end.by.clone()).unwrap_or_default(),
-        amr: session.amr.clone(),
-        acr: session.acr.clone(),
-        scopes: session.scopes.clone(),
-        device: Some(device(&session.device)),
-        attributes: session.attributes.clone().into_iter().collect(),
+        idle_expires_at: Some(idle_expires_at),
+        expires_at: Some(expires_at),
+        ended_at,
+        end_reason,
+        end_comment,
+        ended_by,
+        amr: session.amr,
+        acr: session.acr,
+        scopes: session.scopes,
+        device: Some(device(session.device)),
+        attributes: session.attributes.into_iter().collect(),
         generation: session.token.generation,
         revision: version,
         refresh_mode: refresh_mode(session.token.mode).into(),
@@ -42,14 +46,14 @@ pub fn to_proto(session: &Session, version: String) -> pb::Session {
     }
 }
 
-fn device(device: &Device) -> pb::Device {
+fn device(device: Device) -> pb::Device {
     pb::Device {
-        name: device.name.clone(),
+        name: device.name,
         r#type: device_type(device.kind).into(),
-        description: device.description.clone(),
-        user_agent: device.user_agent.clone(),
-        ip_address: device.ip_address.clone(),
-        last_ip_address: device.last_ip_address.clone(),
+        description: device.description,
+        user_agent: device.user_agent,
+        ip_address: device.ip_address,
+        last_ip_address: device.last_ip_address,
     }
 }
 

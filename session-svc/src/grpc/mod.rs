@@ -47,8 +47,9 @@ fn status(error: impl Into<SessionError>) -> Status {
     to_status(&error.into())
 }
 
-fn message(stored: &Stored) -> pb::Session {
-    to_proto(&stored.session, stored.version())
+fn message(stored: Stored) -> pb::Session {
+    let version = stored.version();
+    to_proto(stored.session, version)
 }
 
 #[tonic::async_trait]
@@ -57,19 +58,19 @@ impl<S: SessionStore> pb::session_service_server::SessionService for SessionGrpc
         &self,
         request: Request<pb::CreateSessionRequest>,
     ) -> Result<Response<pb::CreateSessionResponse>, Status> {
-        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?;
         let now = self.sessions.clock.now();
         let command = parse::create(&caller, &request.into_inner(), now).map_err(status)?;
         let created = self.sessions.create(&caller, command).await.map_err(status)?;
         let token = created.token.map(|token| token.expose_secret().to_owned()).unwrap_or_default();
-        Ok(Response::new(pb::CreateSessionResponse { session: Some(message(&created.stored)), token }))
+        Ok(Response::new(pb::CreateSessionResponse { session: Some(message(created.stored)), token }))
     }
 
     async fn validate_session(
         &self,
         request: Request<pb::ValidateSessionRequest>,
     ) -> Result<Response<pb::ValidateSessionResponse>, Status> {
-        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?;
         let command: ValidateSession = parse::validate(request.into_inner()).map_err(status)?;
         let verdict = self.sessions.validate(&caller, &command).await.map_err(status)?;
         Ok(Response::new(answer(verdict)))
@@ -79,11 +80,11 @@ impl<S: SessionStore> pb::session_service_server::SessionService for SessionGrpc
         &self,
         request: Request<pb::RefreshSessionRequest>,
     ) -> Result<Response<pb::RefreshSessionResponse>, Status> {
-        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?;
         let command = parse::refresh(&caller, request.into_inner()).map_err(status)?;
         let refreshed = self.sessions.refresh(&caller, &command).await.map_err(status)?;
         Ok(Response::new(pb::RefreshSessionResponse {
-            session: Some(message(&refreshed.stored)),
+            session: Some(message(refreshed.stored)),
             token: refreshed.token.expose_secret().to_owned(),
             replayed: refreshed.is_replay,
         }))
@@ -93,21 +94,21 @@ impl<S: SessionStore> pb::session_service_server::SessionService for SessionGrpc
         &self,
         request: Request<pb::ReauthenticateSessionRequest>,
     ) -> Result<Response<pb::ReauthenticateSessionResponse>, Status> {
-        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?;
         let command = parse::reauthenticate(&caller, request.into_inner()).map_err(status)?;
         let (stored, token) = self.sessions.reauthenticate(&caller, &command).await.map_err(status)?;
         let token = token.expose_secret().to_owned();
-        Ok(Response::new(pb::ReauthenticateSessionResponse { session: Some(message(&stored)), token }))
+        Ok(Response::new(pb::ReauthenticateSessionResponse { session: Some(message(stored)), token }))
     }
 
     async fn get_session(
         &self,
         request: Request<pb::GetSessionRequest>,
     ) -> Result<Response<pb::GetSessionResponse>, Status> {
-        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?;
         let id = parse::session_id("session_id", &request.into_inner().session_id).map_err(status)?;
         let stored = self.sessions.get(&caller, id).await.map_err(status)?;
-        Ok(Response::new(pb::GetSessionResponse { session: Some(message(&stored)) }))
+        Ok(Response::new(pb::GetSessionResponse { session: Some(message(stored)) }))
     }
 
     async fn list_sessions(
@@ -119,7 +120,7 @@ impl<S: SessionStore> pb::session_service_server::SessionService for SessionGrpc
         let list = parse::list(&request).map_err(status)?;
         let page = self.sessions.list(&list.filter, list.newest_first, list.after, size).await.map_err(status)?;
         let next_page_token = page.next.map(|next| parse::page_token(&request, next)).unwrap_or_default();
-        let sessions = page.sessions.iter().map(message).collect();
+        let sessions = page.sessions.into_iter().map(message).collect();
         Ok(Response::new(pb::ListSessionsResponse { sessions, next_page_token }))
     }
 
@@ -139,27 +140,27 @@ impl<S: SessionStore> pb::session_service_server::SessionService for SessionGrpc
         &self,
         request: Request<pb::TouchSessionRequest>,
     ) -> Result<Response<pb::TouchSessionResponse>, Status> {
-        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?;
         let command = parse::touch(request.into_inner()).map_err(status)?;
         let stored = self.sessions.touch(&caller, &command).await.map_err(status)?;
-        Ok(Response::new(pb::TouchSessionResponse { session: Some(message(&stored)) }))
+        Ok(Response::new(pb::TouchSessionResponse { session: Some(message(stored)) }))
     }
 
     async fn update_session(
         &self,
         request: Request<pb::UpdateSessionRequest>,
     ) -> Result<Response<pb::UpdateSessionResponse>, Status> {
-        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?;
         let command = parse::update(&caller, &request.into_inner()).map_err(status)?;
         let stored = self.sessions.update(&caller, &command).await.map_err(status)?;
-        Ok(Response::new(pb::UpdateSessionResponse { session: Some(message(&stored)) }))
+        Ok(Response::new(pb::UpdateSessionResponse { session: Some(message(stored)) }))
     }
 
     async fn close_scope(
         &self,
         request: Request<pb::CloseScopeRequest>,
     ) -> Result<Response<pb::CloseScopeResponse>, Status> {
-        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?;
         let command = parse::close_scope(&caller, &request.into_inner()).map_err(status)?;
         let closed = self.sessions.close_scope(&caller, &command).await.map_err(status)?;
         let (cutoff_revision, already_closed) = (closed.position, closed.was_closed);
@@ -170,7 +171,7 @@ impl<S: SessionStore> pb::session_service_server::SessionService for SessionGrpc
         &self,
         request: Request<pb::OpenScopeRequest>,
     ) -> Result<Response<pb::OpenScopeResponse>, Status> {
-        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?;
         let command = parse::open_scope(&caller, &request.into_inner()).map_err(status)?;
         let was_closed = self.sessions.open_scope(&command).await.map_err(status)?;
         Ok(Response::new(pb::OpenScopeResponse { was_closed }))
@@ -186,11 +187,11 @@ impl<S: SessionStore> pb::session_service_server::SessionService for SessionGrpc
         &self,
         request: Request<pb::RevokeSessionRequest>,
     ) -> Result<Response<pb::RevokeSessionResponse>, Status> {
-        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?;
         let command = parse::revoke(&caller, &request.into_inner()).map_err(status)?;
         let revoked = self.sessions.revoke(&caller, &command).await.map_err(status)?;
         Ok(Response::new(pb::RevokeSessionResponse {
-            session: Some(message(&revoked.stored)),
+            session: Some(message(revoked.stored)),
             already_ended: revoked.already_ended,
         }))
     }
@@ -199,7 +200,7 @@ impl<S: SessionStore> pb::session_service_server::SessionService for SessionGrpc
         &self,
         request: Request<pb::RevokeSessionsRequest>,
     ) -> Result<Response<pb::RevokeSessionsResponse>, Status> {
-        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?;
         let command = parse::revoke_many(&caller, &request.into_inner()).map_err(status)?;
         let revoked = self.sessions.revoke_many(&caller, &command).await.map_err(status)?;
         Ok(Response::new(pb::RevokeSessionsResponse {
@@ -232,12 +233,12 @@ fn answer(verdict: Verdict) -> pb::ValidateSessionResponse {
     match verdict {
         Verdict::Active(session, version) => pb::ValidateSessionResponse {
             active: true,
-            session: Some(to_proto(&session, version)),
+            session: Some(to_proto(*session, version)),
             inactive_reason: InactiveReason::Unspecified.into(),
         },
         Verdict::NotFound => inactive(None, InactiveReason::NotFound),
         Verdict::TokenSpent(session, version) => {
-            inactive(Some(to_proto(&session, version)), InactiveReason::TokenSpent)
+            inactive(Some(to_proto(*session, version)), InactiveReason::TokenSpent)
         }
         Verdict::Ended(session, version, reason) => {
             let reason = match reason {
@@ -245,7 +246,7 @@ fn answer(verdict: Verdict) -> pb::ValidateSessionResponse {
                 EndReason::Absolute => InactiveReason::Absolute,
                 _ => InactiveReason::Revoked,
             };
-            inactive(Some(to_proto(&session, version)), reason)
+            inactive(Some(to_proto(*session, version)), reason)
         }
     }
 }

@@ -37,7 +37,7 @@ impl<S: PolicyStore> pb::policy_service_server::PolicyService for PolicyGrpc<S> 
         &self,
         request: Request<pb::PutPolicyRequest>,
     ) -> Result<Response<pb::PutPolicyResponse>, Status> {
-        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?;
         let command = put(request.get_ref()).map_err(status)?;
         let stored = self.sessions.put_policy(&caller, command).await.map_err(status)?;
         let (policy, unchanged) = (Some(policy::to_proto(&stored.policy)), stored.was_there);
@@ -72,7 +72,7 @@ impl<S: PolicyStore> pb::policy_service_server::PolicyService for PolicyGrpc<S> 
         &self,
         request: Request<pb::ExplainSessionRequest>,
     ) -> Result<Response<pb::ExplainSessionResponse>, Status> {
-        let caller = caller_of(&request).map_err(|error| to_status(&error))?.clone();
+        let caller = caller_of(&request).map_err(|error| to_status(&error))?;
         let id = parse::session_id("session_id", &request.get_ref().session_id).map_err(status)?;
         let explanation = self.sessions.explain(&caller, id).await.map_err(status)?;
         Ok(Response::new(explained(explanation)))
@@ -116,7 +116,7 @@ fn explained(explanation: Explanation) -> pb::ExplainSessionResponse {
     let [rotation_grace, loss_recovery] = explanation.tolerances.map(|value| Some(duration(&value)));
     let ends_by = explanation.ends.map_or(pb::EndReason::Unspecified, |(_, by)| names::reason(by));
     pb::ExplainSessionResponse {
-        session: Some(message(&explanation.stored)),
+        session: Some(message(explanation.stored)),
         ends_at: explanation.ends.map(|(at, _)| at.to_proto()),
         ends_by: ends_by.into(),
         idle: Some(limit(&explanation.idle)),

@@ -1,6 +1,6 @@
 //! Who calls.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::access::AccessError;
 
@@ -60,8 +60,8 @@ impl Caller {
 ///
 /// # Errors
 /// [`AccessError::CredentialMissing`] when the layer is not in place: a handler never trusts its absence.
-pub fn caller_of<T>(request: &tonic::Request<T>) -> Result<&Caller, AccessError> {
-    request.extensions().get::<Caller>().ok_or(AccessError::CredentialMissing)
+pub fn caller_of<T>(request: &tonic::Request<T>) -> Result<Arc<Caller>, AccessError> {
+    request.extensions().get::<Arc<Caller>>().cloned().ok_or(AccessError::CredentialMissing)
 }
 
 #[cfg(test)]

@@ -35,13 +35,16 @@ pub trait CredentialSource: Send + Sync + 'static {
     fn caller<'a>(&'a self, credential: &'a str) -> CredentialFuture<'a>;
 }
 
+/// Verified credentials by their hash: whose they are, and until when that is taken for granted.
+type Remembered = HashMap<[u8; 32], (Arc<Caller>, Timestamp)>;
+
 /// Finds out who presents a credential.
 pub struct Authenticator {
-    operators: Vec<([u8; 32], Caller)>,
+    operators: Vec<([u8; 32], Arc<Caller>)>,
     jwt: Option<JwtVerifier>,
     own: Option<Box<dyn CredentialSource>>,
     clock: Arc<dyn Clock>,
-    cache: Mutex<HashMap<[u8; 32], (Caller, Timestamp)>>,
+    cache: Mutex<Remembered>,
 }
 
 impl Authenticator {
@@ -60,7 +63,7 @@ impl Authenticator {
 
     /// Makes an authenticator that knows operator keys only.
     pub fn with_operators(keys: &[OperatorKey], clock: Arc<dyn Clock>) -> Self {
-        let operators = keys.iter().filter_map(|key| Some((hash_of(key)?, operator(&key.name)))).collect();
+        let operators = keys.iter().filter_map(|key| Some((hash_of(key)?, Arc::new(operator(&key.name))))).collect();
         Self { operators, jwt: None, own: None, clock, cache: Mutex::default() }
     }
 
@@ -82,7 +85,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`AccessError::CredentialInvalid`], or [`AccessError::IssuerUnavailable`] when that cannot be found out now.
-    pub async fn authenticate(&self, credential: &str) -> Result<Caller, AccessError> {
+    pub async fn authenticate(&self, credential: &str) -> Result<Arc<Caller>, AccessError> {
         if credential.len() > jwt::TOKEN_BYTES_MAX {
             return Err(AccessError::CredentialInvalid);
         }
@@ -101,7 +104,7 @@ impl Authenticator {
         if let Some(own) = &self.own
             && let Some(caller) = own.caller(credential).await?
         {
-            return Ok(caller);
+            return Ok(Arc::new(caller));
         }
         let now = self.clock.now();
         if let Some(caller) = self.remembered(&hash, now) {
@@ -109,16 +112,17 @@ impl Authenticator {
         }
         let jwt = self.jwt.as_ref().ok_or(AccessError::CredentialInvalid)?;
         let (caller, ends) = jwt.verify(credential, now).await?;
+        let caller = Arc::new(caller);
         self.remember(hash, &caller, ends.min(now.saturating_add(CACHE_TTL)), now);
         Ok(caller)
     }
 
-    fn remembered(&self, hash: &[u8; 32], now: Timestamp) -> Option<Caller> {
+    fn remembered(&self, hash: &[u8; 32], now: Timestamp) -> Option<Arc<Caller>> {
         let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.get(hash).filter(|(_, until)| now < *until).map(|(caller, _)| caller.clone())
     }
 
-    fn remember(&self, hash: [u8; 32], caller: &Caller, until: Timestamp, now: Timestamp) {
+    fn remember(&self, hash: [u8; 32], caller: &Arc<Caller>, until: Timestamp, now: Timestamp) {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= CACHE_MAX {
             cache.retain(|_, (_, until)| now < *until);

@@ -46,8 +46,8 @@ fn status(error: impl Into<WebhookError>) -> Status {
     to_status(&error.into())
 }
 
-fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
-    caller_of(request).cloned().map_err(|error| to_status(&error))
+fn caller<T>(request: &Request<T>) -> Result<Arc<Caller>, Status> {
+    caller_of(request).map_err(|error| to_status(&error))
 }
 
 fn size(page_size: i32) -> Result<usize, Status> {
