@@ -138,7 +138,7 @@ impl<S: SessionStore> Sessions<S> {
                 let session = &read.stored.session;
                 let ends = session.parent == Some(parent.session.id)
                     && !session.survives_parent
-                    && read.stored.life(now, &cutoffs) == Life::Alive;
+                    && read.stored.life(now, cutoffs) == Life::Alive;
                 ends.then_some(read)
             }));
             if is_last || is_past {

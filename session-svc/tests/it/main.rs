@@ -17,6 +17,7 @@ mod idle_schedule;
 mod list;
 mod model;
 mod outage;
+mod overload;
 mod policies;
 mod policy_times;
 mod race;

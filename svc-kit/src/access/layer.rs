@@ -56,6 +56,7 @@ impl AccessLayer {
             _ => request,
         };
         request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(rule.importance);
         Ok(request)
     }
 }

@@ -16,7 +16,7 @@ pub use caller::{Caller, Scopes, caller_of};
 pub use credentials::{Authenticator, CredentialFuture, CredentialSource};
 pub use jwt::{JwksSource, KeyFuture, KeySource};
 pub use layer::{AccessLayer, AccessService};
-pub use rules::{AccessRule, AccessRules, TenantRule};
+pub use rules::{AccessRule, AccessRules, Importance, TenantRule};
 
 use std::time::Duration;
 

@@ -21,6 +21,31 @@ pub enum TenantRule {
     Every,
 }
 
+/// How much an RPC matters when there is more to do than can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Importance {
+    /// Starts something new, or looks at much.
+    Low,
+    /// Most RPCs.
+    Normal,
+    /// Keeps going what a user has.
+    High,
+    /// Ends something.
+    Highest,
+}
+
+impl Importance {
+    /// Its name, for metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+            Self::Highest => "highest",
+        }
+    }
+}
+
 /// Who may call an RPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessRule {
@@ -28,6 +53,8 @@ pub struct AccessRule {
     pub scope: String,
     /// Where the tenant is found.
     pub tenant: TenantRule,
+    /// How much it matters.
+    pub importance: Importance,
 }
 
 /// Rules by path, e.g. `/latchkey.session.v1.SessionService/GetSession`.
@@ -65,7 +92,16 @@ fn rule_of(pool: &DescriptorPool, method: &MethodDescriptor) -> Option<AccessRul
     let value = options.get_extension(&option).into_owned();
     let access = value.as_message()?;
     let scope = text(access, "scope").filter(|scope| !scope.is_empty())?;
-    Some(AccessRule { scope, tenant: tenant_rule(access, &method.input())? })
+    Some(AccessRule { scope, tenant: tenant_rule(access, &method.input())?, importance: importance(access) })
+}
+
+fn importance(access: &DynamicMessage) -> Importance {
+    match access.get_field_by_name("importance").and_then(|value| value.as_enum_number()) {
+        Some(1) => Importance::Low,
+        Some(3) => Importance::High,
+        Some(4) => Importance::Highest,
+        _ => Importance::Normal,
+    }
 }
 
 fn tenant_rule(access: &DynamicMessage, input: &MessageDescriptor) -> Option<TenantRule> {

@@ -1,4 +1,4 @@
-//! What happens around every call: trace, metrics, shedding, deadline, panic guard.
+//! What happens around every call: trace, metrics, a bound on arrivals, deadline, panic guard.
 
 use std::{
     convert::Infallible,
@@ -30,6 +30,9 @@ pub enum ServerError {
     /// Too many calls are in work.
     #[error("too many calls are in work; try again shortly")]
     Overloaded,
+    /// The tenant has its share of them.
+    #[error("too many calls of this tenant are in work; try again shortly")]
+    ShareExceeded,
     /// The deadline passed.
     #[error("the deadline passed")]
     DeadlineExceeded,
@@ -47,7 +50,7 @@ pub enum ServerError {
 impl ServiceError for ServerError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Overloaded | Self::TooLarge => Kind::ResourceExhausted,
+            Self::Overloaded | Self::ShareExceeded | Self::TooLarge => Kind::ResourceExhausted,
             Self::DeadlineExceeded => Kind::DeadlineExceeded,
             Self::Panicked => Kind::Internal,
             Self::Malformed => Kind::InvalidArgument,
@@ -57,6 +60,7 @@ impl ServiceError for ServerError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Overloaded => "OVERLOADED",
+            Self::ShareExceeded => "SHARE_EXCEEDED",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::Panicked => "INTERNAL",
             Self::Malformed => "MESSAGE_MALFORMED",
@@ -65,7 +69,7 @@ impl ServiceError for ServerError {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        (*self == Self::Overloaded).then_some(Duration::from_millis(100))
+        matches!(self, Self::Overloaded | Self::ShareExceeded).then_some(Duration::from_millis(100))
     }
 }
 
@@ -78,12 +82,12 @@ pub struct CallLayer {
 }
 
 impl CallLayer {
-    /// Makes a layer: `deadline` is the longest a call may take, `concurrency_max` how many may be in work.
-    pub fn new(deadline: Duration, concurrency_max: usize) -> Self {
+    /// Makes a layer: `deadline` is the longest a call may take, `arrivals_max` how many may be here, let in or not.
+    pub fn new(deadline: Duration, arrivals_max: usize) -> Self {
         let boundaries = vec![0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5];
         let meter = metrics::meter("grpc");
         let duration = meter.f64_histogram("rpc_server_duration").with_unit("s").with_boundaries(boundaries).build();
-        Self { deadline, places: Arc::new(Semaphore::new(concurrency_max)), duration }
+        Self { deadline, places: Arc::new(Semaphore::new(arrivals_max)), duration }
     }
 
     async fn run<F>(&self, headers_deadline: Option<Duration>, call: F) -> Response<Body>

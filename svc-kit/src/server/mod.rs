@@ -1,12 +1,14 @@
 //! The gRPC server: everything that a call passes before its handler, in one order for every service.
 //!
-//! A call passes trace, metrics, shedding, deadline and panic guard ([`call`]), then access ([`crate::access`]), then its
-//! handler. Health and reflection are part of every server. A server whose calls are short and many serves on threads of
+//! A call passes trace, metrics, deadline and panic guard ([`call`]), then access ([`crate::access`]), then admission
+//! ([`admission`]), then its handler. Health and reflection are part of every server. A server whose calls are short and many serves on threads of
 //! its own ([`threads`]); the others serve on the runtime that they are started on.
 
+mod admission;
 mod call;
 pub mod threads;
 
+pub use admission::{AdmissionLayer, AdmissionService};
 pub use call::{CallLayer, ServerError};
 
 use std::{net::SocketAddr, time::Duration};
@@ -21,6 +23,8 @@ use threads::Incoming;
 
 use crate::{access::AccessLayer, config::ServerConfig, lifecycle::Lifecycle, ops::Readiness};
 
+/// How many calls may be looked at for each that may be in work: most of a flood is refused when it is known who calls.
+const ARRIVALS_FACTOR: usize = 4;
 /// How often an idle connection is probed, and how long the answer may take.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// Most calls at once on one connection.
@@ -122,13 +126,15 @@ impl GrpcServer {
             }
             self.routes.add_service(reflection.build_v1()?);
         }
-        let call = CallLayer::new(self.config.deadline.0, self.config.concurrency_max);
+        let concurrency_max = self.config.concurrency_max;
+        let call = CallLayer::new(self.config.deadline.0, concurrency_max.saturating_mul(ARRIVALS_FACTOR));
         let server = Server::builder()
             .http2_keepalive_interval(Some(KEEPALIVE))
             .http2_keepalive_timeout(Some(KEEPALIVE))
             .max_concurrent_streams(Some(STREAMS_PER_CONNECTION_MAX))
             .layer(call)
-            .layer(self.access);
+            .layer(self.access)
+            .layer(AdmissionLayer::new(concurrency_max));
         let routes = self.routes.routes();
         report_health(health, self.services, readiness, lifecycle);
         let soft = lifecycle.soft().clone();
