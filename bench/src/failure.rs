@@ -18,6 +18,12 @@ pub enum Failure {
     /// Redis failed.
     #[error("Redis failed")]
     Redis(#[from] redis::RedisError),
+    /// PostgreSQL failed.
+    #[error("PostgreSQL failed")]
+    Postgres(#[from] sqlx::Error),
+    /// A request over HTTP failed.
+    #[error("a request failed")]
+    Http(#[from] reqwest::Error),
     /// An answer is not what it must be: the figures would mean nothing.
     #[error("unexpected: {0}")]
     Unexpected(String),

@@ -7,7 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`goals`] | what is measured, one file a group |
-//! | [`targets`] | what can be put under load: the echo, Redis, session-svc |
+//! | [`targets`] | what can be put under load: the echo, Redis, session-svc, webhook-svc with its receivers |
 //! | [`load`], [`histogram`] | the closed-loop load and its latencies |
 //! | [`rounds`] | turns and medians |
 //! | [`process`] | child processes and their processor time |
@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     match arguments.role {
         Some(Role::Echo { listen }) => targets::echo::serve(listen),
         Some(Role::SessionSvc) => targets::session::serve(),
+        Some(Role::WebhookSvc) => targets::webhook::serve(),
         None => measure(Settings::new(&arguments)),
     }
 }

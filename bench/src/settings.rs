@@ -48,6 +48,9 @@ pub enum Role {
     /// session-svc, configured by the environment.
     #[command(hide = true)]
     SessionSvc,
+    /// webhook-svc, configured by the environment.
+    #[command(hide = true)]
+    WebhookSvc,
 }
 
 /// The settings of a measurement.

@@ -4,6 +4,7 @@ mod calls;
 mod memory;
 mod scale;
 mod user;
+mod webhooks;
 
 use futures::future::LocalBoxFuture;
 
@@ -21,7 +22,7 @@ pub struct Group {
     pub run: fn(Settings) -> LocalBoxFuture<'static, Result<Outcome, Failure>>,
 }
 
-static GROUPS: [Group; 4] = [
+static GROUPS: [Group; 5] = [
     Group {
         name: "calls",
         about: "validate and refresh against a bare echo and the bare reads",
@@ -39,6 +40,12 @@ static GROUPS: [Group; 4] = [
         about: "a user with 100,000 sessions: lists and revocation",
         is_usual: true,
         run: |settings| Box::pin(user::run(settings)),
+    },
+    Group {
+        name: "webhooks",
+        about: "deliveries against bare signed POSTs, and what receivers that never answer cost the others (needs PostgreSQL)",
+        is_usual: false,
+        run: |settings| Box::pin(webhooks::run(settings)),
     },
     Group {
         name: "scale",

@@ -1,8 +1,10 @@
 //! What can be put under load.
 
 pub mod echo;
+pub mod receiver;
 pub mod redis;
 pub mod session;
+pub mod webhook;
 
 /// A place of `length` for a turn of a slot: all are visited, in an order that no cache likes.
 pub fn spread(slot: usize, turn: usize, length: usize) -> usize {

@@ -56,6 +56,13 @@ pub type Client = SessionServiceClient<InterceptedService<Channel, Key>>;
 #[derive(Clone)]
 pub struct Key(MetadataValue<Ascii>);
 
+impl Key {
+    /// The operator key.
+    pub fn operator() -> Self {
+        Self(MetadataValue::from_static(CREDENTIAL))
+    }
+}
+
 impl Interceptor for Key {
     fn call(&mut self, mut request: tonic::Request<()>) -> Result<tonic::Request<()>, tonic::Status> {
         request.metadata_mut().insert("authorization", self.0.clone());
@@ -99,8 +106,7 @@ impl SessionSvc {
     /// [`Failure::Transport`].
     pub async fn client(&self) -> Result<Client, Failure> {
         let channel = self.endpoint.connect().await?;
-        let key = Key(MetadataValue::from_static(CREDENTIAL));
-        Ok(SessionServiceClient::with_interceptor(channel, key))
+        Ok(SessionServiceClient::with_interceptor(channel, Key::operator()))
     }
 
     /// Makes `count` sessions, `each` for a user, and returns their tokens. Users are numbered from `first_user`.

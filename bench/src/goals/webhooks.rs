@@ -1,0 +1,180 @@
+//! Deliveries: how many in a second beside a bare loop of signed POSTs, and what receivers that do not answer cost the others.
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use svc_kit::entropy::OsEntropy;
+use webhook_svc::domain::signature::{Signer, SigningSecret, sign};
+
+use crate::{
+    failure::Failure,
+    report::{Figure, Outcome, Target, number},
+    rounds::median,
+    settings::Settings,
+    targets::{receiver::Receivers, webhook::WebhookSvc},
+};
+
+/// Deliveries of a round, and how many are under way at once: over four tenants with one endpoint each.
+const DELIVERIES: usize = 4_000;
+const AT_ONCE: usize = 128;
+const TENANTS: usize = 4;
+/// The tenants that share the service with one that has a backlog for a receiver that never answers.
+const OTHERS: usize = 49;
+const BACKLOG: usize = 10_000;
+/// Their load in a round: so many events each, with this pause between.
+const TURNS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+/// Endpoints of the tenant of which one may be dead, and events of a round for all of them.
+const ENDPOINTS: usize = 100;
+const EVENTS: usize = 40;
+/// How long the attempts at the dead one take to fail, and its breaker to open.
+const BREAKS_WITHIN: Duration = Duration::from_secs(20);
+
+/// Measures the group.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn run(settings: Settings) -> Result<Outcome, Failure> {
+    let parts =
+        [throughput(settings.rounds).await?, black_hole(settings.rounds).await?, dead_endpoint(settings.rounds).await?];
+    let mut outcome = Outcome::default();
+    for (figure, text) in parts {
+        outcome.figures.push(figure);
+        outcome.text.push_str(&text);
+        outcome.text.push('\n');
+    }
+    Ok(outcome)
+}
+
+fn figure(goal: &str, ratio: f64, baseline: f64, rounds: usize, target: Target) -> Figure {
+    Figure {
+        goal: goal.to_owned(),
+        value: ratio,
+        unit: "ratio",
+        ratio: Some(ratio),
+        baseline: Some(baseline),
+        rounds,
+        target,
+    }
+}
+
+/// Names of tenants.
+fn tenants(what: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{what}{n}")).collect()
+}
+
+async fn throughput(rounds: usize) -> Result<(Figure, String), Failure> {
+    let (receivers, service) = (Receivers::start().await?, WebhookSvc::start().await?);
+    let tenants = tenants("load", TENANTS);
+    for tenant in &tenants {
+        service.endpoint(tenant, &receivers.url("count"), AT_ONCE as i32 / TENANTS as i32).await?;
+    }
+    let (mut ours, mut bare, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..rounds {
+        let bare_rate = posts(&receivers).await?;
+        let (before, started) = (receivers.count(), Instant::now());
+        service.feed(&tenants, DELIVERIES / TENANTS, round * DELIVERIES).await?;
+        receivers.wait_for(before + DELIVERIES).await?;
+        let rate = DELIVERIES as f64 / started.elapsed().as_secs_f64();
+        ours.push(rate);
+        bare.push(bare_rate);
+        ratios.push(rate / bare_rate);
+    }
+    service.end().await?;
+    let (ours, bare, ratio) = (median(ours), median(bare), median(ratios));
+    let text = format!("{} deliveries/s from the bus to the receiver, {} bare POSTs/s", number(ours), number(bare));
+    Ok((figure("deliveries_vs_posts", ratio, bare, rounds, Target::AtLeast(0.6)), text))
+}
+
+/// Signed POSTs a second in a loop, with the same client and receiver.
+async fn posts(receivers: &Receivers) -> Result<f64, Failure> {
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(15)).build()?;
+    let signers = [Signer::Secret(SigningSecret::generate(&OsEntropy))];
+    let url = receivers.url("count");
+    let body = format!(r#"{{"type":"session.revoked","data":"{}"}}"#, "x".repeat(600));
+    let started = Instant::now();
+    let results = futures::stream::iter(0..DELIVERIES).map(|n| {
+        let (client, url, body, id) = (&client, &url, body.clone(), format!("msg_{n}"));
+        let signature = sign(&signers, &id, 1_700_000_000, body.as_bytes());
+        async move {
+            let request = client.post(url).header("content-type", "application/json").header("webhook-id", id);
+            let request = request.header("webhook-timestamp", 1_700_000_000).header("webhook-signature", signature);
+            request.body(body).send().await?.error_for_status()
+        }
+    });
+    let results: Vec<_> = results.buffer_unordered(AT_ONCE).collect().await;
+    let took = started.elapsed();
+    results.into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(DELIVERIES as f64 / took.as_secs_f64())
+}
+
+async fn black_hole(rounds: usize) -> Result<(Figure, String), Failure> {
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for is_there in [false, true] {
+        let (receivers, service) = (Receivers::start().await?, WebhookSvc::start().await?);
+        let others = tenants("other", OTHERS);
+        for tenant in &others {
+            service.endpoint(tenant, &receivers.url("time"), 0).await?;
+        }
+        if is_there {
+            let bad = ["bad".to_owned()];
+            service.endpoint(&bad[0], &receivers.url("never"), 0).await?;
+            service.feed(&bad, BACKLOG, 0).await?;
+        }
+        // The first round warms up.
+        for round in 0..=rounds {
+            for turn in 0..TURNS {
+                service.feed(&others, 1, round * TURNS + turn).await?;
+                tokio::time::sleep(PAUSE).await;
+            }
+            receivers.wait_for((round + 1) * TURNS * OTHERS).await?;
+            let delays = receivers.delays();
+            let p99 = delays.get(delays.len() * 99 / 100).copied().unwrap_or(f64::NAN);
+            if round > 0 {
+                if is_there { with.push(p99) } else { without.push(p99) }
+            }
+        }
+        service.end().await?;
+    }
+    let (with, without) = (median(with), median(without));
+    let text = format!(
+        "{OTHERS} tenants: 99 % within {} ms beside a backlog of {BACKLOG} that goes nowhere, {} ms without",
+        number(with),
+        number(without)
+    );
+    // A millisecond is what the clock of the events can tell.
+    let ratio = with.max(1.0) / without.max(1.0);
+    Ok((figure("p99_beside_black_hole", ratio, without, rounds, Target::AtMost(1.2)), text))
+}
+
+async fn dead_endpoint(rounds: usize) -> Result<(Figure, String), Failure> {
+    let (mut healthy, mut one_dead) = (Vec::new(), Vec::new());
+    for is_dead in [false, true] {
+        let (receivers, service) = (Receivers::start().await?, WebhookSvc::start().await?);
+        let tenant = ["shared".to_owned()];
+        for n in 0..ENDPOINTS {
+            let does = if is_dead && n == 0 { "never" } else { "count" };
+            service.endpoint(&tenant[0], &receivers.url(does), 0).await?;
+        }
+        // Those that answer: of the hundred the first does not count, dead or not.
+        let answering = if is_dead { ENDPOINTS - 1 } else { ENDPOINTS };
+        service.feed(&tenant, EVENTS, 0).await?;
+        receivers.wait_for(EVENTS * answering).await?;
+        tokio::time::sleep(BREAKS_WITHIN).await;
+        for round in 1..=rounds {
+            let (before, started) = (receivers.count(), Instant::now());
+            service.feed(&tenant, EVENTS, round * EVENTS).await?;
+            receivers.wait_for(before + EVENTS * answering).await?;
+            let rate = (EVENTS * answering) as f64 / answering as f64 / started.elapsed().as_secs_f64();
+            if is_dead { one_dead.push(rate) } else { healthy.push(rate) }
+        }
+        service.end().await?;
+    }
+    let (healthy, one_dead) = (median(healthy), median(one_dead));
+    let text = format!(
+        "{ENDPOINTS} endpoints: {} events/s to each that answers, {} while one is dead",
+        number(healthy),
+        number(one_dead)
+    );
+    Ok((figure("one_dead_of_100", one_dead / healthy, healthy, rounds, Target::AtLeast(0.97)), text))
+}
