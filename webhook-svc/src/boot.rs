@@ -27,7 +27,7 @@ use crate::{
     config::{Config, DEFAULTS, StoreKind},
     grpc::WebhookGrpc,
     http::{self, HttpSender, Network},
-    ports::{LogStore, Means},
+    ports::{Means, UpkeepStore},
     store::{memory::MemoryStore, postgres},
 };
 
@@ -98,7 +98,7 @@ pub async fn start_on(config: Config, parts: Parts, network: Network) -> Result<
     }
 }
 
-async fn start_with<S: LogStore>(
+async fn start_with<S: UpkeepStore>(
     store: S,
     config: &Config,
     parts: &Parts,
@@ -125,6 +125,21 @@ async fn start_with<S: LogStore>(
     parts.lifecycle.spawn("delivery engine", async move {
         tokio::select! {
             never = engine.deliver(means) => match never {},
+            () = soft.cancelled() => Ok::<_, Infallible>(()),
+        }
+    });
+    let (payload, attempts) = (config.retention.payload.0, config.retention.attempts.0);
+    let (reconciler, soft) = (webhooks.clone(), parts.lifecycle.soft().clone());
+    parts.lifecycle.spawn("reconciler", async move {
+        tokio::select! {
+            never = reconciler.reconcile(payload) => match never {},
+            () = soft.cancelled() => Ok::<_, Infallible>(()),
+        }
+    });
+    let (retention, soft) = (webhooks.clone(), parts.lifecycle.soft().clone());
+    parts.lifecycle.spawn("retention", async move {
+        tokio::select! {
+            never = retention.retain(payload, attempts) => match never {},
             () = soft.cancelled() => Ok::<_, Infallible>(()),
         }
     });

@@ -1,5 +1,7 @@
 //! Settings of webhook-svc; the commented defaults are in `config.default.toml`.
 
+use std::time::Duration;
+
 use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -48,6 +50,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Where to send to.
     pub egress: EgressConfig,
+    /// How long things are kept.
+    pub retention: RetentionConfig,
     /// When to try again.
     pub retries: RetriesConfig,
     /// Who may call.
@@ -104,6 +108,28 @@ pub struct EgressConfig {
     pub allow_ports: Vec<u16>,
 }
 
+/// `[retention]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct RetentionConfig {
+    /// Events.
+    pub payload: HumanDuration,
+    /// Deliveries and their attempts.
+    pub attempts: HumanDuration,
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// An event that comes again must be known, and the longest schedule takes three days.
+const PAYLOAD_MIN: Duration = DAY.saturating_mul(7);
+const ATTEMPTS_MAX: Duration = DAY.saturating_mul(3_650);
+
+impl RetentionConfig {
+    fn validate(self, problems: &mut Problems) {
+        problems.check(self.payload.0 >= PAYLOAD_MIN, "retention.payload", "must be at least 7d");
+        let is_good = self.attempts >= self.payload && self.attempts.0 <= ATTEMPTS_MAX;
+        problems.check(is_good, "retention.attempts", "must be at least retention.payload and at most 3650d");
+    }
+}
+
 impl EgressConfig {
     /// Returns the rules.
     pub fn policy(&self) -> EgressPolicy {
@@ -152,6 +178,7 @@ impl Validate for Config {
         self.access.validate(self.profile, problems);
         self.bus.validate(self.profile, problems);
         self.telemetry.validate(problems);
+        self.retention.validate(problems);
         problems.check(Url::parse(&self.auth.url).is_ok(), "auth.url", "must be a URL");
         self.profile.check_key("auth.key", &self.auth.key, problems);
         if let Err(error) = self.retries.schedules() {

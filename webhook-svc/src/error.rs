@@ -31,6 +31,9 @@ pub enum WebhookError {
     /// The endpoint gets nothing.
     #[error("the endpoint is disabled or deleted")]
     EndpointDisabled,
+    /// The event is no longer kept.
+    #[error("the event is so old that it is no longer kept")]
+    EventExpired,
     /// The endpoint follows an application.
     #[error("the endpoint follows its application; change the application instead")]
     EndpointManaged,
@@ -59,7 +62,7 @@ impl ServiceError for WebhookError {
         match self {
             Self::Field(_) | Self::PageToken(_) | Self::UrlRefused(_) => Kind::InvalidArgument,
             Self::EndpointNotFound | Self::DeliveryNotFound => Kind::NotFound,
-            Self::EndpointDisabled | Self::EndpointManaged => Kind::FailedPrecondition,
+            Self::EndpointDisabled | Self::EventExpired | Self::EndpointManaged => Kind::FailedPrecondition,
             Self::TooManyEndpoints | Self::TooManyWatchers => Kind::ResourceExhausted,
             Self::Contention => Kind::Aborted,
             Self::Store(StoreError::Unavailable(_)) | Self::Stopping => Kind::Unavailable,
@@ -75,6 +78,7 @@ impl ServiceError for WebhookError {
             Self::EndpointNotFound => "ENDPOINT_NOT_FOUND",
             Self::DeliveryNotFound => "DELIVERY_NOT_FOUND",
             Self::EndpointDisabled => "ENDPOINT_DISABLED",
+            Self::EventExpired => "EVENT_EXPIRED",
             Self::EndpointManaged => "ENDPOINT_MANAGED",
             Self::TooManyEndpoints => "TOO_MANY_ENDPOINTS",
             Self::TooManyWatchers => "TOO_MANY_WATCHERS",

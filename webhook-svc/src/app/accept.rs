@@ -128,6 +128,7 @@ fn entry(event: pb::Event, trace: &TraceContext, now: Timestamp) -> Result<Logge
         application: event.application_id,
         user: event.user_id,
         aggregate: event.aggregate_id,
+        sequence: event.sequence,
         occurred_at,
         received_at: now,
         payload,

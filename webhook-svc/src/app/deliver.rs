@@ -15,10 +15,9 @@ use crate::ports::{Claim, DeliveryStore, LogoutTokens, Means, Receipt, Room, Sen
 
 /// How long a claim lasts: longer than any attempt.
 const LEASE: Duration = Duration::from_secs(60);
-/// Attempts under way at once: for one endpoint, for one tenant, and in all.
-const PER_ENDPOINT_MAX: usize = 10;
+/// Attempts under way at once in this process: for one tenant, and in all. Each endpoint has a limit of its own.
 const PER_TENANT_MAX: usize = 128;
-const IN_FLIGHT_MAX: usize = 256;
+const IN_FLIGHT_MAX: usize = 512;
 /// Longest sleep when nothing is known to be due: another replica may have written something.
 const POLL: Duration = Duration::from_secs(1);
 /// Shortest sleep: what is due already is claimed by somebody else just now.
@@ -33,7 +32,6 @@ impl<S: DeliveryStore> Webhooks<S> {
         loop {
             let room = Room {
                 in_flight: under_way.by_endpoint(),
-                per_endpoint: PER_ENDPOINT_MAX,
                 per_tenant: PER_TENANT_MAX,
                 limit: IN_FLIGHT_MAX - under_way.len(),
             };
@@ -66,7 +64,7 @@ impl<S: DeliveryStore> Webhooks<S> {
 
     /// Waits until an attempt ends, something arrives, or something becomes due that there is room for.
     async fn wait(&self, under_way: &mut UnderWay, room: &Room) {
-        let due_in = match self.store.next_due(room).await {
+        let due_in = match self.store.next_due(self.clock.now(), room).await {
             Ok(Some(due)) if room.limit > 0 => due.duration_since(self.clock.now()).clamp(SHORTEST, POLL),
             Ok(_) | Err(_) => POLL,
         };
@@ -96,5 +94,116 @@ impl<S: DeliveryStore> Webhooks<S> {
             // The lease ends and the delivery is tried again: at least once.
             Err(error) => tracing::warn!(error = chain(&error), delivery.id = %claim.id, "an attempt is not recorded"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use secrecy::SecretString;
+    use svc_kit::clock::SystemClock;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::{
+        app::{endpoints::NewEndpoint, manner::NewManner, tests},
+        domain::{delivery::Verdict, endpoint::EventPattern, limits::Limits, logout::LogoutNotice, signature::Scheme},
+        ports::{LoggedEvent, Shipment, TokenError},
+        store::memory::MemoryStore,
+    };
+
+    /// Every attempt at a dead receiver takes so long, and fails.
+    const TIMEOUT: Duration = Duration::from_secs(15);
+
+    /// Receivers: the dead never answer, the others do at once.
+    #[derive(Default)]
+    struct Receivers {
+        taken: AtomicUsize,
+        at_the_dead: AtomicUsize,
+    }
+
+    impl Sender for Receivers {
+        async fn send(&self, shipment: &Shipment) -> Receipt {
+            let verdict = if shipment.url.contains("dead") {
+                self.at_the_dead.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(TIMEOUT).await;
+                Verdict::Timeout
+            } else {
+                self.taken.fetch_add(1, Ordering::Relaxed);
+                Verdict::Status(204)
+            };
+            Receipt::without_answer(verdict)
+        }
+    }
+
+    struct NoTokens;
+
+    impl LogoutTokens for NoTokens {
+        async fn mint(&self, _: &LogoutNotice) -> Result<SecretString, TokenError> {
+            Err(TokenError::NoApplication)
+        }
+    }
+
+    async fn receiver(webhooks: &Webhooks<MemoryStore>, tenant: &str, host: &str) {
+        let endpoint = NewEndpoint {
+            tenant: tenant.to_owned(),
+            url: format!("https://{host}.example/hook"),
+            description: String::new(),
+            event_types: vec![EventPattern::parse("*").unwrap()],
+            applications: Vec::new(),
+            limits: Limits::default(),
+            is_ordered: false,
+            scheme: Scheme::Hmac,
+            manner: NewManner::default(),
+        };
+        webhooks.create_endpoint(endpoint).await.unwrap();
+    }
+
+    async fn accept(webhooks: &Webhooks<MemoryStore>, tenant: &str, count: usize) {
+        let one = |n| LoggedEvent { id: format!("{tenant}_{n}"), tenant: tenant.to_owned(), ..tests::event(n) };
+        webhooks.accept(&(0..count).map(one).collect::<Vec<_>>()).await.unwrap();
+    }
+
+    /// Delivers until so many were taken; says how long that took (on a clock that only moves when all wait), and how many
+    /// attempts the dead had meanwhile.
+    async fn deliver(webhooks: Arc<Webhooks<MemoryStore>>, count: usize) -> (Duration, usize) {
+        let (started, means) = (Instant::now(), Arc::new(Means { sender: Receivers::default(), tokens: NoTokens }));
+        let all = async {
+            while means.sender.taken.load(Ordering::Relaxed) < count {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            never = webhooks.deliver(means.clone()) => match never {},
+            () = all => {}
+        }
+        (started.elapsed(), means.sender.at_the_dead.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backlog_that_goes_nowhere_holds_up_none_of_the_other_tenants() {
+        let webhooks = tests::webhooks(Arc::new(SystemClock));
+        receiver(&webhooks, "bad", "dead").await;
+        accept(&webhooks, "bad", 10_000).await;
+        for n in 0..49 {
+            receiver(&webhooks, &format!("t{n}"), "good").await;
+            accept(&webhooks, &format!("t{n}"), 10).await;
+        }
+        let (took, at_the_dead) = deliver(webhooks, 490).await;
+        assert!(took < TIMEOUT / 3, "somebody waited for the dead: {took:?}");
+        assert_eq!(at_the_dead, 10, "as many as an endpoint has at once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_endpoint_of_a_hundred_holds_up_none_of_the_others() {
+        let webhooks = tests::webhooks(Arc::new(SystemClock));
+        for n in 0..100 {
+            receiver(&webhooks, "acme", if n == 0 { "dead" } else { "good" }).await;
+        }
+        accept(&webhooks, "acme", 20).await;
+        let (took, at_the_dead) = deliver(webhooks, 99 * 20).await;
+        assert!(took < TIMEOUT / 3, "somebody waited for the dead: {took:?}");
+        assert_eq!(at_the_dead, 10);
     }
 }

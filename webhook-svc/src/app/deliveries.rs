@@ -6,7 +6,7 @@ use super::Webhooks;
 use crate::{
     domain::delivery::{Attempt, Delivery, DeliveryId},
     error::WebhookError,
-    ports::DeliveryStore,
+    ports::{DeliveryStore, Redelivered},
 };
 
 impl<S: DeliveryStore> Webhooks<S> {
@@ -22,14 +22,15 @@ impl<S: DeliveryStore> Webhooks<S> {
     /// Makes a delivery due now, whatever came of it before.
     ///
     /// # Errors
-    /// [`WebhookError::DeliveryNotFound`], [`WebhookError::EndpointDisabled`], or a failure of the store.
+    /// [`WebhookError::DeliveryNotFound`], [`WebhookError::EndpointDisabled`], [`WebhookError::EventExpired`], or a failure of
+    /// the store.
     pub async fn redeliver(&self, caller: &Caller, id: &DeliveryId) -> Result<Delivery, WebhookError> {
-        let (delivery, _) = self.delivery(caller, id).await?;
-        let endpoint = self.store.endpoint(&delivery.endpoint).await?;
-        if endpoint.is_none_or(|endpoint| endpoint.disabled.is_some()) {
-            return Err(WebhookError::EndpointDisabled);
+        self.delivery(caller, id).await?;
+        match self.store.redeliver(id, self.clock.now()).await? {
+            Redelivered::Done => {}
+            Redelivered::EndpointGone => return Err(WebhookError::EndpointDisabled),
+            Redelivered::EventGone => return Err(WebhookError::EventExpired),
         }
-        self.store.redeliver(id, self.clock.now()).await?;
         self.due.notify_one();
         Ok(self.delivery(caller, id).await?.0)
     }

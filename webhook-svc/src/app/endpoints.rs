@@ -16,6 +16,7 @@ use crate::{
     domain::{
         delivery::DeliveryId,
         endpoint::{Endpoint, EndpointId, EventPattern, Kind, PING},
+        limits::{Concurrency, Limits, RateLimit},
         signature::Scheme,
         signing::Signing,
     },
@@ -39,6 +40,10 @@ pub struct NewEndpoint {
     pub event_types: Vec<EventPattern>,
     /// Of which applications.
     pub applications: Vec<String>,
+    /// How much it is sent.
+    pub limits: Limits,
+    /// Whether events of one session are sent one after the other.
+    pub is_ordered: bool,
     /// How its requests are signed.
     pub scheme: Scheme,
     /// What else is said about them.
@@ -58,6 +63,12 @@ pub struct EndpointChange {
     pub applications: Option<Vec<String>>,
     /// Whether it gets events.
     pub is_enabled: Option<bool>,
+    /// Attempts under way at once.
+    pub concurrency: Option<Concurrency>,
+    /// Attempts in a second; `Some(None)` means any number.
+    pub rate: Option<Option<RateLimit>>,
+    /// Whether events of one session are sent one after the other.
+    pub is_ordered: Option<bool>,
     /// How its requests are signed.
     pub scheme: Option<Scheme>,
     /// What else is said about them.
@@ -86,6 +97,8 @@ impl<S: DeliveryStore> Webhooks<S> {
             applications: new.applications,
             disabled: None,
             paused_at: None,
+            limits: new.limits,
+            is_ordered: new.is_ordered,
             created_at: now,
             updated_at: now,
         };
@@ -130,6 +143,11 @@ impl<S: DeliveryStore> Webhooks<S> {
         endpoint.description = change.description.unwrap_or(description);
         endpoint.event_types = change.event_types.unwrap_or(event_types);
         endpoint.applications = change.applications.unwrap_or(applications);
+        endpoint.limits = Limits {
+            concurrency: change.concurrency.unwrap_or(endpoint.limits.concurrency),
+            rate: change.rate.unwrap_or(endpoint.limits.rate),
+        };
+        endpoint.is_ordered = change.is_ordered.unwrap_or(endpoint.is_ordered);
         match change.is_enabled {
             Some(true) => endpoint.disabled = None,
             Some(false) => {
@@ -178,7 +196,9 @@ impl<S: DeliveryStore> Webhooks<S> {
         };
         let event = logged(&event.encode_to_vec().into(), &TraceContext::current(), now);
         let event = event.map_err(|problem| svc_kit::error::FieldError::new("endpoint_id", problem))?;
-        let delivery = self.store.accept_for(&event, id).await?;
+        let Some(delivery) = self.store.accept_for(&event, id).await? else {
+            return Err(WebhookError::EndpointDisabled);
+        };
         self.due.notify_one();
         self.arrivals.announce([event.tenant.as_str()]);
         Ok(delivery)

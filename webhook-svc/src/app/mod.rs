@@ -15,6 +15,7 @@ pub mod replay;
 mod shipment;
 pub mod signing;
 mod under_way;
+pub mod upkeep;
 pub mod watch;
 
 use std::sync::Arc;

@@ -167,7 +167,7 @@ mod tests {
             manner::NewManner,
             tests::{START, TENANT, event, webhooks},
         },
-        domain::signature::Scheme,
+        domain::{limits::Limits, signature::Scheme},
         ports::DeliveryStore as _,
     };
 
@@ -182,6 +182,8 @@ mod tests {
             description: String::new(),
             event_types: vec![EventPattern::parse("*").unwrap()],
             applications: Vec::new(),
+            limits: Limits::default(),
+            is_ordered: false,
             scheme: Scheme::Hmac,
             manner: NewManner::default(),
         };

@@ -46,6 +46,7 @@ pub fn event(n: usize) -> LoggedEvent {
         application: "app_shop".to_owned(),
         user: "user_ada".to_owned(),
         aggregate: "sess_1".to_owned(),
+        sequence: 0,
         occurred_at: START,
         received_at: START,
         payload: "{}".to_owned(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use svc_kit::{clock::Timestamp, prefixed_id};
 
-use super::{headers::CustomHeader, payload::Profile, schedule::Schedule, signing::Signing};
+use super::{headers::CustomHeader, limits::Limits, payload::Profile, schedule::Schedule, signing::Signing};
 
 prefixed_id!(EndpointId, "ep_", "Names an endpoint.");
 
@@ -32,6 +32,10 @@ pub struct Endpoint {
     pub disabled: Option<String>,
     /// Since when its events are kept and not sent; `None` while they are sent.
     pub paused_at: Option<Timestamp>,
+    /// How much it is sent.
+    pub limits: Limits,
+    /// Whether events of one session are sent one after the other.
+    pub is_ordered: bool,
     /// What signs.
     pub signing: Signing,
     /// What its owner says about the requests.

@@ -8,6 +8,7 @@ use svc_kit::{clock::Timestamp, id::encode_base32, secret};
 
 use super::{
     endpoint::{Endpoint, EndpointId, EventPattern, Kind, Manner},
+    limits::Limits,
     signing::Signing,
 };
 
@@ -42,6 +43,8 @@ impl LogoutAddress {
             applications: vec![self.application.clone()],
             disabled: self.url.is_none().then(|| REMOVED.to_owned()),
             paused_at: None,
+            limits: Limits::default(),
+            is_ordered: false,
             signing: Signing::default(),
             manner: Manner::default(),
             created_at: self.at,

@@ -5,6 +5,7 @@ pub mod egress;
 pub mod endpoint;
 pub mod headers;
 pub mod health;
+pub mod limits;
 pub mod logout;
 pub mod payload;
 pub mod schedule;

@@ -1,12 +1,18 @@
 //! What the use cases need from outside.
 
+mod log;
 mod sending;
+mod upkeep;
 
 use std::{future::Future, sync::Arc};
 
 use svc_kit::{bus::Message, clock::Timestamp, telemetry::TraceContext};
 
-pub use self::sending::{Content, LogoutTokens, Means, Receipt, Sender, Shipment, TokenError};
+pub use self::{
+    log::{ArrivalQuery, LogStore, Pace, Replay, ReplayMode},
+    sending::{Content, LogoutTokens, Means, Receipt, Sender, Shipment, TokenError},
+    upkeep::{ReconcileBounds, Reconciled, Repairs, Retained, Retention, UpkeepStore},
+};
 use crate::domain::{
     delivery::{Attempt, Delivery, DeliveryId, State},
     endpoint::{DrainRate, Endpoint, EndpointId, Subject},
@@ -40,6 +46,8 @@ pub struct LoggedEvent {
     pub user: String,
     /// What it happened to.
     pub aggregate: String,
+    /// Number of the event within what it happened to; 0 when it has none.
+    pub sequence: u64,
     /// When it happened.
     pub occurred_at: Timestamp,
     /// When it arrived.
@@ -81,16 +89,16 @@ pub struct Claim {
     pub is_probe: bool,
     /// Whether it was made again by a replay.
     pub is_replay: bool,
+    /// What the event happened to, when deliveries about that are made one after the other.
+    pub lane: Option<String>,
 }
 
 /// How much may be claimed.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
-    /// Attempts under way, by endpoint.
+    /// Attempts under way in this process, by endpoint.
     pub in_flight: Vec<(EndpointId, usize)>,
-    /// Most attempts under way for one endpoint.
-    pub per_endpoint: usize,
-    /// Most attempts under way for one tenant.
+    /// Most attempts under way in this process for one tenant.
     pub per_tenant: usize,
     /// Most to claim now.
     pub limit: usize,
@@ -188,53 +196,20 @@ pub struct DeliveryQuery {
     pub limit: usize,
 }
 
+/// What came of making a delivery due again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redelivered {
+    /// It is due.
+    Done,
+    /// Its endpoint is disabled or deleted, or there is no such delivery.
+    EndpointGone,
+    /// Its event is so old that it was removed.
+    EventGone,
+}
+
 /// A place in a tenant's event log; later events have later places.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogPosition(pub i64);
-
-/// Which events to read by the time of their arrival.
-#[derive(Clone, Debug)]
-pub struct ArrivalQuery {
-    /// Of this tenant.
-    pub tenant: String,
-    /// Arrived then or later.
-    pub from: Timestamp,
-    /// And before then.
-    pub to: Timestamp,
-    /// After this one.
-    pub after: Option<(Timestamp, LogPosition)>,
-    /// At most so many.
-    pub limit: usize,
-}
-
-/// An event that an endpoint shall get again.
-#[derive(Clone, Debug)]
-pub struct Replay {
-    /// The event's id.
-    pub event: String,
-    /// The endpoint.
-    pub endpoint: EndpointId,
-}
-
-/// When the deliveries of a replay are due: one after the other.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// From when it is counted.
-    pub from: Timestamp,
-    /// How many in a second.
-    pub rate: DrainRate,
-    /// How many were made due before.
-    pub before: u64,
-}
-
-/// How far a replay goes.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ReplayMode {
-    /// Only what was never taken.
-    pub only_missing: bool,
-    /// Counts and changes nothing.
-    pub is_dry: bool,
-}
 
 /// Keeps endpoints.
 pub trait EndpointStore: Send + Sync + 'static {
@@ -289,22 +264,28 @@ pub trait DeliveryStore: EndpointStore {
     /// Logs events and makes a delivery for each endpoint that wants one, all or nothing; events that are known are
     /// skipped. Returns how many were new.
     fn accept(&self, events: &[LoggedEvent]) -> impl Future<Output = Result<usize, StoreError>> + Send;
-    /// Logs an event for one endpoint only.
+    /// Logs an event for one endpoint only; `None`, and nothing is logged, when it is disabled or deleted.
     fn accept_for(
         &self,
         event: &LoggedEvent,
         endpoint: &EndpointId,
-    ) -> impl Future<Output = Result<DeliveryId, StoreError>> + Send;
-    /// Claims due deliveries until `lease_until`, as many as there is room for. Tenants take turns, and within a tenant its
-    /// endpoints: first comes who has the fewest attempts under way.
+    ) -> impl Future<Output = Result<Option<DeliveryId>, StoreError>> + Send;
+    /// Claims due deliveries until `lease_until`, as many as there is room for and as the limits of their endpoints leave,
+    /// whoever claims. Tenants take turns, and within a tenant its endpoints: first comes who has the fewest attempts under
+    /// way.
     fn claim(
         &self,
         now: Timestamp,
         lease_until: Timestamp,
         room: &Room,
     ) -> impl Future<Output = Result<Vec<Claim>, StoreError>> + Send;
-    /// When the next delivery is due of those that there is room for.
-    fn next_due(&self, room: &Room) -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
+    /// When the next delivery can be claimed of those that there is room for; what waits for the end of an attempt at
+    /// `now` cannot.
+    fn next_due(
+        &self,
+        now: Timestamp,
+        room: &Room,
+    ) -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
     /// Records a finished try; `false` when the claim is no longer ours, and nothing was recorded.
     fn record(&self, claim: &Claim, outcome: Outcome) -> impl Future<Output = Result<bool, StoreError>> + Send;
     /// Lists deliveries, newest first.
@@ -315,7 +296,11 @@ pub trait DeliveryStore: EndpointStore {
         id: &DeliveryId,
     ) -> impl Future<Output = Result<Option<(Delivery, Vec<Attempt>)>, StoreError>> + Send;
     /// Makes a delivery due now, at the start of its schedule.
-    fn redeliver(&self, id: &DeliveryId, now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn redeliver(
+        &self,
+        id: &DeliveryId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Redelivered, StoreError>> + Send;
     /// Lists events of a tenant in the order of their arrival, after a place.
     fn events(
         &self,
@@ -323,24 +308,4 @@ pub trait DeliveryStore: EndpointStore {
         after: LogPosition,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<(LogPosition, LoggedEvent)>, StoreError>> + Send;
-}
-
-/// Reads the log again.
-pub trait LogStore: DeliveryStore {
-    /// The place of the newest event of a tenant.
-    fn log_end(&self, tenant: &str) -> impl Future<Output = Result<LogPosition, StoreError>> + Send;
-    /// Lists events by the time of their arrival, and those of one millisecond by their place.
-    fn arrivals(
-        &self,
-        query: &ArrivalQuery,
-    ) -> impl Future<Output = Result<Vec<(LogPosition, LoggedEvent)>, StoreError>> + Send;
-    /// Makes deliveries of `tenant` due again, in order and at a pace, each at the start of its schedule and marked, where the
-    /// endpoint is enabled and the delivery is not waiting already. Returns how many.
-    fn replay(
-        &self,
-        tenant: &str,
-        replays: &[Replay],
-        pace: Pace,
-        mode: ReplayMode,
-    ) -> impl Future<Output = Result<usize, StoreError>> + Send;
 }

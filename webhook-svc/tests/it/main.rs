@@ -8,3 +8,4 @@ mod days;
 mod heavy;
 mod rpc;
 mod support;
+mod upkeep;

@@ -26,6 +26,15 @@ pub struct CreateArgs {
     /// Only events of this application; may be repeated.
     #[arg(long = "application", value_name = "ID")]
     pub applications: Vec<String>,
+    /// Attempts under way at once, at most 1000.
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    pub max_concurrency: i32,
+    /// Attempts in a second, at most 1000; 0 means any number.
+    #[arg(long, value_name = "RATE", default_value_t = 0)]
+    pub rate_limit_per_second: i32,
+    /// Events of one session one after the other.
+    #[arg(long)]
+    pub ordered: bool,
     #[command(flatten)]
     pub manner: MannerArgs,
 }
@@ -53,6 +62,15 @@ pub struct UpdateArgs {
     /// Whether it gets events.
     #[arg(long, value_enum)]
     state: Option<State>,
+    /// Attempts under way at once, 1 to 1000.
+    #[arg(long, value_name = "COUNT")]
+    max_concurrency: Option<i32>,
+    /// Attempts in a second, at most 1000; 0 means any number.
+    #[arg(long, value_name = "RATE")]
+    rate_limit_per_second: Option<i32>,
+    /// Whether events of one session come one after the other.
+    #[arg(long, value_name = "true|false")]
+    ordered: Option<bool>,
     #[command(flatten)]
     manner: MannerArgs,
     /// No headers are added any more.
@@ -84,6 +102,9 @@ impl UpdateArgs {
         change(!self.event_types.is_empty(), "event_types");
         change(!self.applications.is_empty() || self.every_application, "application_ids");
         change(self.state.is_some(), "state");
+        change(self.max_concurrency.is_some(), "max_concurrency");
+        change(self.rate_limit_per_second.is_some(), "rate_limit_per_second");
+        change(self.ordered.is_some(), "ordered");
         change(self.manner.signature.is_some(), "signature_scheme");
         change(self.manner.has_headers() || self.no_headers, "headers");
         change(self.manner.payload.is_some(), "payload_profile");
@@ -102,6 +123,9 @@ impl UpdateArgs {
             event_types: self.event_types,
             application_ids: self.applications,
             state: state.into(),
+            max_concurrency: self.max_concurrency.unwrap_or_default(),
+            rate_limit_per_second: self.rate_limit_per_second.unwrap_or_default(),
+            ordered: self.ordered.unwrap_or_default(),
             signature_scheme: self.manner.scheme(),
             payload_profile: self.manner.profile(),
             retry_pauses: self.manner.pauses(),

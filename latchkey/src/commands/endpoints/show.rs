@@ -28,6 +28,9 @@ pub(super) const FIELDS: &[Column<Endpoint>] = &[
     ("description", |endpoint, _| endpoint.description.clone()),
     ("events", |endpoint, _| endpoint.event_types.join(" ")),
     ("applications", |endpoint, _| endpoint.application_ids.join(" ")),
+    ("attempts at once", |endpoint, _| endpoint.max_concurrency.to_string()),
+    ("attempts a second", |endpoint, _| rate(endpoint)),
+    ("ordered", |endpoint, _| if endpoint.ordered { "yes".to_owned() } else { String::new() }),
     ("state", |endpoint, _| state(endpoint)),
     ("disabled because", |endpoint, _| endpoint.disabled_reason.clone()),
     ("paused", |endpoint, now| moment(endpoint.paused_at.as_ref(), now)),
@@ -69,6 +72,11 @@ pub(super) fn tell_secret(secret: &str, what: &str, output: &mut Output) {
 
 fn of(answer: &CreateEndpointResponse, text: impl FnOnce(&Endpoint) -> String) -> String {
     answer.endpoint.as_ref().map(text).unwrap_or_default()
+}
+
+/// Nothing without a limit.
+fn rate(endpoint: &Endpoint) -> String {
+    if endpoint.rate_limit_per_second == 0 { String::new() } else { endpoint.rate_limit_per_second.to_string() }
 }
 
 fn kind(endpoint: &Endpoint) -> String {

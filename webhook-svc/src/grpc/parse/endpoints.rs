@@ -9,14 +9,17 @@ use crate::{
         endpoints::{EndpointChange, NewEndpoint},
         manner::NewManner,
     },
-    domain::endpoint::{DrainRate, EndpointId, EventPattern},
+    domain::{
+        endpoint::{DrainRate, EndpointId, EventPattern},
+        limits::{Concurrency, Limits, RateLimit},
+    },
 };
 
 const APPLICATIONS_MAX: usize = 64;
 const DESCRIPTION_BYTES_MAX: usize = 256;
 /// What an update may change.
 const CHANGEABLE: &str = "may name url, description, event_types, application_ids, state, signature_scheme, headers, \
-                          payload_profile and retry_pauses";
+                          payload_profile, retry_pauses, max_concurrency, rate_limit_per_second and ordered";
 
 fn patterns_or_all(path: &str, texts: &[String]) -> Parsed<Vec<EventPattern>> {
     if texts.is_empty() { patterns(path, &["*".to_owned()]) } else { patterns(path, texts) }
@@ -38,6 +41,22 @@ fn description(path: &str, text: String) -> Parsed<String> {
     Ok(text)
 }
 
+fn concurrency(path: &str, count: i32) -> Parsed<Concurrency> {
+    if count == 0 {
+        return Ok(Concurrency::default());
+    }
+    let parsed = u32::try_from(count).ok().and_then(Concurrency::parse);
+    parsed.ok_or_else(|| field(path, "must be 1 to 1000"))
+}
+
+fn rate(path: &str, per_second: i32) -> Parsed<Option<RateLimit>> {
+    if per_second == 0 {
+        return Ok(None);
+    }
+    let parsed = u32::try_from(per_second).ok().and_then(RateLimit::parse);
+    Ok(Some(parsed.ok_or_else(|| field(path, "must be 1 to 1000, or 0 for any number"))?))
+}
+
 pub(in crate::grpc) fn new_endpoint(request: pb::CreateEndpointRequest) -> Parsed<NewEndpoint> {
     Ok(NewEndpoint {
         tenant: tenant(&request.tenant_id)?,
@@ -45,6 +64,11 @@ pub(in crate::grpc) fn new_endpoint(request: pb::CreateEndpointRequest) -> Parse
         description: description("description", request.description)?,
         event_types: patterns_or_all("event_types", &request.event_types)?,
         applications: applications("application_ids", request.application_ids)?,
+        limits: Limits {
+            concurrency: concurrency("max_concurrency", request.max_concurrency)?,
+            rate: rate("rate_limit_per_second", request.rate_limit_per_second)?,
+        },
+        is_ordered: request.ordered,
         scheme: manner::scheme("signature_scheme", request.signature_scheme)?,
         manner: NewManner {
             headers: manner::headers("headers", request.headers)?,
@@ -76,6 +100,13 @@ pub(in crate::grpc) fn endpoint_change(request: pb::UpdateEndpointRequest) -> Pa
                 change.applications = Some(ids);
             }
             "state" => change.is_enabled = Some(is_enabled(endpoint.state)?),
+            "max_concurrency" => {
+                change.concurrency = Some(concurrency("endpoint.max_concurrency", endpoint.max_concurrency)?);
+            }
+            "rate_limit_per_second" => {
+                change.rate = Some(rate("endpoint.rate_limit_per_second", endpoint.rate_limit_per_second)?);
+            }
+            "ordered" => change.is_ordered = Some(endpoint.ordered),
             "signature_scheme" => {
                 change.scheme = Some(manner::scheme("endpoint.signature_scheme", endpoint.signature_scheme)?);
             }

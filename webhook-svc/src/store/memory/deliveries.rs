@@ -8,7 +8,7 @@ use crate::{
         delivery::{Attempt, Delivery, DeliveryId, State},
         endpoint::{Endpoint, EndpointId},
     },
-    ports::{Claim, DeliveryQuery, DeliveryStore, LogPosition, LoggedEvent, Outcome, Room, StoreError},
+    ports::{Claim, DeliveryQuery, DeliveryStore, LogPosition, LoggedEvent, Outcome, Redelivered, Room, StoreError},
 };
 
 impl DeliveryStore for MemoryStore {
@@ -30,27 +30,25 @@ impl DeliveryStore for MemoryStore {
         Ok(accepted)
     }
 
-    async fn accept_for(&self, event: &LoggedEvent, endpoint: &EndpointId) -> Result<DeliveryId, StoreError> {
+    async fn accept_for(&self, event: &LoggedEvent, endpoint: &EndpointId) -> Result<Option<DeliveryId>, StoreError> {
         let mut tables = self.lock();
-        tables.log(event);
-        Ok(tables.add_delivery(event, endpoint))
+        if tables.endpoints.get(endpoint).is_none_or(|endpoint| endpoint.disabled.is_some()) {
+            return Ok(None);
+        }
+        if tables.log(event) {
+            tables.add_delivery(event, endpoint);
+        }
+        Ok(Some(DeliveryId::of(endpoint, &event.id)))
     }
 
     async fn claim(&self, now: Timestamp, lease_until: Timestamp, room: &Room) -> Result<Vec<Claim>, StoreError> {
         let mut tables = self.lock();
         let chosen = tables.choose(now, room);
-        Ok(chosen.iter().filter_map(|id| tables.claim(id, lease_until)).collect())
+        Ok(chosen.iter().filter_map(|id| tables.claim(id, now, lease_until)).collect())
     }
 
-    async fn next_due(&self, room: &Room) -> Result<Option<Timestamp>, StoreError> {
-        let tables = self.lock();
-        let is_full =
-            |id: &EndpointId| room.in_flight.iter().any(|(full, count)| full == id && *count >= room.per_endpoint);
-        let may_go = |delivery: &&Delivery| tables.is_open(&delivery.endpoint) && !is_full(&delivery.endpoint);
-        let deliveries = tables.deliveries.values().map(|row| &row.delivery);
-        let when = |delivery: &Delivery| Some(delivery.next_attempt_at?.max(tables.next_probe(&delivery.endpoint)?));
-        let when = |delivery: &Delivery| when(delivery).or(delivery.next_attempt_at);
-        Ok(deliveries.filter(may_go).filter_map(when).min())
+    async fn next_due(&self, now: Timestamp, room: &Room) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.lock().next_due(now, room))
     }
 
     async fn record(&self, claim: &Claim, mut outcome: Outcome) -> Result<bool, StoreError> {
@@ -62,6 +60,7 @@ impl DeliveryStore for MemoryStore {
         row.attempts.push(outcome.attempt.clone());
         row.step += u32::from(outcome.is_step);
         row.generation += 1;
+        row.is_claimed = false;
         row.delivery.attempt_count += 1;
         row.delivery.state = outcome.state;
         row.delivery.next_attempt_at = outcome.next_attempt_at;
@@ -100,14 +99,8 @@ impl DeliveryStore for MemoryStore {
         Ok(self.lock().deliveries.get(id).map(|row| (row.delivery.clone(), row.attempts.clone())))
     }
 
-    async fn redeliver(&self, id: &DeliveryId, now: Timestamp) -> Result<(), StoreError> {
-        if let Some(row) = self.lock().deliveries.get_mut(id) {
-            row.generation += 1;
-            row.step = 0;
-            row.delivery.state = State::Pending;
-            row.delivery.next_attempt_at = Some(now);
-        }
-        Ok(())
+    async fn redeliver(&self, id: &DeliveryId, now: Timestamp) -> Result<Redelivered, StoreError> {
+        Ok(self.lock().again(id, now))
     }
 
     async fn events(
@@ -117,10 +110,7 @@ impl DeliveryStore for MemoryStore {
         limit: usize,
     ) -> Result<Vec<(LogPosition, LoggedEvent)>, StoreError> {
         let tables = self.lock();
-        let start = usize::try_from(after.0).unwrap_or(0);
-        let numbered = (1i64..).zip(&tables.events).skip(start);
-        let of_tenant = numbered.filter(|(_, event)| event.tenant == tenant);
-        let place = |(position, event): (i64, &LoggedEvent)| (LogPosition(position), event.clone());
-        Ok(of_tenant.take(limit).map(place).collect())
+        let later = tables.events_of(tenant).filter(|(place, _)| *place > after).take(limit);
+        Ok(later.map(|(place, event)| (place, event.clone())).collect())
     }
 }

@@ -19,6 +19,7 @@ impl EndpointStore for MemoryStore {
         let has_room = tables.endpoints.values().filter(is_counted).count() < max;
         if has_room {
             tables.endpoints.insert(endpoint.id.clone(), endpoint.clone());
+            tables.matches_from_now(&endpoint.id);
         }
         Ok(has_room)
     }
@@ -54,6 +55,10 @@ impl EndpointStore for MemoryStore {
         if endpoint.disabled.is_some() || before.url != endpoint.url {
             tables.healths.remove(&endpoint.id);
         }
+        let filter = |of: &Endpoint| (of.event_types.clone(), of.applications.clone(), of.disabled.is_none());
+        if filter(&before) != filter(endpoint) {
+            tables.matches_from_now(&endpoint.id);
+        }
         if endpoint.disabled.is_some() {
             tables.cancel_pending(&endpoint.id);
         }
@@ -72,11 +77,12 @@ impl EndpointStore for MemoryStore {
             Some(stored) if stored.updated_at == seen => *stored = endpoint.clone(),
             _ => return Ok(false),
         }
-        let overdue = tables.due(now).into_iter().filter(|delivery| delivery.endpoint == endpoint.id);
+        let overdue = tables.overdue(&endpoint.id, now).into_iter();
         let overdue: Vec<DeliveryId> = overdue.map(|delivery| delivery.id.clone()).collect();
         for (before, id) in (0..).zip(overdue) {
             if let Some(row) = tables.deliveries.get_mut(&id) {
                 row.delivery.next_attempt_at = Some(per_second.due(now, before));
+                row.is_claimed = false;
             }
         }
         Ok(true)
@@ -98,6 +104,10 @@ impl EndpointStore for MemoryStore {
         }
         if endpoint.disabled.is_some() {
             tables.cancel_pending(&endpoint.id);
+        }
+        let is_enabled = |of: &Endpoint| of.disabled.is_none();
+        if tables.endpoints.get(&endpoint.id).map(is_enabled) != Some(is_enabled(&endpoint)) {
+            tables.matches_from_now(&endpoint.id);
         }
         tables.endpoints.insert(endpoint.id.clone(), endpoint);
         Ok(())
@@ -126,6 +136,7 @@ impl EndpointStore for MemoryStore {
         tables.cancel_pending(id);
         tables.healths.remove(id);
         tables.attempts.remove(id);
+        tables.slots.remove(id);
         Ok(tables.endpoints.remove(id).is_some())
     }
 }

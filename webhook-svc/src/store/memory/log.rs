@@ -8,9 +8,13 @@ use crate::{
 
 impl Tables {
     /// Events of a tenant with their places.
-    fn events_of<'t>(&'t self, tenant: &str) -> impl DoubleEndedIterator<Item = (LogPosition, &'t LoggedEvent)> {
-        let places = (1i64..).take(self.events.len()).collect::<Vec<_>>().into_iter().map(LogPosition);
-        places.zip(&self.events).filter(move |(_, event)| event.tenant == tenant)
+    pub(super) fn events_of<'t>(
+        &'t self,
+        tenant: &str,
+    ) -> impl DoubleEndedIterator<Item = (LogPosition, &'t LoggedEvent)> {
+        let place = |position: usize| LogPosition(i64::try_from(position + 1).unwrap_or(i64::MAX));
+        let events = self.events.iter().map(move |(position, event)| (place(*position), event));
+        events.filter(move |(_, event)| event.tenant == tenant)
     }
 
     /// Says whether a delivery may be made again.
@@ -55,7 +59,7 @@ impl LogStore for MemoryStore {
         for replay in replays {
             let place = tables.positions.get(&replay.event).copied();
             let event =
-                place.and_then(|place| tables.events.get(place)).filter(|event| event.tenant == tenant).cloned();
+                place.and_then(|place| tables.events.get(&place)).filter(|event| event.tenant == tenant).cloned();
             let Some(event) = event.filter(|_| tables.may_be_replayed(replay, mode)) else { continue };
             let due = pace.rate.due(pace.from, pace.before.saturating_add(count));
             count += 1;
@@ -63,14 +67,9 @@ impl LogStore for MemoryStore {
                 continue;
             }
             let id = DeliveryId::of(&replay.endpoint, &replay.event);
-            if !tables.deliveries.contains_key(&id) {
-                tables.add_delivery(&event, &replay.endpoint);
-            }
+            tables.add_delivery(&event, &replay.endpoint);
+            tables.again(&id, due);
             if let Some(row) = tables.deliveries.get_mut(&id) {
-                row.generation += 1;
-                row.step = 0;
-                row.delivery.state = State::Pending;
-                row.delivery.next_attempt_at = Some(due);
                 row.delivery.is_replay = true;
             }
         }

@@ -2,8 +2,10 @@
 
 mod deliveries;
 mod endpoints;
+mod lanes;
 mod log;
 mod turns;
+mod upkeep;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -17,6 +19,7 @@ use crate::{
         delivery::{Attempt, Delivery, DeliveryId, State, Verdict},
         endpoint::{Endpoint, EndpointId},
         health::{Health, RATED_MAX, Recent, WINDOW},
+        limits::Slot,
     },
     ports::{Claim, Judgement, LoggedEvent, Outcome, Word},
 };
@@ -32,10 +35,18 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Tables {
     endpoints: BTreeMap<EndpointId, Endpoint>,
-    events: Vec<LoggedEvent>,
+    events: BTreeMap<usize, LoggedEvent>,
+    /// Events that there ever were.
+    logged: usize,
     positions: HashMap<String, usize>,
     deliveries: HashMap<DeliveryId, Row>,
     healths: HashMap<EndpointId, Health>,
+    /// When the endpoints with a rate limit have their next slots.
+    slots: HashMap<EndpointId, Slot>,
+    /// How many events there were when the endpoints came to match as they do now.
+    matches_after: HashMap<EndpointId, usize>,
+    sweep: upkeep::Sweep,
+    retained_until: Timestamp,
     /// When the applications became what their endpoints follow.
     managed: HashMap<EndpointId, Timestamp>,
     /// The newest attempts of each endpoint, newest first.
@@ -55,6 +66,11 @@ struct Row {
     generation: i32,
     step: u32,
     attempts: Vec<Attempt>,
+    /// Whether somebody has it, until the next attempt is due.
+    is_claimed: bool,
+    /// What the event happened to, if the endpoint wanted order when the delivery was made, and the place in that order.
+    lane: Option<String>,
+    place: u64,
 }
 
 impl MemoryStore {
@@ -68,13 +84,17 @@ impl Tables {
         if self.positions.contains_key(&event.id) {
             return false;
         }
-        self.positions.insert(event.id.clone(), self.events.len());
-        self.events.push(event.clone());
+        self.positions.insert(event.id.clone(), self.logged);
+        self.events.insert(self.logged, event.clone());
+        self.logged += 1;
         true
     }
 
     fn add_delivery(&mut self, event: &LoggedEvent, endpoint: &EndpointId) -> DeliveryId {
         let id = DeliveryId::of(endpoint, &event.id);
+        if self.deliveries.contains_key(&id) {
+            return id;
+        }
         let delivery = Delivery {
             id: id.clone(),
             tenant: event.tenant.clone(),
@@ -87,15 +107,18 @@ impl Tables {
             attempt_count: 0,
             is_replay: false,
         };
-        self.deliveries.insert(id.clone(), Row { delivery, generation: 0, step: 0, attempts: Vec::new() });
+        let (lane, place) = (self.lane_of(endpoint, event), self.place_of(event));
+        let row = Row { delivery, generation: 0, step: 0, attempts: Vec::new(), is_claimed: false, lane, place };
+        self.deliveries.insert(id.clone(), row);
         id
     }
 
     fn cancel_pending(&mut self, endpoint: &EndpointId) {
-        let rows = self.deliveries.values_mut().map(|row| &mut row.delivery);
-        for delivery in rows.filter(|delivery| delivery.endpoint == *endpoint && delivery.state == State::Pending) {
-            delivery.state = State::Cancelled;
-            delivery.next_attempt_at = None;
+        let is_meant = |row: &&mut Row| row.delivery.endpoint == *endpoint && row.delivery.state == State::Pending;
+        for row in self.deliveries.values_mut().filter(is_meant) {
+            row.delivery.state = State::Cancelled;
+            row.delivery.next_attempt_at = None;
+            row.is_claimed = false;
         }
     }
 
@@ -124,12 +147,17 @@ impl Tables {
         }
     }
 
-    fn claim(&mut self, id: &DeliveryId, lease_until: Timestamp) -> Option<Claim> {
+    fn claim(&mut self, id: &DeliveryId, now: Timestamp, lease_until: Timestamp) -> Option<Claim> {
         let row = self.deliveries.get_mut(id)?;
         let endpoint = self.endpoints.get(&row.delivery.endpoint)?.clone();
-        let event = self.events.get(*self.positions.get(&row.delivery.event)?)?.clone();
+        let event = self.events.get(self.positions.get(&row.delivery.event)?)?.clone();
         row.generation += 1;
         row.delivery.next_attempt_at = Some(lease_until);
+        row.is_claimed = true;
+        if let Some(rate) = endpoint.limits.rate {
+            let slot = self.slots.entry(endpoint.id.clone()).or_default();
+            *slot = rate.take(*slot, now, 1);
+        }
         let open = self.healths.get_mut(&endpoint.id).and_then(|health| health.open.as_mut());
         let is_probe = open.is_some();
         if let Some(open) = open {
@@ -145,6 +173,7 @@ impl Tables {
             step: row.step,
             attempt_count: row.delivery.attempt_count,
             is_replay: row.delivery.is_replay,
+            lane: row.lane.clone(),
         })
     }
 }

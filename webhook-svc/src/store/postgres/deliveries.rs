@@ -1,181 +1,44 @@
-//! Deliveries: claims, results, lists.
-
-use std::collections::HashMap;
+//! Deliveries: results, lists, and being made again.
 
 use sqlx::{PgConnection, PgPool};
-use svc_kit::{clock::Timestamp, outbox, telemetry::TraceContext};
+use svc_kit::{clock::Timestamp, outbox};
 
 use super::{
     endpoints::cancel_pending,
     failed, health,
-    rows::{self, DeliveryRow, EndpointRow},
+    lanes::{self, Lanes},
+    rows::{self, DeliveryRow},
 };
 use crate::{
     domain::{
         delivery::{Attempt, Delivery, DeliveryId, Phase, Timing},
-        endpoint::{Endpoint, EndpointId},
+        endpoint::EndpointId,
     },
-    ports::{Claim, DeliveryQuery, LoggedEvent, Outcome, Room, StoreError, Word},
+    ports::{Claim, DeliveryQuery, Outcome, Redelivered, StoreError, Word},
 };
 
 /// Most attempts that are shown of a delivery.
 const ATTEMPTS_SHOWN_MAX: i64 = 100;
-
-/// How much may be claimed, as the statements take it.
-struct Busy {
-    endpoints: Vec<String>,
-    counts: Vec<i32>,
-    per_endpoint: i32,
-}
-
-impl Busy {
-    fn new(room: &Room) -> Self {
-        Self {
-            endpoints: room.in_flight.iter().map(|(endpoint, _)| endpoint.to_string()).collect(),
-            counts: room.in_flight.iter().map(|(_, under_way)| number(*under_way)).collect(),
-            per_endpoint: number(room.per_endpoint),
-        }
-    }
-}
-
-fn number(count: usize) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
-}
-
-/// Claims due deliveries. A turn is the number of attempts that a tenant, or an endpoint within it, has under way when it
-/// gets one more: lower turns come first, so the backlog of one holds up none of the others.
-pub(super) async fn claim(
-    pool: &PgPool,
-    now: Timestamp,
-    lease_until: Timestamp,
-    room: &Room,
-) -> Result<Vec<Claim>, StoreError> {
-    let busy = Busy::new(room);
-    let mut transaction = pool.begin().await.map_err(failed)?;
-    let claimed = sqlx::query!(
-        r#"WITH busy AS (
-               SELECT endpoint_id, tenant_id, count
-               FROM unnest($1::text[], $2::integer[]) AS busy (endpoint_id, count) JOIN endpoint ON endpoint.id = endpoint_id
-           ), waiting AS (
-               SELECT open_endpoint.endpoint_id, open_endpoint.tenant_id, coalesce(busy.count, 0) AS under_way,
-                      next_probe_at_ms IS NOT NULL AS is_probe,
-                      CASE WHEN next_probe_at_ms IS NULL THEN greatest($3 - coalesce(busy.count, 0), 0)
-                           WHEN next_probe_at_ms <= $4 THEN 1 ELSE 0 END AS free
-               FROM open_endpoint LEFT JOIN busy USING (endpoint_id)
-           ), candidate AS (
-               SELECT turn.id, turn.due, waiting.endpoint_id, waiting.tenant_id, waiting.is_probe,
-                      waiting.under_way + turn.number AS endpoint_turn
-               FROM waiting CROSS JOIN LATERAL (
-                   SELECT locked.id, locked.due, row_number() OVER (ORDER BY locked.due, locked.id) AS number FROM (
-                       SELECT id, next_attempt_at_ms AS due FROM delivery
-                       WHERE endpoint_id = waiting.endpoint_id AND state = 1 AND next_attempt_at_ms <= $4
-                       ORDER BY next_attempt_at_ms, id LIMIT waiting.free FOR UPDATE SKIP LOCKED
-                   ) AS locked
-               ) AS turn
-           ), ranked AS (
-               SELECT candidate.id, candidate.due, candidate.endpoint_id, candidate.is_probe, coalesce(of_tenant.under_way, 0)
-                      + row_number() OVER (PARTITION BY candidate.tenant_id ORDER BY endpoint_turn, due, candidate.id) AS turn
-               FROM candidate
-               LEFT JOIN (SELECT tenant_id, sum(count) AS under_way FROM busy GROUP BY tenant_id) AS of_tenant
-                   USING (tenant_id)
-           ), chosen AS (
-               SELECT id, endpoint_id, is_probe FROM ranked WHERE turn <= $7 ORDER BY turn, due, id LIMIT $5
-           ), probed AS (
-               -- If the probe dies, the next one comes when its lease has ended.
-               UPDATE endpoint_health SET next_probe_at_ms = $6
-               WHERE next_probe_at_ms <= $4 AND endpoint_id IN (SELECT endpoint_id FROM chosen WHERE is_probe)
-           )
-           UPDATE delivery SET generation = delivery.generation + 1, next_attempt_at_ms = $6
-           FROM chosen JOIN delivery AS before USING (id) JOIN event ON event.id = before.event_id
-           WHERE delivery.id = chosen.id
-           RETURNING delivery.id, delivery.endpoint_id, delivery.generation, delivery.step, delivery.attempt_count,
-                     delivery.is_replay, event.user_id,
-                     event.id AS event_id, event.tenant_id, event.type AS event_type, event.application_id,
-                     event.occurred_at_ms, event.received_at_ms, event.payload, event.traceparent, event.tracestate,
-                     event.aggregate_id, chosen.is_probe AS "is_probe!""#,
-        &busy.endpoints,
-        &busy.counts,
-        busy.per_endpoint,
-        now.as_ms(),
-        i64::try_from(room.limit).unwrap_or(i64::MAX),
-        lease_until.as_ms(),
-        i64::try_from(room.per_tenant).unwrap_or(i64::MAX),
-    )
-    .fetch_all(&mut *transaction)
-    .await
-    .map_err(failed)?;
-    let ids: Vec<String> = claimed.iter().map(|row| row.endpoint_id.clone()).collect();
-    let endpoint_rows = sqlx::query_as!(EndpointRow, "SELECT * FROM endpoint WHERE id = ANY($1)", &ids)
-        .fetch_all(&mut *transaction)
-        .await
-        .map_err(failed)?;
-    transaction.commit().await.map_err(failed)?;
-    let endpoints: HashMap<String, Endpoint> = endpoint_rows
-        .into_iter()
-        .map(|row| Ok((row.id.clone(), Endpoint::try_from(row)?)))
-        .collect::<Result<_, StoreError>>()?;
-    let mut claims = Vec::with_capacity(claimed.len());
-    for row in claimed {
-        // Deleted between the two statements: its deliveries are being cancelled.
-        let Some(endpoint) = endpoints.get(&row.endpoint_id).cloned() else { continue };
-        claims.push(Claim {
-            id: DeliveryId::parse(&row.id).map_err(|error| StoreError::Failed(error.into()))?,
-            endpoint,
-            generation: row.generation,
-            step: row.step.unsigned_abs(),
-            attempt_count: row.attempt_count.unsigned_abs(),
-            is_probe: row.is_probe,
-            is_replay: row.is_replay,
-            event: LoggedEvent {
-                id: row.event_id,
-                tenant: row.tenant_id,
-                event_type: row.event_type,
-                application: row.application_id,
-                user: row.user_id,
-                aggregate: row.aggregate_id,
-                occurred_at: Timestamp::from_ms(row.occurred_at_ms),
-                received_at: Timestamp::from_ms(row.received_at_ms),
-                payload: row.payload,
-                trace: TraceContext { traceparent: row.traceparent, tracestate: row.tracestate },
-            },
-        });
-    }
-    Ok(claims)
-}
-
-/// When the next delivery is due of those that there is room for.
-pub(super) async fn next_due(pool: &PgPool, room: &Room) -> Result<Option<Timestamp>, StoreError> {
-    let busy = Busy::new(room);
-    let due = sqlx::query_scalar!(
-        "SELECT min(greatest(next.due, next_probe_at_ms)) FROM open_endpoint
-         LEFT JOIN unnest($1::text[], $2::integer[]) AS busy (endpoint_id, count) USING (endpoint_id)
-         CROSS JOIN LATERAL (
-             SELECT next_attempt_at_ms AS due FROM delivery
-             WHERE endpoint_id = open_endpoint.endpoint_id AND state = 1 ORDER BY next_attempt_at_ms LIMIT 1
-         ) AS next
-         WHERE coalesce(busy.count, 0) < $3",
-        &busy.endpoints,
-        &busy.counts,
-        busy.per_endpoint,
-    )
-    .fetch_one(pool)
-    .await
-    .map_err(failed)?;
-    Ok(due.map(Timestamp::from_ms))
-}
 
 /// Records a try, if the claim is still ours.
 pub(super) async fn record(pool: &PgPool, claim: &Claim, mut outcome: Outcome) -> Result<bool, StoreError> {
     let mut transaction = pool.begin().await.map_err(failed)?;
     // The endpoint and its record before its deliveries, as everybody does who locks both.
     match outcome.word {
-        Word::Works => health::forget(&mut transaction, &claim.endpoint.id).await?,
-        Word::Nothing if outcome.disable.is_none() => {}
+        Word::Works => {
+            if claim.lane.is_some() {
+                health::keep(&mut transaction, &claim.endpoint.id).await?;
+            }
+            health::forget(&mut transaction, &claim.endpoint.id).await?;
+        }
+        Word::Nothing if outcome.disable.is_none() && claim.lane.is_none() => {}
         Word::Nothing | Word::Failed(_) => health::lock(&mut transaction, &claim.endpoint.id).await?,
     }
+    let lane = claim.lane.as_ref().map(|name| Lanes::one(claim.endpoint.id.as_str(), name)).unwrap_or_default();
+    lane.lock(&mut transaction).await?;
     let number = sqlx::query_scalar!(
         "UPDATE delivery SET state = $3, next_attempt_at_ms = $4, attempt_count = attempt_count + 1, step = step + $5,
-                generation = generation + 1
+                generation = generation + 1, is_claimed = false
          WHERE id = $1 AND generation = $2 AND state = 1 RETURNING attempt_count",
         claim.id.as_str(),
         claim.generation,
@@ -187,6 +50,7 @@ pub(super) async fn record(pool: &PgPool, claim: &Claim, mut outcome: Outcome) -
     .await
     .map_err(failed)?;
     let Some(number) = number else { return Ok(false) };
+    lane.settle(&mut transaction).await?;
     add_attempt(&mut transaction, claim, number, &outcome.attempt).await?;
     if let Word::Failed(judge) = outcome.word.clone() {
         let judgement = health::judge(&mut transaction, &claim.endpoint.id, &judge, outcome.attempt.at).await?;
@@ -261,13 +125,13 @@ pub(super) async fn list(pool: &PgPool, query: &DeliveryQuery) -> Result<Vec<Del
     };
     let rows = sqlx::query_as!(
         DeliveryRow,
-        r#"SELECT delivery.id, delivery.tenant_id, endpoint_id, event_id, event.type AS event_type, state, created_at_ms,
-                  next_attempt_at_ms, attempt_count, is_replay
-           FROM delivery JOIN event ON event.id = event_id
-           WHERE delivery.tenant_id = $1
+        r#"SELECT id, tenant_id, endpoint_id, event_id, event_type, state, created_at_ms, next_attempt_at_ms, attempt_count,
+                  is_replay
+           FROM delivery
+           WHERE tenant_id = $1
              AND ($2::text IS NULL OR endpoint_id = $2) AND ($3::smallint IS NULL OR state = $3)
-             AND (created_at_ms, delivery.id) < ($4, $5)
-           ORDER BY created_at_ms DESC, delivery.id DESC LIMIT $6"#,
+             AND (created_at_ms, id) < ($4, $5)
+           ORDER BY created_at_ms DESC, id DESC LIMIT $6"#,
         query.tenant,
         query.endpoint.as_ref().map(EndpointId::as_str),
         query.state.map(rows::state),
@@ -285,9 +149,9 @@ pub(super) async fn list(pool: &PgPool, query: &DeliveryQuery) -> Result<Vec<Del
 pub(super) async fn get(pool: &PgPool, id: &DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
     let row = sqlx::query_as!(
         DeliveryRow,
-        r#"SELECT delivery.id, delivery.tenant_id, endpoint_id, event_id, event.type AS event_type, state, created_at_ms,
-                  next_attempt_at_ms, attempt_count, is_replay
-           FROM delivery JOIN event ON event.id = event_id WHERE delivery.id = $1"#,
+        r#"SELECT id, tenant_id, endpoint_id, event_id, event_type, state, created_at_ms, next_attempt_at_ms, attempt_count,
+                  is_replay
+           FROM delivery WHERE id = $1"#,
         id.as_str()
     )
     .fetch_optional(pool)
@@ -327,14 +191,43 @@ pub(super) async fn get(pool: &PgPool, id: &DeliveryId) -> Result<Option<(Delive
 }
 
 /// Makes a delivery due now; a try that is under way no longer counts.
-pub(super) async fn redeliver(pool: &PgPool, id: &DeliveryId, now: Timestamp) -> Result<(), StoreError> {
-    sqlx::query!(
-        "UPDATE delivery SET state = 1, next_attempt_at_ms = $2, step = 0, generation = generation + 1 WHERE id = $1",
-        id.as_str(),
-        now.as_ms()
+pub(super) async fn redeliver(pool: &PgPool, id: &DeliveryId, now: Timestamp) -> Result<Redelivered, StoreError> {
+    let mut transaction = pool.begin().await.map_err(failed)?;
+    // Both locked until the delivery is due: the endpoint against being disabled or deleted, the event against being removed.
+    let endpoint = sqlx::query!(
+        "SELECT endpoint.id, is_ordered FROM delivery JOIN endpoint ON endpoint.id = endpoint_id AND is_enabled
+         WHERE delivery.id = $1 FOR SHARE OF endpoint",
+        id.as_str()
     )
-    .execute(pool)
+    .fetch_optional(&mut *transaction)
     .await
     .map_err(failed)?;
-    Ok(())
+    let Some(endpoint) = endpoint else { return Ok(Redelivered::EndpointGone) };
+    let event = sqlx::query!(
+        r#"SELECT aggregate_id, CASE WHEN sequence > 0 THEN sequence ELSE position END AS "place!"
+           FROM delivery JOIN event ON event.id = event_id WHERE delivery.id = $1 FOR KEY SHARE OF event"#,
+        id.as_str()
+    )
+    .fetch_optional(&mut *transaction)
+    .await
+    .map_err(failed)?;
+    let Some(event) = event else { return Ok(Redelivered::EventGone) };
+    let lane = Lanes::one(&endpoint.id, &event.aggregate_id);
+    lane.lock(&mut transaction).await?;
+    sqlx::query!(
+        "UPDATE delivery SET state = 1, next_attempt_at_ms = $2, step = 0, generation = generation + 1, is_claimed = false,
+                lane = CASE WHEN state = 1 THEN lane ELSE $3 END, lane_place = $4,
+                is_behind = CASE WHEN state = 1 THEN lane ELSE $3 END IS NOT NULL
+         WHERE id = $1",
+        id.as_str(),
+        now.as_ms(),
+        lanes::of(endpoint.is_ordered, &event.aggregate_id),
+        event.place,
+    )
+    .execute(&mut *transaction)
+    .await
+    .map_err(failed)?;
+    lane.settle(&mut transaction).await?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(Redelivered::Done)
 }

@@ -3,7 +3,10 @@
 use sqlx::PgConnection;
 use svc_kit::clock::Timestamp;
 
-use super::{PostgresStore, failed, health, managed, manner, rows::EndpointRow};
+use super::{
+    PostgresStore, failed, health, intake, managed, manner,
+    rows::{self, EndpointRow},
+};
 use crate::{
     domain::{
         endpoint::{DrainRate, Endpoint, EndpointId},
@@ -25,10 +28,14 @@ impl EndpointStore for PostgresStore {
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;
+        // What is logged from now on is matched with this endpoint, and nothing before.
+        intake::lock_tenants(&mut transaction, std::slice::from_ref(&endpoint.tenant)).await?;
         let inserted = sqlx::query!(
             "INSERT INTO endpoint (id, tenant_id, url, description, event_types, application_ids, is_enabled,
-                                   disabled_reason, secret, previous_until_ms, created_at_ms, updated_at_ms)
-             SELECT $1, $2, $3, $4, $5, $6, true, '', $7, 0, $8, $8
+                                   disabled_reason, secret, previous_until_ms, created_at_ms, updated_at_ms,
+                                   max_concurrency, rate_limit_per_second, is_ordered, matches_after)
+             SELECT $1, $2, $3, $4, $5, $6, true, '', $7, 0, $8, $8, $10, $11, $12,
+                    (SELECT coalesce(max(position), 0) FROM event WHERE tenant_id = $2)
              WHERE (SELECT count(*) FROM endpoint WHERE tenant_id = $2 AND kind = 1) < $9",
             endpoint.id.as_str(),
             endpoint.tenant,
@@ -39,11 +46,15 @@ impl EndpointStore for PostgresStore {
             manner::secret(endpoint),
             endpoint.created_at.as_ms(),
             max,
+            rows::concurrency(endpoint.limits),
+            rows::rate(endpoint.limits),
+            endpoint.is_ordered,
         )
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
         if inserted.rows_affected() == 1 {
+            pace(&mut transaction, endpoint).await?;
             manner::write(&mut transaction, endpoint).await?;
         }
         transaction.commit().await.map_err(failed)?;
@@ -94,6 +105,8 @@ impl EndpointStore for PostgresStore {
         let patterns: Vec<String> = endpoint.event_types.iter().map(|pattern| pattern.as_str().to_owned()).collect();
         let previous = manner::previous_secret(endpoint);
         let mut transaction = self.pool.begin().await.map_err(failed)?;
+        // What is logged from now on is matched with the new filter, and nothing before. Before the endpoint, as the intake does.
+        intake::lock_tenants(&mut transaction, std::slice::from_ref(&endpoint.tenant)).await?;
         health::lock(&mut transaction, &endpoint.id).await?;
         // Whatever failed there says nothing about a new address, or about another start.
         sqlx::query!(
@@ -109,7 +122,10 @@ impl EndpointStore for PostgresStore {
         let updated = sqlx::query!(
             "UPDATE endpoint SET url = $3, description = $4, event_types = $5, application_ids = $6, is_enabled = $7,
                     disabled_reason = $8, secret = $9, previous_secret = $10, previous_until_ms = $11, updated_at_ms = $12,
-                    paused_at_ms = $13
+                    paused_at_ms = $13, max_concurrency = $14, rate_limit_per_second = $15,
+                    is_ordered = $16,
+                    matches_after = CASE WHEN (event_types, application_ids, is_enabled) = ($5, $6, $7) THEN matches_after
+                        ELSE (SELECT coalesce(max(position), 0) FROM event WHERE event.tenant_id = endpoint.tenant_id) END
              WHERE id = $1 AND updated_at_ms = $2",
             endpoint.id.as_str(),
             seen.as_ms(),
@@ -124,6 +140,9 @@ impl EndpointStore for PostgresStore {
             previous.map_or(0, |(_, until)| until.as_ms()),
             endpoint.updated_at.as_ms(),
             endpoint.paused_at.map(Timestamp::as_ms),
+            rows::concurrency(endpoint.limits),
+            rows::rate(endpoint.limits),
+            endpoint.is_ordered,
         )
         .execute(&mut *transaction)
         .await
@@ -131,6 +150,7 @@ impl EndpointStore for PostgresStore {
         if updated.rows_affected() == 0 {
             return Ok(false);
         }
+        pace(&mut transaction, endpoint).await?;
         manner::write(&mut transaction, endpoint).await?;
         if endpoint.disabled.is_some() {
             cancel_pending(&mut transaction, &endpoint.id).await?;
@@ -201,6 +221,21 @@ impl EndpointStore for PostgresStore {
     }
 }
 
+/// Makes the record of an endpoint's slots, if it has a rate. Not when the first is taken: who claims must not wait for those
+/// who lock the endpoint.
+async fn pace(connection: &mut PgConnection, endpoint: &Endpoint) -> Result<(), StoreError> {
+    if endpoint.limits.rate.is_some() {
+        sqlx::query!(
+            "INSERT INTO endpoint_pace (endpoint_id, next_slot_at_us) VALUES ($1, 0) ON CONFLICT DO NOTHING",
+            endpoint.id.as_str(),
+        )
+        .execute(connection)
+        .await
+        .map_err(failed)?;
+    }
+    Ok(())
+}
+
 /// Gives overdue deliveries their times, one after the other and after the `before` that have theirs; returns how many.
 async fn space_out(
     connection: &mut PgConnection,
@@ -210,11 +245,17 @@ async fn space_out(
     before: u64,
 ) -> Result<u64, StoreError> {
     let spaced = sqlx::query!(
-        "UPDATE delivery SET next_attempt_at_ms = $2 + (($3::bigint + place.number) * 1000 + $4::bigint - 1) / $4
-         FROM (SELECT overdue.id, row_number() OVER (ORDER BY next_attempt_at_ms, overdue.id) AS number
-               FROM (SELECT id, next_attempt_at_ms FROM delivery
-                     WHERE endpoint_id = $1 AND state = 1 AND next_attempt_at_ms <= $2
-                     ORDER BY next_attempt_at_ms, id LIMIT $5) AS overdue) AS place
+        "UPDATE delivery SET is_claimed = false,
+                next_attempt_at_ms = $2 + (($3::bigint + place.number) * 1000 + $4::bigint - 1) / $4
+         FROM (SELECT overdue.id, row_number() OVER (ORDER BY next_attempt_at_ms, lane_place, overdue.id) AS number
+               FROM ((SELECT id, next_attempt_at_ms, lane_place FROM delivery
+                      WHERE endpoint_id = $1 AND state = 1 AND NOT is_behind AND next_attempt_at_ms <= $2
+                      ORDER BY next_attempt_at_ms, lane_place, id LIMIT $5)
+                     UNION ALL
+                     (SELECT id, next_attempt_at_ms, lane_place FROM delivery
+                      WHERE endpoint_id = $1 AND state = 1 AND is_behind AND next_attempt_at_ms <= $2
+                      ORDER BY next_attempt_at_ms, lane_place, id LIMIT $5)
+                     ORDER BY next_attempt_at_ms, lane_place, id LIMIT $5) AS overdue) AS place
          WHERE delivery.id = place.id",
         id.as_str(),
         now.as_ms(),
@@ -231,7 +272,8 @@ async fn space_out(
 /// Ends what waits for an endpoint.
 pub(super) async fn cancel_pending(connection: &mut PgConnection, id: &EndpointId) -> Result<(), StoreError> {
     sqlx::query!(
-        "UPDATE delivery SET state = 4, next_attempt_at_ms = NULL WHERE endpoint_id = $1 AND state = 1",
+        "UPDATE delivery SET state = 4, next_attempt_at_ms = NULL, is_claimed = false, is_behind = false
+         WHERE endpoint_id = $1 AND state = 1",
         id.as_str()
     )
     .execute(connection)

@@ -22,6 +22,15 @@ pub(super) async fn lock(connection: &mut PgConnection, id: &EndpointId) -> Resu
     Ok(())
 }
 
+/// Keeps an endpoint from being disabled or deleted until the transaction ends.
+pub(super) async fn keep(connection: &mut PgConnection, id: &EndpointId) -> Result<(), StoreError> {
+    sqlx::query!("SELECT id FROM endpoint WHERE id = $1 FOR SHARE", id.as_str())
+        .fetch_optional(connection)
+        .await
+        .map_err(failed)?;
+    Ok(())
+}
+
 /// Has a failure of `at` judged, and keeps what the judge says.
 pub(super) async fn judge(
     connection: &mut PgConnection,
@@ -133,7 +142,7 @@ pub(super) async fn report(pool: &PgPool, id: &EndpointId, bounds: ReportBounds)
     let backlog = sqlx::query!(
         r#"SELECT count(*) AS "count!", min(created_at_ms) AS oldest FROM (
                SELECT created_at_ms FROM delivery WHERE endpoint_id = $1 AND state = 1
-               ORDER BY next_attempt_at_ms LIMIT $2
+               ORDER BY is_behind, next_attempt_at_ms LIMIT $2
            ) AS waiting"#,
         id.as_str(),
         i64::try_from(bounds.backlog).unwrap_or(i64::MAX),

@@ -15,6 +15,7 @@ struct EventRow {
     application_id: String,
     user_id: String,
     aggregate_id: String,
+    sequence: i64,
     occurred_at_ms: i64,
     received_at_ms: i64,
     payload: String,
@@ -31,6 +32,7 @@ impl From<EventRow> for (LogPosition, LoggedEvent) {
             application: row.application_id,
             user: row.user_id,
             aggregate: row.aggregate_id,
+            sequence: row.sequence.unsigned_abs(),
             occurred_at: Timestamp::from_ms(row.occurred_at_ms),
             received_at: Timestamp::from_ms(row.received_at_ms),
             payload: row.payload,
@@ -53,8 +55,8 @@ pub(super) async fn list(
 ) -> Result<Vec<(LogPosition, LoggedEvent)>, StoreError> {
     let rows = sqlx::query_as!(
         EventRow,
-        "SELECT id, position, tenant_id, type AS event_type, application_id, user_id, aggregate_id, occurred_at_ms,
-                received_at_ms, payload, traceparent, tracestate
+        "SELECT id, position, tenant_id, type AS event_type, application_id, user_id, aggregate_id, sequence,
+                occurred_at_ms, received_at_ms, payload, traceparent, tracestate
          FROM event WHERE tenant_id = $1 AND position > $2 ORDER BY position LIMIT $3",
         tenant,
         after.0,
@@ -86,8 +88,8 @@ pub(super) async fn arrivals(
     };
     let rows = sqlx::query_as!(
         EventRow,
-        "SELECT id, position, tenant_id, type AS event_type, application_id, user_id, aggregate_id, occurred_at_ms,
-                received_at_ms, payload, traceparent, tracestate
+        "SELECT id, position, tenant_id, type AS event_type, application_id, user_id, aggregate_id, sequence,
+                occurred_at_ms, received_at_ms, payload, traceparent, tracestate
          FROM event
          WHERE tenant_id = $1 AND received_at_ms >= $2 AND received_at_ms < $3
            AND (received_at_ms, position) > ($4, $5)

@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, PgPool};
 use svc_kit::clock::Timestamp;
 
-use super::{endpoints::cancel_pending, failed, health, rows};
+use super::{endpoints::cancel_pending, failed, health, intake, rows};
 use crate::{
     domain::{
         endpoint::{Endpoint, EndpointId},
@@ -21,6 +21,8 @@ pub(super) async fn put(pool: &PgPool, address: &LogoutAddress) -> Result<(), St
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
+    // What is logged from now on is matched with the endpoint as it becomes, and nothing before.
+    intake::lock_tenants(&mut transaction, std::slice::from_ref(&address.tenant)).await?;
     match since(&mut transaction, &endpoint.id).await? {
         Some(known) if known > address.at => return Ok(()),
         None if address.url.is_none() => return Ok(()),
@@ -53,8 +55,9 @@ async fn insert(connection: &mut PgConnection, endpoint: &Endpoint) -> Result<()
     let patterns: Vec<String> = endpoint.event_types.iter().map(|pattern| pattern.as_str().to_owned()).collect();
     sqlx::query!(
         "INSERT INTO endpoint (id, tenant_id, url, description, event_types, application_ids, is_enabled,
-                               disabled_reason, secret, previous_until_ms, created_at_ms, updated_at_ms, kind)
-         VALUES ($1, $2, $3, $4, $5, $6, true, '', '', 0, $7, $7, $8)",
+                               disabled_reason, secret, previous_until_ms, created_at_ms, updated_at_ms, kind, matches_after)
+         VALUES ($1, $2, $3, $4, $5, $6, true, '', '', 0, $7, $7, $8,
+                 (SELECT coalesce(max(position), 0) FROM event WHERE tenant_id = $2))",
         endpoint.id.as_str(),
         endpoint.tenant,
         endpoint.url,
@@ -82,7 +85,9 @@ async fn update(connection: &mut PgConnection, endpoint: &Endpoint) -> Result<()
     .await
     .map_err(failed)?;
     sqlx::query!(
-        "UPDATE endpoint SET url = $2, is_enabled = $3, disabled_reason = $4, updated_at_ms = greatest(updated_at_ms + 1, $5)
+        "UPDATE endpoint SET url = $2, is_enabled = $3, disabled_reason = $4, updated_at_ms = greatest(updated_at_ms + 1, $5),
+                matches_after = CASE WHEN is_enabled = $3 THEN matches_after
+                    ELSE (SELECT coalesce(max(position), 0) FROM event WHERE event.tenant_id = endpoint.tenant_id) END
          WHERE id = $1",
         endpoint.id.as_str(),
         endpoint.url,

@@ -1,13 +1,19 @@
 //! Everything in PostgreSQL. The rows are the truth; nothing that matters lives in memory only.
 
+mod claims;
 mod deliveries;
 mod endpoints;
 mod health;
 mod intake;
+mod jobs;
+mod lanes;
 mod log;
 mod managed;
 mod manner;
+mod partitions;
+mod reconcile;
 mod replay;
+mod retention;
 mod rows;
 
 use sqlx::PgPool;
@@ -19,8 +25,9 @@ use crate::{
         endpoint::EndpointId,
     },
     ports::{
-        ArrivalQuery, Claim, DeliveryQuery, DeliveryStore, LogPosition, LogStore, LoggedEvent, Outcome, Pace, Replay,
-        ReplayMode, Room, StoreError,
+        ArrivalQuery, Claim, DeliveryQuery, DeliveryStore, LogPosition, LogStore, LoggedEvent, Outcome, Pace,
+        ReconcileBounds, Reconciled, Redelivered, Replay, ReplayMode, Retained, Retention, Room, StoreError,
+        UpkeepStore,
     },
 };
 
@@ -52,16 +59,16 @@ impl DeliveryStore for PostgresStore {
         intake::accept(&self.pool, events).await
     }
 
-    async fn accept_for(&self, event: &LoggedEvent, endpoint: &EndpointId) -> Result<DeliveryId, StoreError> {
+    async fn accept_for(&self, event: &LoggedEvent, endpoint: &EndpointId) -> Result<Option<DeliveryId>, StoreError> {
         intake::accept_for(&self.pool, event, endpoint).await
     }
 
     async fn claim(&self, now: Timestamp, lease_until: Timestamp, room: &Room) -> Result<Vec<Claim>, StoreError> {
-        deliveries::claim(&self.pool, now, lease_until, room).await
+        claims::claim(&self.pool, now, lease_until, room).await
     }
 
-    async fn next_due(&self, room: &Room) -> Result<Option<Timestamp>, StoreError> {
-        deliveries::next_due(&self.pool, room).await
+    async fn next_due(&self, now: Timestamp, room: &Room) -> Result<Option<Timestamp>, StoreError> {
+        claims::next_due(&self.pool, now, room).await
     }
 
     async fn record(&self, claim: &Claim, outcome: Outcome) -> Result<bool, StoreError> {
@@ -76,7 +83,7 @@ impl DeliveryStore for PostgresStore {
         deliveries::get(&self.pool, id).await
     }
 
-    async fn redeliver(&self, id: &DeliveryId, now: Timestamp) -> Result<(), StoreError> {
+    async fn redeliver(&self, id: &DeliveryId, now: Timestamp) -> Result<Redelivered, StoreError> {
         deliveries::redeliver(&self.pool, id, now).await
     }
 
@@ -107,5 +114,15 @@ impl LogStore for PostgresStore {
         mode: ReplayMode,
     ) -> Result<usize, StoreError> {
         replay::replay(&self.pool, tenant, replays, pace, mode).await
+    }
+}
+
+impl UpkeepStore for PostgresStore {
+    async fn reconcile(&self, now: Timestamp, bounds: ReconcileBounds) -> Result<Reconciled, StoreError> {
+        reconcile::reconcile(&self.pool, now, bounds).await
+    }
+
+    async fn retain(&self, now: Timestamp, rules: Retention) -> Result<Retained, StoreError> {
+        retention::retain(&self.pool, now, rules).await
     }
 }

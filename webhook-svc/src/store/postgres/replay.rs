@@ -1,8 +1,8 @@
 //! Deliveries that are made again.
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
-use super::failed;
+use super::{failed, lanes::Lanes};
 use crate::{
     domain::delivery::DeliveryId,
     ports::{Pace, Replay, ReplayMode, StoreError},
@@ -63,9 +63,18 @@ async fn make(pool: &PgPool, tenant: &str, wanted: &Wanted, pace: Pace, mode: Re
         .fetch_all(&mut *transaction)
         .await
         .map_err(failed)?;
+    // And the events against being removed.
+    sqlx::query!("SELECT id FROM event WHERE id = ANY($1) ORDER BY id FOR KEY SHARE", &wanted.events)
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(failed)?;
+    let lanes = lanes_of(&mut transaction, wanted).await?;
+    lanes.lock(&mut transaction).await?;
     let made = sqlx::query!(
         "WITH chosen AS (
-             SELECT wanted.id, endpoint_id, event_id, event.received_at_ms,
+             SELECT wanted.id, endpoint_id, event_id, event.received_at_ms, event.type AS event_type,
+                    CASE WHEN is_ordered THEN nullif(aggregate_id, '') END AS lane,
+                    CASE WHEN sequence > 0 THEN sequence ELSE position END AS lane_place,
                     row_number() OVER (ORDER BY wanted.place) AS number
              FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS wanted (id, endpoint_id, event_id, place)
              JOIN endpoint ON endpoint.id = wanted.endpoint_id AND endpoint.is_enabled
@@ -73,13 +82,15 @@ async fn make(pool: &PgPool, tenant: &str, wanted: &Wanted, pace: Pace, mode: Re
              LEFT JOIN delivery USING (endpoint_id, event_id)
              WHERE delivery.id IS NULL OR state IN (3, 4) OR (state = 2 AND NOT $5)
          )
-         INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, state, created_at_ms, next_attempt_at_ms, is_replay)
+         INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, state, created_at_ms, next_attempt_at_ms, is_replay, lane,
+                               lane_place, is_behind, event_type)
          SELECT id, $4, endpoint_id, event_id, 1, received_at_ms, $6 + (($7::bigint + number) * 1000 + $8::bigint - 1) / $8,
-                true
+                true, lane, lane_place, lane IS NOT NULL, event_type
          FROM chosen ORDER BY number
          ON CONFLICT (endpoint_id, event_id) DO UPDATE
              SET state = 1, next_attempt_at_ms = excluded.next_attempt_at_ms, step = 0, is_replay = true,
-                 generation = delivery.generation + 1
+                 generation = delivery.generation + 1, lane = excluded.lane, lane_place = excluded.lane_place,
+                 is_behind = excluded.is_behind
              WHERE delivery.state <> 1",
         &wanted.deliveries,
         &wanted.endpoints,
@@ -93,6 +104,25 @@ async fn make(pool: &PgPool, tenant: &str, wanted: &Wanted, pace: Pace, mode: Re
     .execute(&mut *transaction)
     .await
     .map_err(failed)?;
+    lanes.settle(&mut transaction).await?;
     transaction.commit().await.map_err(failed)?;
     Ok(usize::try_from(made.rows_affected()).unwrap_or(usize::MAX))
+}
+
+/// The lanes that the deliveries may come into.
+async fn lanes_of(connection: &mut PgConnection, wanted: &Wanted) -> Result<Lanes, StoreError> {
+    let found = sqlx::query!(
+        "SELECT DISTINCT endpoint_id, aggregate_id FROM unnest($1::text[], $2::text[]) AS wanted (endpoint_id, event_id)
+         JOIN endpoint ON endpoint.id = endpoint_id AND is_ordered JOIN event ON event.id = event_id AND aggregate_id <> ''",
+        &wanted.endpoints,
+        &wanted.events,
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(failed)?;
+    let mut lanes = Lanes::default();
+    for row in found {
+        lanes.push(row.endpoint_id.as_deref().unwrap_or_default(), &row.aggregate_id);
+    }
+    Ok(lanes)
 }

@@ -7,6 +7,7 @@ use crate::{
     domain::{
         delivery::{Delivery, DeliveryId, State},
         endpoint::{Endpoint, EndpointId, EventPattern, Kind},
+        limits::{Concurrency, Limits, RateLimit},
     },
     ports::StoreError,
 };
@@ -28,6 +29,10 @@ pub(super) struct EndpointRow {
     pub(super) updated_at_ms: i64,
     pub(super) paused_at_ms: Option<i64>,
     pub(super) kind: i16,
+    pub(super) max_concurrency: i32,
+    pub(super) rate_limit_per_second: Option<i32>,
+    pub(super) is_ordered: bool,
+    pub(super) matches_after: i64,
     pub(super) key_public: Option<Vec<u8>>,
     pub(super) key_seed: Option<Vec<u8>>,
     pub(super) previous_key_public: Option<Vec<u8>>,
@@ -73,6 +78,8 @@ impl TryFrom<EndpointRow> for Endpoint {
             applications: row.application_ids,
             disabled: (!row.is_enabled).then_some(row.disabled_reason),
             paused_at: row.paused_at_ms.map(Timestamp::from_ms),
+            limits: limits(row.max_concurrency, row.rate_limit_per_second),
+            is_ordered: row.is_ordered,
             signing,
             manner,
             created_at: Timestamp::from_ms(row.created_at_ms),
@@ -98,6 +105,24 @@ impl TryFrom<DeliveryRow> for Delivery {
             is_replay: row.is_replay,
         })
     }
+}
+
+/// Reads stored limits; what is out of bounds becomes what is usual.
+fn limits(concurrency: i32, rate: Option<i32>) -> Limits {
+    Limits {
+        concurrency: Concurrency::parse(concurrency.unsigned_abs()).unwrap_or_default(),
+        rate: rate.and_then(|rate| RateLimit::parse(rate.unsigned_abs())),
+    }
+}
+
+/// The stored form of the concurrency.
+pub(super) fn concurrency(limits: Limits) -> i32 {
+    i32::try_from(limits.concurrency.count()).unwrap_or(i32::MAX)
+}
+
+/// The stored form of the rate.
+pub(super) fn rate(limits: Limits) -> Option<i32> {
+    limits.rate.map(|rate| i32::try_from(rate.per_second()).unwrap_or(i32::MAX))
 }
 
 /// The stored form of a kind.

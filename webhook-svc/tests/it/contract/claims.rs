@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use webhook_svc::{
     domain::delivery::{DeliveryId, State},
-    ports::{DeliveryStore, Outcome, Room},
+    ports::{DeliveryStore, Outcome, Redelivered},
 };
 
 use super::on_both_stores;
@@ -21,7 +21,6 @@ on_both_stores!(
     only_the_last_claim_has_a_result,
     an_attempt_is_kept_with_what_came_of_it,
     a_fault_of_ours_is_no_step,
-    an_endpoint_has_no_more_claims_than_allowed,
     a_delivery_is_claimed_by_one_of_many,
     the_end_of_an_endpoint_comes_with_the_result,
     a_finished_delivery_is_made_due_again,
@@ -89,21 +88,6 @@ async fn a_fault_of_ours_is_no_step<S: DeliveryStore>(store: Arc<S>) {
     assert_eq!((second.step, second.attempt_count), (0, 1));
 }
 
-async fn an_endpoint_has_no_more_claims_than_allowed<S: DeliveryStore>(store: Arc<S>) {
-    accept(&*store, 20).await;
-    assert_eq!(claim_some(&*store, START, 100, 6).await.len(), 6);
-    assert_eq!(claim_some(&*store, START, 3, 100).await.len(), 3);
-    let only = store.endpoints("acme", None, 1).await.unwrap().remove(0);
-    let in_flight = vec![(only.id, 8)];
-    let room = |per_endpoint| Room { in_flight: in_flight.clone(), per_endpoint, per_tenant: 100, limit: 100 };
-    let end = START.saturating_add(LEASE);
-    assert_eq!(store.claim(START, end, &room(10)).await.unwrap().len(), 2);
-    assert_eq!(store.claim(START, end, &room(8)).await.unwrap().len(), 0);
-    assert_eq!(store.next_due(&room(8)).await.unwrap(), None, "nothing that there is room for");
-    assert_eq!(store.next_due(&room(9)).await.unwrap(), Some(START));
-    assert_eq!(claim(&*store, START).await.len(), 20 - 6 - 3 - 2);
-}
-
 async fn a_delivery_is_claimed_by_one_of_many<S: DeliveryStore>(store: Arc<S>) {
     accept(&*store, 200).await;
     let claimers = (0..8).map(|_| {
@@ -111,7 +95,7 @@ async fn a_delivery_is_claimed_by_one_of_many<S: DeliveryStore>(store: Arc<S>) {
         async move {
             let mut mine = Vec::new();
             loop {
-                let claimed = claim_some(&*store, START, 7, 7).await;
+                let claimed = claim_some(&*store, START, 7).await;
                 if claimed.is_empty() {
                     return mine;
                 }
@@ -128,7 +112,7 @@ async fn a_delivery_is_claimed_by_one_of_many<S: DeliveryStore>(store: Arc<S>) {
 
 async fn the_end_of_an_endpoint_comes_with_the_result<S: DeliveryStore>(store: Arc<S>) {
     accept(&*store, 3).await;
-    let gone = claim_some(&*store, START, 1, 1).await.remove(0);
+    let gone = claim_some(&*store, START, 1).await.remove(0);
     let outcome = Outcome {
         disable: Some("GONE"),
         events: vec![message("m1")],
@@ -147,7 +131,7 @@ async fn a_finished_delivery_is_made_due_again<S: DeliveryStore>(store: Arc<S>) 
     accept(&*store, 1).await;
     let first = claim_one(&*store, START).await;
     store.record(&first, taken()).await.unwrap();
-    store.redeliver(&first.id, at(9_000)).await.unwrap();
+    assert_eq!(store.redeliver(&first.id, at(9_000)).await.unwrap(), Redelivered::Done);
     assert!(claim(&*store, at(8_999)).await.is_empty());
     let second = claim_one(&*store, at(9_000)).await;
     assert_eq!((second.step, second.attempt_count), (0, 1), "a new schedule, the old history");
@@ -156,4 +140,7 @@ async fn a_finished_delivery_is_made_due_again<S: DeliveryStore>(store: Arc<S>) 
     assert!(!store.record(&second, taken()).await.unwrap());
     let third = claim_one(&*store, at(9_001)).await;
     assert!(store.record(&third, taken()).await.unwrap());
+    store.delete_endpoint(&first.endpoint.id).await.unwrap();
+    assert_eq!(store.redeliver(&first.id, at(9_002)).await.unwrap(), Redelivered::EndpointGone);
+    assert_eq!(next_due(&*store).await, None);
 }

@@ -83,10 +83,11 @@ async fn an_event_for_one_endpoint_goes_nowhere_else<S: DeliveryStore>(store: Ar
     store.add_endpoint(&chosen, 10).await.unwrap();
     store.add_endpoint(&other, 10).await.unwrap();
     let id = store.accept_for(&event("e1"), &chosen.id).await.unwrap();
-    assert_eq!(id, DeliveryId::of(&chosen.id, "e1"));
+    assert_eq!(id, Some(DeliveryId::of(&chosen.id, "e1")));
     assert_eq!(store.accept_for(&event("e1"), &chosen.id).await.unwrap(), id);
+    assert_eq!(store.accept_for(&event("e2"), &endpoint().id).await.unwrap(), None);
     let claimed = claim(&*store, at(1)).await;
-    assert_eq!(claimed.iter().map(|claim| &claim.id).collect::<Vec<_>>(), [&id]);
+    assert_eq!(claimed.iter().map(|claim| &claim.id).collect::<Vec<_>>(), [id.as_ref().unwrap()]);
     assert_eq!(log(&*store, TENANT).await.len(), 1);
 }
 

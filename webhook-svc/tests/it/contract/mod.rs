@@ -4,11 +4,15 @@ mod claims;
 mod endpoints;
 mod health;
 mod intake;
+mod limits;
 mod lists;
 mod log;
 mod managed;
+mod order;
 mod pause;
+mod reconciler;
 mod replay;
+mod retention;
 mod turns;
 
 /// Makes of each function a test in memory and a test in PostgreSQL.

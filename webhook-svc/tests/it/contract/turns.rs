@@ -8,12 +8,13 @@ use webhook_svc::{
 };
 
 use super::on_both_stores;
-use crate::support::fixtures::{LEASE, START, endpoint, event};
+use crate::support::fixtures::{LEASE, START, endpoint, event, taken};
 
 on_both_stores!(
     a_tenant_with_a_backlog_takes_its_turn_like_the_others,
     an_endpoint_with_a_backlog_takes_its_turn_like_the_others,
     a_tenant_has_no_more_claims_than_allowed,
+    the_first_turn_of_fifty_tenants_comes_before_any_second,
 );
 
 async fn endpoint_of<S: DeliveryStore>(store: &S, tenant: &str) -> Endpoint {
@@ -50,7 +51,7 @@ async fn a_tenant_with_a_backlog_takes_its_turn_like_the_others<S: DeliveryStore
         endpoint_of(&*store, tenant).await;
         accept(&*store, tenant, 10).await;
     }
-    let room = Room { per_endpoint: 100, per_tenant: 100, limit: 20, ..Room::default() };
+    let room = Room { per_tenant: 100, limit: 20, ..Room::default() };
     let by_tenant = count_by(&claim(&*store, &room).await, |claim| claim.event.tenant.clone());
     let expected = ["big", "a", "b", "c"].map(|tenant| (tenant.to_owned(), 5));
     assert_eq!(by_tenant, expected.into());
@@ -66,7 +67,7 @@ async fn an_endpoint_with_a_backlog_takes_its_turn_like_the_others<S: DeliverySt
     let new = endpoint_of(&*store, "acme").await.id;
     let late = (0..30).map(|n| event(&format!("late_{n}"))).collect::<Vec<_>>();
     store.accept(&late).await.unwrap();
-    let room = Room { per_endpoint: 100, per_tenant: 100, limit: 10, ..Room::default() };
+    let room = Room { per_tenant: 100, limit: 10, ..Room::default() };
     let by_endpoint = count_by(&claim(&*store, &room).await, |claim| claim.endpoint.id.clone());
     assert_eq!(by_endpoint, [(old, 5), (new, 5)].into());
 }
@@ -74,8 +75,37 @@ async fn an_endpoint_with_a_backlog_takes_its_turn_like_the_others<S: DeliverySt
 async fn a_tenant_has_no_more_claims_than_allowed<S: DeliveryStore>(store: Arc<S>) {
     let ids = [endpoint_of(&*store, "acme").await.id, endpoint_of(&*store, "acme").await.id];
     accept(&*store, "acme", 10).await;
-    let room = Room { per_endpoint: 100, per_tenant: 7, limit: 100, ..Room::default() };
+    let room = Room { per_tenant: 7, limit: 100, ..Room::default() };
     assert_eq!(claim(&*store, &room).await.len(), 7);
     let room = Room { in_flight: vec![(ids[0].clone(), 4), (ids[1].clone(), 2)], ..room };
     assert_eq!(claim(&*store, &room).await.len(), 1);
+}
+
+async fn the_first_turn_of_fifty_tenants_comes_before_any_second<S: DeliveryStore>(store: Arc<S>) {
+    // One has a backlog that is never taken; its attempts stay under way.
+    let stuck = endpoint_of(&*store, "t00").await;
+    accept(&*store, "t00", 500).await;
+    let tenants: Vec<String> = (1..50).map(|n| format!("t{n:02}")).collect();
+    for tenant in &tenants {
+        endpoint_of(&*store, tenant).await;
+        accept(&*store, tenant, 3).await;
+    }
+    let (mut under_way, mut claimed) = (0, Vec::new());
+    for turn in 1..=3 {
+        let in_flight = vec![(stuck.id.clone(), under_way)];
+        // Room for one more at first: for the stuck one, whose turn it is as well.
+        let room = Room { in_flight, per_tenant: 100, limit: 49 + usize::from(turn == 1) };
+        let claims = claim(&*store, &room).await;
+        under_way += claims.iter().filter(|claim| claim.endpoint.id == stuck.id).count();
+        for claim in claims.iter().filter(|claim| claim.endpoint.id != stuck.id) {
+            assert!(store.record(claim, taken()).await.unwrap());
+            claimed.push(claim.event.tenant.clone());
+        }
+        let counts: HashMap<&String, usize> = claimed.iter().fold(HashMap::new(), |mut counts, tenant| {
+            *counts.entry(tenant).or_default() += 1;
+            counts
+        });
+        assert!(tenants.iter().all(|tenant| counts.get(tenant) == Some(&turn)), "turn {turn}: {counts:?}");
+    }
+    assert_eq!(under_way, 1);
 }

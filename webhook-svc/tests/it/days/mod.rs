@@ -23,6 +23,7 @@ use webhook_svc::{
         delivery::{DeliveryId, Verdict},
         egress::EgressPolicy,
         endpoint::{Endpoint, EventPattern},
+        limits::{Concurrency, Limits},
         logout::LogoutNotice,
         schedule::Schedules,
         signature::Scheme,
@@ -101,6 +102,8 @@ async fn endpoint(webhooks: &Webhooks<MemoryStore>) -> Endpoint {
         description: String::new(),
         event_types: vec![EventPattern::parse("*").unwrap()],
         applications: Vec::new(),
+        limits: Limits { concurrency: Concurrency::MAX, rate: None },
+        is_ordered: false,
         scheme: Scheme::Hmac,
         manner: NewManner::default(),
     };

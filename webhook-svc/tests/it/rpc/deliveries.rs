@@ -1,18 +1,22 @@
 //! DeliveryService.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use axum::http::StatusCode;
+use proto::event::v1::Event;
 use proto::webhook::v1::{
-    Delivery, DeliveryState, EndpointState, GetDeliveryRequest, ListDeliveriesRequest, RedeliverRequest,
-    UpdateEndpointRequest,
+    CreateEndpointRequest, Delivery, DeliveryState, EndpointState, GetDeliveryRequest, ListDeliveriesRequest,
+    RedeliverRequest, UpdateEndpointRequest,
 };
 use tonic::Code;
 
 use super::{create, on_both_stacks, refusal};
 use crate::support::{
     eventually,
-    sink::Sink,
+    sink::{Received, Sink},
     stack::{Stack, session_revoked},
 };
 
@@ -22,6 +26,7 @@ on_both_stacks!(
     a_delivery_is_made_again_with_the_same_id,
     a_delivery_to_a_disabled_endpoint_is_not_made_again,
     a_receiver_that_is_gone_gets_nothing_more,
+    an_ordered_endpoint_gets_each_session_in_order_while_it_fails,
 );
 
 async fn get(stack: &Stack, id: &str) -> Delivery {
@@ -133,4 +138,34 @@ async fn a_receiver_that_is_gone_gets_nothing_more(stack: &Stack) {
     stack.publish(&[session_revoked("acme", "e2", "sess_2")]).await;
     tokio::time::timeout(Duration::from_secs(30), witness.wait_for(3)).await.unwrap();
     assert_eq!(gone.received().len(), 1);
+}
+
+async fn an_ordered_endpoint_gets_each_session_in_order_while_it_fails(stack: &Stack) {
+    let is_about = |received: &Received, session: &str| received.json()["data"]["session"]["id"] == session;
+    // Session 1 is refused for a while.
+    let refused = AtomicUsize::new(0);
+    let sink = Sink::answering(move |_, received| {
+        let is_refused = is_about(received, "sess_1") && refused.fetch_add(1, Ordering::Relaxed) < 2;
+        if is_refused { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::NO_CONTENT }
+    })
+    .await;
+    let request =
+        CreateEndpointRequest { tenant_id: "acme".into(), url: sink.url.clone(), ordered: true, ..Default::default() };
+    stack.endpoints().create_endpoint(request).await.unwrap();
+    let event = |session: &str, sequence| Event {
+        sequence,
+        ..session_revoked("acme", &format!("{session}_{sequence}"), session)
+    };
+    let events: Vec<_> = (1..=4).flat_map(|n| [event("sess_1", n), event("sess_2", n)]).collect();
+    stack.publish(&events).await;
+    let received = sink.wait_for(10).await;
+    let of = |session| {
+        let mine = received.iter().filter(|received| is_about(received, session));
+        mine.map(|received| received.json()["sequence"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("sess_1"), [1, 1, 1, 2, 3, 4]);
+    assert_eq!(of("sess_2"), [1, 2, 3, 4]);
+    let last_of_2 = received.iter().rposition(|received| is_about(received, "sess_2")).unwrap();
+    let second_of_1 = received.iter().position(|received| received.event_id() == "sess_1_2").unwrap();
+    assert!(last_of_2 < second_of_1, "the other session waits for nothing");
 }

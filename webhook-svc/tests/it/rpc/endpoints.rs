@@ -14,6 +14,7 @@ use super::{create, on_both_stacks, refusal};
 use crate::support::{
     eventually,
     sink::{Received, Sink},
+    slow::Slow,
     stack::{Stack, session_revoked},
 };
 
@@ -26,6 +27,7 @@ on_both_stacks!(
     a_paused_endpoint_gets_everything_once_it_is_resumed,
     a_working_endpoint_is_healthy,
     a_dead_endpoint_has_an_open_breaker,
+    an_endpoint_gets_no_more_at_once_and_in_a_second_than_it_allows,
 );
 
 fn update(endpoint: Endpoint, paths: &[&str]) -> UpdateEndpointRequest {
@@ -45,12 +47,16 @@ async fn an_endpoint_is_created_read_changed_and_deleted(stack: &Stack) {
         description: "first".into(),
         event_types: vec!["session.*".into()],
         application_ids: vec!["app_shop".into()],
+        max_concurrency: 3,
+        rate_limit_per_second: 20,
+        ordered: true,
         ..Default::default()
     };
     let created = client.create_endpoint(request).await.unwrap().into_inner();
     assert!(created.secret.starts_with("whsec_"));
     let endpoint = created.endpoint.unwrap();
     assert_eq!(endpoint.state(), EndpointState::Enabled);
+    assert_eq!((endpoint.max_concurrency, endpoint.rate_limit_per_second, endpoint.ordered), (3, 20, true));
     let get = GetEndpointRequest { endpoint_id: endpoint.id.clone() };
     assert_eq!(client.get_endpoint(get.clone()).await.unwrap().into_inner().endpoint, Some(endpoint.clone()));
 
@@ -59,12 +65,16 @@ async fn an_endpoint_is_created_read_changed_and_deleted(stack: &Stack) {
         description: "second".into(),
         event_types: vec!["user.*".into()],
         application_ids: vec![],
+        max_concurrency: 1_000,
+        rate_limit_per_second: 0,
+        ordered: false,
         ..endpoint.clone()
     };
     let one_field = client.update_endpoint(update(wanted.clone(), &["description"])).await.unwrap().into_inner();
     let one_field = one_field.endpoint.unwrap();
     assert_eq!((one_field.description.as_str(), &one_field.url), ("second", &endpoint.url));
-    let all = update(wanted.clone(), &["url", "event_types", "application_ids"]);
+    let paths = ["url", "event_types", "application_ids", "max_concurrency", "rate_limit_per_second", "ordered"];
+    let all = update(wanted.clone(), &paths);
     let changed = client.update_endpoint(all).await.unwrap().into_inner().endpoint.unwrap();
     assert_eq!(Endpoint { updated_at: changed.updated_at, ..wanted }, changed);
 
@@ -207,4 +217,30 @@ async fn a_dead_endpoint_has_an_open_breaker(stack: &Stack) {
     assert_eq!((open.last_failure_verdict.as_str(), open.last_failure_status_code), ("STATUS", 503));
     assert_eq!((open.success_rate, open.backlog_count), (0.0, 12));
     witness.wait_for(12).await;
+}
+
+async fn an_endpoint_gets_no_more_at_once_and_in_a_second_than_it_allows(stack: &Stack) {
+    let (at_once, paced) = (Slow::start().await, Slow::start().await);
+    let limited = |url: &str, max_concurrency, rate_limit_per_second| CreateEndpointRequest {
+        tenant_id: "acme".into(),
+        url: url.to_owned(),
+        max_concurrency,
+        rate_limit_per_second,
+        ..CreateEndpointRequest::default()
+    };
+    for request in [limited(&at_once.url, 2, 0), limited(&paced.url, 1_000, 20)] {
+        stack.endpoints().create_endpoint(request).await.unwrap();
+    }
+    let events: Vec<_> = (0..30).map(|n| session_revoked("acme", &format!("e{n}"), &format!("sess_{n}"))).collect();
+    stack.publish(&events).await;
+    // All come, two at once.
+    for more in (2..=30).step_by(2) {
+        at_once.wait_for(more).await;
+        assert_eq!(at_once.under_way(), 2, "{more}");
+        at_once.answer(2);
+    }
+    paced.answer(30);
+    let times = paced.wait_for(30).await;
+    // Between the first and the last are 27 intervals of 50 ms: two may begin together, and the last two may as well.
+    assert!(times[29] - times[0] >= std::time::Duration::from_millis(27 * 50), "{:?}", times[29] - times[0]);
 }

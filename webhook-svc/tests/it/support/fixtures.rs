@@ -8,6 +8,7 @@ use webhook_svc::{
         delivery::{Attempt, Phase, State, Timing},
         endpoint::{Endpoint, EndpointId, EventPattern, Kind, Manner},
         health::Health,
+        limits::{Concurrency, Limits},
         signing::{Rotating, Signing},
     },
     ports::{Claim, DeliveryStore, Judge, Judgement, LogPosition, LoggedEvent, Outcome, Room, Word},
@@ -40,6 +41,9 @@ pub fn endpoint_for(types: &[&str]) -> Endpoint {
         applications: Vec::new(),
         disabled: None,
         paused_at: None,
+        // No test of something else is held up.
+        limits: Limits { concurrency: Concurrency::MAX, rate: None },
+        is_ordered: false,
         signing: Signing { secrets: Some(Rotating::new(vec![1, 2, 3])), keys: None },
         manner: Manner::default(),
         created_at: START,
@@ -56,6 +60,7 @@ pub fn event(id: &str) -> LoggedEvent {
         application: "app_shop".to_owned(),
         user: "user_ada".to_owned(),
         aggregate: "sess_1".to_owned(),
+        sequence: 0,
         occurred_at: START,
         received_at: START,
         payload: format!(r#"{{"id":"{id}"}}"#),
@@ -106,18 +111,23 @@ pub const LEASE: Duration = Duration::from_secs(60);
 
 /// Claims everything that is due.
 pub async fn claim<S: DeliveryStore>(store: &S, now: Timestamp) -> Vec<Claim> {
-    claim_some(store, now, 1_000, 1_000).await
+    claim_some(store, now, 1_000).await
 }
 
-/// Claims what is due, within limits.
-pub async fn claim_some<S: DeliveryStore>(store: &S, now: Timestamp, per_endpoint: usize, limit: usize) -> Vec<Claim> {
-    let room = Room { per_endpoint, per_tenant: 1_000, limit, ..Room::default() };
+/// Claims what is due, at most so much.
+pub async fn claim_some<S: DeliveryStore>(store: &S, now: Timestamp, limit: usize) -> Vec<Claim> {
+    let room = Room { per_tenant: 1_000, limit, ..Room::default() };
     store.claim(now, now.saturating_add(LEASE), &room).await.unwrap()
 }
 
 /// When something is due, whatever is under way.
 pub async fn next_due<S: DeliveryStore>(store: &S) -> Option<Timestamp> {
-    store.next_due(&Room { per_endpoint: 1_000, per_tenant: 1_000, limit: 1_000, ..Room::default() }).await.unwrap()
+    next_due_at(store, START).await
+}
+
+/// When something can be claimed, asked at that time.
+pub async fn next_due_at<S: DeliveryStore>(store: &S, now: Timestamp) -> Option<Timestamp> {
+    store.next_due(now, &Room { per_tenant: 1_000, limit: 1_000, ..Room::default() }).await.unwrap()
 }
 
 /// Claims the one delivery that is due.

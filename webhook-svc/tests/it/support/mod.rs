@@ -5,6 +5,7 @@ pub mod database;
 pub mod fixtures;
 pub mod issuer;
 pub mod sink;
+pub mod slow;
 pub mod stack;
 
 use std::{future::Future, time::Duration};

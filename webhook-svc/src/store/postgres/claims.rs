@@ -1,0 +1,227 @@
+//! Claims: what is due and there is room for, whose turn it is, and what comes next.
+
+use std::collections::HashMap;
+
+use sqlx::PgPool;
+use svc_kit::{clock::Timestamp, telemetry::TraceContext};
+
+use super::{failed, rows::EndpointRow};
+use crate::{
+    domain::{delivery::DeliveryId, endpoint::Endpoint},
+    ports::{Claim, LoggedEvent, Room, StoreError},
+};
+
+/// The advisory lock under which claims are made, one replica after the other: what is counted is what holds. A claim is a
+/// few milliseconds, whatever waits.
+const CLAIM_LOCK: i64 = 0x636c_6169_6d00_0000;
+
+/// How much may be claimed, as the statements take it.
+struct Busy {
+    endpoints: Vec<String>,
+    counts: Vec<i32>,
+    per_tenant: i64,
+}
+
+impl Busy {
+    fn new(room: &Room) -> Self {
+        let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+        Self {
+            endpoints: room.in_flight.iter().map(|(endpoint, _)| endpoint.to_string()).collect(),
+            counts: room.in_flight.iter().map(|(_, under_way)| number(*under_way)).collect(),
+            per_tenant: i64::try_from(room.per_tenant).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+/// A row that was claimed, with its event.
+struct ClaimedRow {
+    id: String,
+    endpoint_id: String,
+    generation: i32,
+    step: i32,
+    attempt_count: i32,
+    is_replay: bool,
+    is_probe: bool,
+    lane: Option<String>,
+    event_id: String,
+    tenant_id: String,
+    event_type: String,
+    application_id: String,
+    user_id: String,
+    aggregate_id: String,
+    sequence: i64,
+    occurred_at_ms: i64,
+    received_at_ms: i64,
+    payload: String,
+    traceparent: String,
+    tracestate: String,
+}
+
+/// Claims due deliveries. A turn is the number of attempts that a tenant (here), or an endpoint within it (anywhere), has
+/// under way when it gets one more: lower turns come first, so the backlog of one holds up none of the others.
+pub(super) async fn claim(
+    pool: &PgPool,
+    now: Timestamp,
+    lease_until: Timestamp,
+    room: &Room,
+) -> Result<Vec<Claim>, StoreError> {
+    let busy = Busy::new(room);
+    let mut transaction = pool.begin().await.map_err(failed)?;
+    // Whoever stops in the middle, with the connection open, loses the lock after a while.
+    sqlx::query!(
+        r#"SELECT pg_advisory_xact_lock($1)::text AS "locked",
+                  set_config('idle_in_transaction_session_timeout', '5s', true) AS "limited""#,
+        CLAIM_LOCK
+    )
+    .fetch_one(&mut *transaction)
+    .await
+    .map_err(failed)?;
+    let claimed = sqlx::query_as!(
+        ClaimedRow,
+        r#"WITH busy AS (
+               SELECT tenant_id, sum(count) AS under_way
+               FROM unnest($1::text[], $2::integer[]) AS busy (endpoint_id, count) JOIN endpoint ON endpoint.id = endpoint_id
+               GROUP BY tenant_id
+           ), leased AS (
+               SELECT endpoint_id, count(*) AS count FROM delivery WHERE is_claimed AND next_attempt_at_ms > $3 GROUP BY endpoint_id
+           ), waiting AS (
+               SELECT endpoint_id, tenant_id, coalesce(leased.count, 0) AS under_way, next_probe_at_ms IS NOT NULL AS is_probe,
+                      least(CASE WHEN next_probe_at_ms IS NULL THEN greatest(max_concurrency - coalesce(leased.count, 0), 0)
+                                 WHEN next_probe_at_ms <= $3 THEN 1 ELSE 0 END,
+                            -- NULL, and so no bound, without a rate.
+                            greatest($3 * 1000 + early_us - greatest(next_slot_at_us, $3 * 1000) + interval_us, 0) / interval_us,
+                            $4) AS free
+               FROM open_endpoint LEFT JOIN leased USING (endpoint_id)
+           ), candidate AS (
+               SELECT turn.id, turn.due, waiting.endpoint_id, waiting.tenant_id, waiting.is_probe,
+                      waiting.under_way + turn.number AS endpoint_turn
+               FROM waiting CROSS JOIN LATERAL (
+                   SELECT ready.id, ready.due, row_number() OVER (ORDER BY ready.due, ready.id) AS number FROM (
+                       SELECT id, next_attempt_at_ms AS due FROM delivery
+                       WHERE endpoint_id = waiting.endpoint_id AND state = 1 AND NOT is_behind AND next_attempt_at_ms <= $3
+                       ORDER BY next_attempt_at_ms, id LIMIT waiting.free
+                   ) AS ready
+               ) AS turn
+           ), ranked AS (
+               SELECT candidate.id, candidate.due, candidate.endpoint_id, candidate.is_probe, coalesce(busy.under_way, 0)
+                      + row_number() OVER (PARTITION BY candidate.tenant_id ORDER BY endpoint_turn, due, candidate.id) AS turn
+               FROM candidate LEFT JOIN busy USING (tenant_id)
+           ), chosen AS (
+               SELECT id, endpoint_id, is_probe FROM ranked WHERE turn <= $5 ORDER BY turn, due, id LIMIT $4
+           ), held AS (
+               -- What somebody changes just now is left for the next time.
+               SELECT delivery.id, delivery.endpoint_id, chosen.is_probe FROM delivery JOIN chosen ON chosen.id = delivery.id
+               WHERE delivery.state = 1 AND NOT delivery.is_behind AND delivery.next_attempt_at_ms <= $3
+               FOR UPDATE OF delivery SKIP LOCKED
+           ), probed AS (
+               -- If the probe dies, the next one comes when its lease has ended.
+               UPDATE endpoint_health SET next_probe_at_ms = $6
+               WHERE next_probe_at_ms <= $3 AND endpoint_id IN (SELECT endpoint_id FROM held WHERE is_probe)
+           ), paced AS (
+               UPDATE endpoint_pace
+               SET next_slot_at_us = greatest(endpoint_pace.next_slot_at_us, $3 * 1000) + taken.count * (1000000 / rate_limit_per_second)
+               FROM (SELECT endpoint_id, count(*) AS count FROM held GROUP BY endpoint_id) AS taken
+               JOIN endpoint ON endpoint.id = taken.endpoint_id
+               WHERE endpoint_pace.endpoint_id = taken.endpoint_id AND rate_limit_per_second IS NOT NULL
+           )
+           UPDATE delivery SET generation = delivery.generation + 1, next_attempt_at_ms = $6, is_claimed = true
+           FROM held JOIN delivery AS before USING (id) JOIN event ON event.id = before.event_id
+           WHERE delivery.id = held.id
+           RETURNING delivery.id, delivery.endpoint_id, delivery.generation, delivery.step, delivery.attempt_count,
+                     delivery.is_replay, delivery.lane, held.is_probe AS "is_probe!", event.id AS event_id, event.tenant_id,
+                     event.type AS event_type, event.application_id, event.user_id, event.aggregate_id, event.sequence,
+                     event.occurred_at_ms, event.received_at_ms, event.payload, event.traceparent, event.tracestate"#,
+        &busy.endpoints,
+        &busy.counts,
+        now.as_ms(),
+        i64::try_from(room.limit).unwrap_or(i64::MAX),
+        busy.per_tenant,
+        lease_until.as_ms(),
+    )
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(failed)?;
+    transaction.commit().await.map_err(failed)?;
+    with_endpoints(pool, claimed).await
+}
+
+async fn with_endpoints(pool: &PgPool, claimed: Vec<ClaimedRow>) -> Result<Vec<Claim>, StoreError> {
+    if claimed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<String> = claimed.iter().map(|row| row.endpoint_id.clone()).collect();
+    let rows = sqlx::query_as!(EndpointRow, "SELECT * FROM endpoint WHERE id = ANY($1)", &ids)
+        .fetch_all(pool)
+        .await
+        .map_err(failed)?;
+    let endpoints: HashMap<String, Endpoint> = rows
+        .into_iter()
+        .map(|row| Ok((row.id.clone(), Endpoint::try_from(row)?)))
+        .collect::<Result<_, StoreError>>()?;
+    let mut claims = Vec::with_capacity(claimed.len());
+    for row in claimed {
+        // Deleted between the two statements: its deliveries are being cancelled.
+        let Some(endpoint) = endpoints.get(&row.endpoint_id).cloned() else { continue };
+        claims.push(row.into_claim(endpoint)?);
+    }
+    Ok(claims)
+}
+
+impl ClaimedRow {
+    fn into_claim(self, endpoint: Endpoint) -> Result<Claim, StoreError> {
+        Ok(Claim {
+            id: DeliveryId::parse(&self.id).map_err(|error| StoreError::Failed(error.into()))?,
+            endpoint,
+            generation: self.generation,
+            step: self.step.unsigned_abs(),
+            attempt_count: self.attempt_count.unsigned_abs(),
+            is_probe: self.is_probe,
+            is_replay: self.is_replay,
+            lane: self.lane,
+            event: LoggedEvent {
+                id: self.event_id,
+                tenant: self.tenant_id,
+                event_type: self.event_type,
+                application: self.application_id,
+                user: self.user_id,
+                aggregate: self.aggregate_id,
+                sequence: self.sequence.unsigned_abs(),
+                occurred_at: Timestamp::from_ms(self.occurred_at_ms),
+                received_at: Timestamp::from_ms(self.received_at_ms),
+                payload: self.payload,
+                trace: TraceContext { traceparent: self.traceparent, tracestate: self.tracestate },
+            },
+        })
+    }
+}
+
+/// When the next delivery is due of those that there is room for.
+pub(super) async fn next_due(pool: &PgPool, now: Timestamp, room: &Room) -> Result<Option<Timestamp>, StoreError> {
+    let busy = Busy::new(room);
+    let due = sqlx::query_scalar!(
+        "WITH busy AS (
+             SELECT tenant_id, sum(count) AS under_way
+             FROM unnest($1::text[], $2::integer[]) AS busy (endpoint_id, count) JOIN endpoint ON endpoint.id = endpoint_id
+             GROUP BY tenant_id
+         ), leased AS (
+             SELECT endpoint_id, count(*) AS count FROM delivery WHERE is_claimed AND next_attempt_at_ms > $3 GROUP BY endpoint_id
+         )
+         SELECT min(greatest(next.due, next_probe_at_ms, (next_slot_at_us - early_us + 999) / 1000))
+         FROM open_endpoint LEFT JOIN leased USING (endpoint_id) LEFT JOIN busy USING (tenant_id)
+         CROSS JOIN LATERAL (
+             SELECT next_attempt_at_ms AS due FROM delivery
+             WHERE endpoint_id = open_endpoint.endpoint_id AND state = 1 AND NOT is_behind
+             ORDER BY next_attempt_at_ms LIMIT 1
+         ) AS next
+         WHERE (next_probe_at_ms IS NOT NULL OR coalesce(leased.count, 0) < max_concurrency)
+           AND coalesce(busy.under_way, 0) < $4",
+        &busy.endpoints,
+        &busy.counts,
+        now.as_ms(),
+        busy.per_tenant,
+    )
+    .fetch_one(pool)
+    .await
+    .map_err(failed)?;
+    Ok(due.map(Timestamp::from_ms))
+}
