@@ -3,6 +3,7 @@
 mod backend;
 mod browser;
 mod objects;
+mod proxy;
 mod raw;
 mod real;
 mod receiver;
@@ -14,6 +15,7 @@ mod wait;
 pub use backend::Backend;
 pub use browser::Browser;
 pub use objects::Objects;
+pub use proxy::Proxy;
 pub use raw::{RawClient, reason_of};
 pub use real::{Real, Servers, Service, with_real, with_servers};
 pub use receiver::Receiver;

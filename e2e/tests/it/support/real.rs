@@ -118,6 +118,21 @@ impl Real {
         Self { stack, servers, name, ports, more: Vec::new(), seed, running: [None, None, None] }
     }
 
+    /// The servers that it runs on.
+    pub fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    /// What the names of its exchanges and queues begin with.
+    pub fn prefix(&self) -> String {
+        format!("{}.", self.name)
+    }
+
+    /// The database of webhook-svc.
+    pub fn webhook_database(&self) -> String {
+        self.servers.database(&format!("{}_webhook", self.name))
+    }
+
     async fn start_all(&mut self) {
         for service in [Service::Auth, Service::Webhook] {
             let done = self.command(service).arg("migrate").status().await.unwrap();
