@@ -259,7 +259,9 @@ fn hint_for(reason: &str) -> Option<&'static str> {
         "CREDENTIALS_REFUSED" => "unknown user or wrong password; which one is not told",
         "USER_DISABLED" => "`latchkey users enable` lets the user sign in again",
         "NOT_REGISTERED" => "the application lets in registered users only; `latchkey users register` adds one",
-        "PASSWORD_CHANGE_REQUIRED" => "the user sets another one at the hosted sign-in page, or by ChangePassword",
+        "PASSWORD_CHANGE_REQUIRED" => {
+            "the user sets another one at the hosted sign-in page, or by `latchkey users change-password`"
+        }
         "TENANT_NOT_FOUND" => "`latchkey tenants list` shows the tenants",
         "USER_NOT_FOUND" => "`latchkey users list` shows the users of the tenant",
         "APPLICATION_NOT_FOUND" => "`latchkey applications list` shows the applications of the tenant",

@@ -35,8 +35,9 @@ fn stdin() -> Result<String, Failure> {
     result.map(|_| read).map_err(|error| Failure::usage(READ_STDIN, error.to_string()))
 }
 
-/// Environment variable that holds a password.
+/// Environment variables that hold a password, and the one that is to come in its place.
 const PASSWORD_VARIABLE: &str = "LATCHKEY_PASSWORD";
+const NEW_PASSWORD_VARIABLE: &str = "LATCHKEY_NEW_PASSWORD";
 
 /// Where a password comes from; never from the command line, where others could read it.
 #[derive(Args, Debug)]
@@ -60,14 +61,7 @@ impl PasswordArgs {
     /// # Errors
     /// Fails when there is none to be had, or when the two differ.
     pub fn new_one(&self, user: &str) -> Result<String, Failure> {
-        if let Some(given) = self.given() {
-            return given;
-        }
-        let password = ask(&format!("New password of {user}: "))?;
-        if ask("Once more: ")? == password {
-            return Ok(password);
-        }
-        Err(Failure::usage("read the password", "the two differ"))
+        self.given().unwrap_or_else(|| ask_twice(user))
     }
 
     fn given(&self) -> Option<Result<String, Failure>> {
@@ -77,6 +71,22 @@ impl PasswordArgs {
         }
         std::env::var(PASSWORD_VARIABLE).ok().map(Ok)
     }
+}
+
+/// Returns the password that `user` shall have in place of the present one, from LATCHKEY_NEW_PASSWORD or the terminal.
+///
+/// # Errors
+/// Fails when there is none to be had, or when the two that are typed differ.
+pub fn another_password(user: &str) -> Result<String, Failure> {
+    std::env::var(NEW_PASSWORD_VARIABLE).map_or_else(|_| ask_twice(user), Ok)
+}
+
+fn ask_twice(user: &str) -> Result<String, Failure> {
+    let password = ask(&format!("New password of {user}: "))?;
+    if ask("Once more: ")? == password {
+        return Ok(password);
+    }
+    Err(Failure::usage("read the password", "the two differ"))
 }
 
 fn ask(prompt: &str) -> Result<String, Failure> {

@@ -184,7 +184,14 @@ async fn an_application_lets_in_registered_users_and_a_password_is_for_once() {
     stack.run(&["users", "update", GRACE, "--password-change-required", "true"]).await.text();
     let refused = stack.run_in(&login, &password).await;
     assert!(refused.stderr.contains("PASSWORD_CHANGE_REQUIRED"), "{refused:?}");
-    stack.run(&["users", "update", GRACE, "--password-change-required", "false"]).await.text();
+    let change = ["users", "change-password", GRACE];
+    let unasked = stack.run_in(&change, &password).await;
+    assert!(unasked.code == 2, "{unasked:?}");
+    let both = [password[0], ("LATCHKEY_NEW_PASSWORD", "a wholly different one")];
+    assert!(stack.run_in(&change, &both).await.text().contains("password changed"));
+    assert!(stack.run_in(&change, &both).await.stderr.contains("CREDENTIALS_REFUSED"));
+    let password = [("LATCHKEY_PASSWORD", "a wholly different one")];
+    assert_eq!(stack.run_in(&login, &password).await.code, 0);
     stack.run(&["users", "deregister", GRACE, "demo-spa"]).await.text();
     let refused = stack.run_in(&login, &password).await;
     assert!(refused.stderr.contains("NOT_REGISTERED"), "{refused:?}");

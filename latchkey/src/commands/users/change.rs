@@ -1,15 +1,15 @@
-//! `latchkey users create`, `update`, `disable`, `enable`, `delete` and `set-password`.
+//! `latchkey users create`, `update`, `disable`, `enable`, `delete`, `set-password` and `change-password`.
 
 use clap::Args;
 use proto::auth::v1::{
-    CreateUserRequest, DeleteUserRequest, DisableUserRequest, EnableUserRequest, SetPasswordRequest, UpdateUserRequest,
-    User,
+    ChangePasswordRequest, CreateUserRequest, DeleteUserRequest, DisableUserRequest, EnableUserRequest,
+    SetPasswordRequest, UpdateUserRequest, User,
 };
 
 use super::{UserArgs, show, user_id};
 use crate::{
     Answer,
-    commands::input::PasswordArgs,
+    commands::input::{PasswordArgs, another_password},
     connect::{Connection, Service},
     failure::{Exit, Failure},
     output::Output,
@@ -61,6 +61,15 @@ pub struct SetPasswordArgs {
     password: PasswordArgs,
 }
 
+/// Arguments of `latchkey users change-password`.
+#[derive(Args, Debug)]
+pub struct ChangePasswordArgs {
+    /// E-mail address of the user.
+    login: String,
+    #[command(flatten)]
+    password: PasswordArgs,
+}
+
 pub(super) async fn create(args: CreateArgs, connection: &Connection, output: &mut Output) -> Answer {
     let request = CreateUserRequest {
         tenant_id: connection.tenant(),
@@ -101,6 +110,20 @@ pub(super) async fn set_password(args: SetPasswordArgs, connection: &Connection,
     let answer = connection.users()?.set_password(request).await;
     let answer = answer.map_err(connection.failed(Service::Auth, "set the password"))?.into_inner();
     output.done(&answer, "password set; every session of the user ends")?;
+    Ok(Exit::Done)
+}
+
+pub(super) async fn change_password(args: ChangePasswordArgs, connection: &Connection, output: &mut Output) -> Answer {
+    let request = ChangePasswordRequest {
+        tenant_id: connection.tenant(),
+        password: args.password.existing(&args.login)?,
+        new_password: another_password(&args.login)?,
+        login: args.login,
+        ..ChangePasswordRequest::default()
+    };
+    let answer = connection.auth()?.change_password(request).await;
+    let answer = answer.map_err(connection.failed(Service::Auth, "change the password"))?.into_inner();
+    output.done(&answer, "password changed; every session of the user ends")?;
     Ok(Exit::Done)
 }
 

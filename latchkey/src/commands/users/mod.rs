@@ -41,6 +41,8 @@ pub enum UsersCommand {
     Delete(UserArgs),
     /// Sets a password; every session of the user ends.
     SetPassword(change::SetPasswordArgs),
+    /// Changes a password by the present one, as its user; the new one comes from LATCHKEY_NEW_PASSWORD or the terminal.
+    ChangePassword(change::ChangePasswordArgs),
     /// Registers a user for an application; one that requires it lets nobody else in.
     Register(registrations::RegisterArgs),
     /// Lists the applications that a user is registered for.
@@ -71,6 +73,7 @@ pub(super) async fn run(command: UsersCommand, connection: &Connection, output: 
         UsersCommand::Update(args) => change::update(args, connection, output).await,
         UsersCommand::Delete(args) => change::delete(args, connection, output).await,
         UsersCommand::SetPassword(args) => change::set_password(args, connection, output).await,
+        UsersCommand::ChangePassword(args) => change::change_password(args, connection, output).await,
         UsersCommand::Register(args) => registrations::register(args, connection, output).await,
         UsersCommand::Registrations(args) => registrations::list(args, connection, output).await,
         UsersCommand::Deregister(args) => registrations::deregister(args, connection, output).await,
