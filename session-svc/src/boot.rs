@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use proto::session::v1::{policy_service_server::PolicyServiceServer, session_service_server::SessionServiceServer};
-use secrecy::ExposeSecret as _;
 use svc_kit::{
     access::{AccessLayer, AccessRules, Authenticator},
     boot::{BootError, Parts},
@@ -23,7 +22,10 @@ use crate::{
     domain::token::ServerKeys,
     grpc::{PolicyGrpc, SessionGrpc},
     ports::{Chores, Outbox, PolicyStore},
-    store::{memory::MemoryStore, redis::RedisStore},
+    store::{
+        memory::MemoryStore,
+        redis::{Naming, RedisStore},
+    },
 };
 
 /// The service, for its process.
@@ -51,9 +53,10 @@ pub struct Running {
 pub async fn start(config: Config, parts: Parts) -> Result<Running, BootError> {
     match config.store.kind {
         StoreKind::Redis => {
-            let (url, shards) = (config.store.url.expose_secret(), config.store.shards);
-            let threads = threads(config.serving.threads);
-            let store = RedisStore::new(url, &config.store.prefix, &config.session.deployment, shards, threads)?;
+            let (prefix, deployment, shards) =
+                (&*config.store.prefix, &*config.session.deployment, config.store.shards);
+            let naming = Naming { prefix, deployment, shards };
+            let store = RedisStore::at(&config.store.location(), naming, threads(config.serving.threads))?;
             check(&store, &config).await?;
             start_with(store, config, parts).await
         }

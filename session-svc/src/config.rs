@@ -11,7 +11,10 @@ use svc_kit::{
     server::threads::THREADS_MAX,
 };
 
-use crate::domain::{policy::Deployment, refresh::RefreshPolicy, times::Times, token::ServerKeys};
+use crate::{
+    domain::{policy::Deployment, refresh::RefreshPolicy, times::Times, token::ServerKeys},
+    store::redis::{self, Location},
+};
 
 /// The embedded defaults, which are the schema as well.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
@@ -71,12 +74,51 @@ pub enum StoreKind {
 pub struct StoreConfig {
     /// Which store.
     pub kind: StoreKind,
-    /// Redis URL.
+    /// Where the servers are.
     pub url: SecretString,
+    /// Who we are to sentinels.
+    pub sentinel_username: String,
+    /// The password for them.
+    pub sentinel_password: SecretString,
+    /// File with the certificates of the CA that signed the servers'.
+    pub tls_ca_file: String,
+    /// File with our own certificate.
+    pub tls_certificate_file: String,
+    /// File with its key.
+    pub tls_key_file: String,
     /// Put before every key.
     pub prefix: String,
     /// Number of shards; fixed for the life of the store.
     pub shards: u16,
+}
+
+impl StoreConfig {
+    /// Returns where the servers are, and who we are to them.
+    pub fn location(&self) -> Location {
+        Location {
+            url: self.url.clone(),
+            sentinel_username: self.sentinel_username.clone(),
+            sentinel_password: self.sentinel_password.clone(),
+            tls_ca_file: self.tls_ca_file.clone(),
+            tls_certificate_file: self.tls_certificate_file.clone(),
+            tls_key_file: self.tls_key_file.clone(),
+        }
+    }
+
+    fn validate(&self, profile: Profile, problems: &mut Problems) {
+        let is_memory = self.kind == StoreKind::Memory;
+        problems.check(
+            !(is_memory && profile.is_strict()),
+            "store.kind",
+            "memory loses sessions; only profile dev may use it",
+        );
+        problems.check((1..=4096).contains(&self.shards), "store.shards", "must be 1 to 4096");
+        // What is in braces decides where a cluster keeps a key.
+        problems.check(!self.prefix.contains(['{', '}']), "store.prefix", "must not contain braces");
+        if !is_memory {
+            redis::problems(&self.location()).into_iter().for_each(|(setting, why)| problems.add(setting, why));
+        }
+    }
 }
 
 /// `[session]`.
@@ -150,13 +192,7 @@ impl Validate for Config {
         self.access.validate(self.profile, problems);
         self.bus.validate(self.profile, problems);
         self.telemetry.validate(problems);
-        let is_memory = self.store.kind == StoreKind::Memory;
-        problems.check(
-            !(is_memory && self.profile.is_strict()),
-            "store.kind",
-            "memory loses sessions; only profile dev may use it",
-        );
-        problems.check((1..=4096).contains(&self.store.shards), "store.shards", "must be 1 to 4096");
+        self.store.validate(self.profile, problems);
         let name = &self.session.deployment;
         let is_name = !name.is_empty() && name.len() <= 32 && name.chars().all(|c| c.is_ascii_alphanumeric());
         problems.check(is_name, "session.deployment", "must be 1 to 32 letters and digits");
@@ -198,5 +234,20 @@ mod tests {
         load(&[]).unwrap();
         let problems = load(&[("LATCHKEY_PROFILE", "production")]).unwrap_err().to_string();
         assert!(problems.contains("session.server_keys") && problems.contains("operator_keys"), "{problems}");
+    }
+
+    #[test]
+    fn every_problem_of_the_store_is_named() {
+        let env = [
+            ("LATCHKEY_STORE__URL", "redis-sentinel://sentinel"),
+            ("LATCHKEY_STORE__TLS_CA_FILE", "/no/such/file"),
+            ("LATCHKEY_STORE__PREFIX", "{one}"),
+            ("LATCHKEY_STORE__SHARDS", "0"),
+        ];
+        let problems = load(&env).unwrap_err().to_string();
+        for name in ["store.url", "store.tls_ca_file", "store.prefix", "store.shards"] {
+            assert!(problems.contains(name), "{name}: {problems}");
+        }
+        load(&[("LATCHKEY_STORE__URL", "rediss-cluster://app:secret@a:7001,b:7002")]).unwrap();
     }
 }

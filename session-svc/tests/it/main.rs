@@ -4,6 +4,7 @@
 
 mod support;
 
+mod cluster;
 mod cost;
 mod count;
 mod crash;
@@ -27,6 +28,8 @@ mod replicas;
 mod revoke;
 mod revoke_many;
 mod scope;
+mod secure;
+mod sentinel;
 mod session_limit;
 mod touch;
 mod update;

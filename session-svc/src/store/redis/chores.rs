@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use svc_kit::clock::Timestamp;
 
-use super::{RedisStore, failed, record};
+use super::{RedisStore, record};
 use crate::{
     domain::{
         cutoff::Scope,
@@ -20,49 +20,56 @@ const FORGOTTEN_MAX: usize = 1_000;
 impl Chores for RedisStore {
     async fn lease(&self, owner: &str, length: Duration) -> Result<Vec<Shard>, StoreError> {
         let ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
-        let shards: Vec<Shard> = (0..self.shards).map(Shard).collect();
-        let mut pipeline = redis::pipe();
-        for shard in &shards {
-            let key = self.keys.lease(*shard);
-            pipeline.cmd("SET").arg(&key).arg(owner).arg("NX").arg("PX").arg(ms).ignore().get(&key);
+        let take = |shard: Shard| {
+            let mut set = redis::cmd("SET");
+            set.arg(self.keys.lease(shard)).arg(owner).arg("NX").arg("GET").arg("PX").arg(ms);
+            (self.link.shard(shard), set)
+        };
+        let takes: Vec<_> = (0..self.shards).map(|shard| take(Shard(shard))).collect();
+        let (mut held, mut failure) = (Vec::new(), None);
+        for (shard, before) in (0..self.shards).map(Shard).zip(self.link.scatter::<Option<String>>(&takes).await) {
+            match before {
+                Ok(before) if before.as_deref().is_none_or(|before| before == owner) => held.push(shard),
+                Ok(_) => {}
+                Err(error) => failure = Some(error),
+            }
         }
-        let owners: Vec<Option<String>> = self.link.pipeline(&pipeline).await?;
-        let held: Vec<Shard> = shards
-            .into_iter()
-            .zip(owners)
-            .filter(|(_, by)| by.as_deref() == Some(owner))
-            .map(|(shard, _)| shard)
-            .collect();
-        let mut pipeline = redis::pipe();
-        for shard in &held {
-            // Losing the lease in this very moment makes two of us work: wasteful, not wrong.
-            pipeline.cmd("PEXPIRE").arg(self.keys.lease(*shard)).arg(ms).ignore();
+        // Losing the lease in this very moment makes two of us work: wasteful, not wrong.
+        let keep = |shard: &Shard| {
+            let mut expire = redis::cmd("PEXPIRE");
+            expire.arg(self.keys.lease(*shard)).arg(ms);
+            (self.link.shard(*shard), expire)
+        };
+        let kept = self.link.scatter::<i64>(&held.iter().map(keep).collect::<Vec<_>>()).await;
+        held = held.into_iter().zip(kept).filter_map(|(shard, kept)| kept.is_ok().then_some(shard)).collect();
+        // In a cluster one server that is away keeps only its own shards from being looked after.
+        match failure {
+            Some(error) if held.is_empty() => Err(error),
+            _ => Ok(held),
         }
-        if !held.is_empty() {
-            self.link.pipeline::<()>(&pipeline).await?;
-        }
-        Ok(held)
     }
 
     async fn due(&self, shard: Shard, now: Timestamp, limit: usize) -> Result<Vec<SessionId>, StoreError> {
         let mut range = redis::cmd("ZRANGE");
         range.arg(self.keys.looks(shard)).arg("-inf").arg(now.as_ms()).arg("BYSCORE").arg("LIMIT").arg(0).arg(limit);
-        let members: Vec<Vec<u8>> = self.link.command(&range).await?;
+        let members: Vec<Vec<u8>> = self.link.read(self.link.shard(shard), &range).await?;
         Ok(members.iter().filter_map(|member| SessionId::from_bytes(member)).collect())
     }
 
     async fn look_again(&self, id: SessionId, next: Option<Timestamp>) -> Result<(), StoreError> {
-        let (key, member) = (self.keys.looks(id.shard()), id.to_bytes());
+        let (place, key, member) = (self.link.shard(id.shard()), self.keys.looks(id.shard()), id.to_bytes());
         match next {
             Some(next) => {
-                self.link.command(redis::cmd("ZADD").arg(key).arg("XX").arg(next.as_ms()).arg(&member[..])).await
+                self.link.command(place, redis::cmd("ZADD").arg(key).arg("XX").arg(next.as_ms()).arg(&member[..])).await
             }
-            None => self.link.command(redis::cmd("ZREM").arg(key).arg(&member[..])).await,
+            None => self.link.command(place, redis::cmd("ZREM").arg(key).arg(&member[..])).await,
         }
     }
 
     async fn unfinished(&self, shard: Shard) -> Result<Vec<Scope>, StoreError> {
-        let members: Vec<Vec<u8>> = self.link.command(redis::cmd("SMEMBERS").arg(self.keys.unfinished(shard))).await?;
+        let mut all = redis::cmd("SMEMBERS");
+        all.arg(self.keys.unfinished(shard));
+        let members: Vec<Vec<u8>> = self.link.read(self.link.shard(shard), &all).await?;
         members.iter().map(|member| record::decode_scope(member)).collect()
     }
 
@@ -70,7 +77,7 @@ impl Chores for RedisStore {
         let mut call = self.finish.prepare_invoke();
         call.key(self.keys.unfinished(shard)).key(self.keys.cutoffs(shard));
         call.arg(record::encode_scope(scope)).arg(&upto.to_bytes()[..]);
-        call.invoke_async(&mut self.link.connection()?).await.map_err(failed)
+        self.link.script(self.link.shard(shard), &call).await
     }
 
     async fn forget_cutoffs(&self, shard: Shard, before: Timestamp) -> Result<(), StoreError> {
@@ -90,6 +97,6 @@ impl Chores for RedisStore {
         for scope in &old {
             call.arg(scope);
         }
-        call.invoke_async(&mut self.link.connection()?).await.map_err(failed)
+        self.link.script(self.link.shard(shard), &call).await
     }
 }

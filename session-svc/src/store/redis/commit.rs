@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use redis::{Script, Value};
+use redis::Value;
 use svc_kit::{clock::Timestamp, telemetry::TraceContext};
 
-use super::{failed, keys::Keys, link::Link, record};
+use super::{
+    keys::Keys,
+    link::{Invocation, Link, Script},
+    record,
+};
 use crate::{
     contract::event,
     domain::{
@@ -70,7 +74,7 @@ impl Scripts {
         for (name, change) in &counts {
             call.arg(name).arg(change);
         }
-        let result: Vec<Value> = call.invoke_async(&mut link.connection()?).await.map_err(failed)?;
+        let result: Vec<Value> = link.script(link.shard(shard), &call).await?;
         decode(&result)
     }
 }
@@ -99,7 +103,7 @@ pub(super) fn live_name(tenant: &TenantId, application: Option<&ApplicationId>) 
     application.map_or_else(|| tenant.to_string(), |application| format!("{tenant}.{application}"))
 }
 
-fn add_write(call: &mut redis::ScriptInvocation<'_>, write: &Write) {
+fn add_write(call: &mut Invocation<'_>, write: &Write) {
     let session = &write.after.session;
     let (look, mode) = match &session.end {
         Some(_) => (session.forgotten_at(), "set"),

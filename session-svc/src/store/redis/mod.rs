@@ -27,7 +27,25 @@ use crate::{
     },
 };
 use keys::Keys;
-use link::Link;
+use link::{Link, target::Target};
+
+pub use link::target::{Location, Problem};
+
+/// How a store's keys and events are named, and how many parts it has.
+#[derive(Clone, Copy, Debug)]
+pub struct Naming<'n> {
+    /// Put before every key.
+    pub prefix: &'n str,
+    /// Put before the id of every event.
+    pub deployment: &'n str,
+    /// Parts that users are spread over.
+    pub shards: u16,
+}
+
+/// Finds what is wrong with a location.
+pub fn problems(location: &Location) -> Vec<Problem> {
+    Target::new(location).err().unwrap_or_default()
+}
 
 /// Sessions in Redis.
 pub struct RedisStore {
@@ -36,30 +54,45 @@ pub struct RedisStore {
     deployment: String,
     shards: u16,
     scripts: commit::Scripts,
-    finish: redis::Script,
-    forget: redis::Script,
+    finish: link::Script,
+    forget: link::Script,
     cutoffs: RwLock<HashMap<Shard, Arc<Cutoffs>>>,
     policies: policies::Policies,
-    outbox: tokio::sync::Mutex<Option<redis::aio::MultiplexedConnection>>,
+    outbox: outbox::Reader,
 }
 
 impl RedisStore {
-    /// Makes a store that connects when needed.
+    /// Makes a store on the servers that `url` names; see [`RedisStore::at`].
     ///
     /// # Errors
     /// Fails when the URL cannot be used.
     pub fn new(url: &str, prefix: &str, deployment: &str, shards: u16, threads: usize) -> Result<Self, BootError> {
+        let location = Location { url: url.into(), ..Location::default() };
+        Self::at(&location, Naming { prefix, deployment, shards }, threads)
+    }
+
+    /// Makes a store that connects when needed, for `threads` threads that serve.
+    ///
+    /// # Errors
+    /// Fails when the location cannot be used.
+    pub fn at(location: &Location, naming: Naming<'_>, threads: usize) -> Result<Self, BootError> {
+        let Naming { prefix, deployment, shards } = naming;
+        let keys = Keys::new(prefix);
+        let target = Target::new(location).map_err(|problems| {
+            let named: Vec<String> = problems.iter().map(|(setting, why)| format!("{setting} {why}")).collect();
+            BootError::new(named.join("; "))
+        })?;
         Ok(Self {
-            link: Link::new(url, threads)?,
-            keys: Keys::new(prefix),
+            link: Link::new(target, threads, &keys, shards)?,
+            keys,
             deployment: deployment.to_owned(),
             shards,
             scripts: commit::Scripts::new(),
-            finish: redis::Script::new(include_str!("finish.lua")),
-            forget: redis::Script::new(include_str!("forget.lua")),
+            finish: link::Script::new(include_str!("finish.lua")),
+            forget: link::Script::new(include_str!("forget.lua")),
             cutoffs: RwLock::default(),
             policies: policies::Policies::new(),
-            outbox: tokio::sync::Mutex::new(None),
+            outbox: outbox::Reader::default(),
         })
     }
 
@@ -83,7 +116,8 @@ impl RedisStore {
         // The version first: cutoffs that are newer than their version are fetched once more, never missed.
         let mut pipeline = redis::pipe();
         pipeline.get(self.keys.version(shard)).hgetall(self.keys.cutoffs(shard));
-        let (version, fields): (Option<u64>, HashMap<Vec<u8>, Vec<u8>>) = self.link.pipeline(&pipeline).await?;
+        let (version, fields): (Option<u64>, HashMap<Vec<u8>, Vec<u8>>) =
+            self.link.reads(self.link.shard(shard), &pipeline).await?;
         let scopes = fields
             .into_iter()
             .map(|(field, value)| Ok((record::decode_scope(&field)?, record::decode_cutoff(&value)?)))
@@ -116,14 +150,16 @@ impl SessionStore for RedisStore {
         // The record before the version: a cutoff that came first is seen.
         let mut pipeline = redis::pipe();
         pipeline.get(self.keys.session(id)).get(self.keys.version(shard));
-        let (value, version): (Option<Vec<u8>>, Option<u64>) = self.link.pipeline(&pipeline).await?;
+        let (value, version): (Option<Vec<u8>>, Option<u64>) =
+            self.link.reads(self.link.shard(shard), &pipeline).await?;
         let cutoffs = self.cutoffs_of(shard, version.unwrap_or(0)).await?;
         let read = value.map(|value| record::decode(id, value)).transpose()?;
         Ok(Loaded { read, cutoffs })
     }
 
     async fn cutoffs(&self, shard: Shard) -> Result<Arc<Cutoffs>, StoreError> {
-        let version: Option<u64> = self.link.command(&redis::Cmd::get(self.keys.version(shard))).await?;
+        let get = redis::Cmd::get(self.keys.version(shard));
+        let version: Option<u64> = self.link.read(self.link.shard(shard), &get).await?;
         self.cutoffs_of(shard, version.unwrap_or(0)).await
     }
 
@@ -142,7 +178,7 @@ impl SessionStore for RedisStore {
                 false => range.arg(from.as_deref().unwrap_or("-inf")).arg("+inf").arg("BYSCORE"),
             };
             range.arg("LIMIT").arg(offset).arg(query.limit).arg("WITHSCORES");
-            let members: Vec<(Vec<u8>, i64)> = self.link.command(&range).await?;
+            let members: Vec<(Vec<u8>, i64)> = self.link.read(self.link.shard(shard), &range).await?;
             let is_last = members.len() < query.limit;
             offset += members.len();
             let ids: Vec<SessionId> = members
@@ -150,7 +186,7 @@ impl SessionStore for RedisStore {
                 .filter(|member| is_after(member, &query))
                 .filter_map(|(id, _)| SessionId::from_bytes(&id))
                 .collect();
-            reads.extend(self.read_all(&ids).await?);
+            reads.extend(self.read_all(shard, &ids).await?);
             if is_last {
                 break;
             }
@@ -166,21 +202,28 @@ impl SessionStore for RedisStore {
         application: Option<&ApplicationId>,
     ) -> Result<u64, StoreError> {
         let name = commit::live_name(tenant, application);
-        let live: Option<u64> = self.link.command(&redis::Cmd::hget(self.keys.live(shard), name)).await?;
+        let get = redis::Cmd::hget(self.keys.live(shard), name);
+        let live: Option<u64> = self.link.read(self.link.shard(shard), &get).await?;
         Ok(live.unwrap_or(0))
     }
 
     async fn births(&self, shard: Shard, owner: &Owner) -> Result<u64, StoreError> {
-        let births: Option<u64> = self.link.command(&redis::Cmd::get(self.keys.births(shard, Some(owner)))).await?;
+        let get = redis::Cmd::get(self.keys.births(shard, Some(owner)));
+        let births: Option<u64> = self.link.read(self.link.shard(shard), &get).await?;
         Ok(births.unwrap_or(0))
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        self.scripts.run(&self.link, &self.keys, &commit).await
+        let committed = self.scripts.run(&self.link, &self.keys, &commit).await?;
+        if !commit.events.is_empty() {
+            self.outbox.wake();
+        }
+        Ok(committed)
     }
 
     async fn answer(&self, shard: Shard, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {
-        let value: Option<Vec<u8>> = self.link.command(&redis::Cmd::get(self.keys.answer(shard, key.as_str()))).await?;
+        let get = redis::Cmd::get(self.keys.answer(shard, key.as_str()));
+        let value: Option<Vec<u8>> = self.link.read(self.link.shard(shard), &get).await?;
         value.map(|value| record::decode_answer(&value)).transpose()
     }
 
@@ -189,12 +232,12 @@ impl SessionStore for RedisStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        self.link.command::<String>(&redis::cmd("PING")).await.map(drop)
+        self.link.read::<String>(self.link.shard(Shard(0)), &redis::cmd("PING")).await.map(drop)
     }
 }
 
 impl RedisStore {
-    async fn read_all(&self, ids: &[SessionId]) -> Result<Vec<Read>, StoreError> {
+    async fn read_all(&self, shard: Shard, ids: &[SessionId]) -> Result<Vec<Read>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -202,7 +245,7 @@ impl RedisStore {
         for id in ids {
             get.arg(self.keys.session(*id));
         }
-        let values: Vec<Option<Vec<u8>>> = self.link.command(&get).await?;
+        let values: Vec<Option<Vec<u8>>> = self.link.read(self.link.shard(shard), &get).await?;
         ids.iter().zip(values).filter_map(|(id, value)| Some(record::decode(*id, value?))).collect()
     }
 }

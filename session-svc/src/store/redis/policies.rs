@@ -7,9 +7,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use prost::Message as _;
 use proto::session::v1 as pb;
-use redis::Script;
 
-use super::{RedisStore, failed, record};
+use super::{
+    RedisStore,
+    link::{Place, Script},
+    record,
+};
 use crate::{
     contract::policy,
     domain::{
@@ -68,12 +71,12 @@ pub(super) fn is_announced_between(before: u64, after: u64) -> bool {
 impl RedisStore {
     async fn done(&self, key: String, scope: &PolicyScope, version: u64) -> Result<(), StoreError> {
         let mut call = self.policies.done.prepare_invoke();
-        call.key(key).arg(encode_scope(scope)).arg(version);
-        call.invoke_async(&mut self.link.connection()?).await.map_err(failed)
+        call.key(&key).arg(encode_scope(scope)).arg(version);
+        self.link.script(Place::of(&key), &call).await
     }
 
     async fn marks(&self, key: String) -> Result<Vec<(PolicyScope, u64)>, StoreError> {
-        let marks: Vec<(Vec<u8>, u64)> = self.link.command(redis::cmd("HGETALL").arg(key)).await?;
+        let marks: Vec<(Vec<u8>, u64)> = self.link.read(Place::of(&key), redis::cmd("HGETALL").arg(&key)).await?;
         marks.into_iter().map(|(scope, version)| Ok((decode_scope(&scope)?, version))).collect()
     }
 }
@@ -85,14 +88,15 @@ impl PolicyStore for RedisStore {
             let mut range = redis::cmd("ZRANGE");
             range.arg(self.keys.policy_versions()).arg(format!("({}", known.version)).arg("+inf").arg("BYSCORE");
             range.arg("LIMIT").arg(0).arg(PAGE).arg("WITHSCORES");
-            let changed: Vec<(Vec<u8>, u64)> = self.link.command(&range).await?;
+            let place = Place::of(&self.keys.policies());
+            let changed: Vec<(Vec<u8>, u64)> = self.link.read(place, &range).await?;
             let Some((_, upto)) = changed.last() else { return Ok(known) };
             let mut get = redis::cmd("HMGET");
             get.arg(self.keys.policies());
             for (scope, _) in &changed {
                 get.arg(&scope[..]);
             }
-            let values: Vec<Vec<u8>> = self.link.command(&get).await?;
+            let values: Vec<Vec<u8>> = self.link.read(place, &get).await?;
             // A value may be newer than its place in the order said: then it comes once more.
             self.policies.learn(values.iter().filter_map(|value| readable(value)).collect(), *upto);
         }
@@ -103,7 +107,7 @@ impl PolicyStore for RedisStore {
         call.key(self.keys.policies()).key(self.keys.policy_versions()).key(self.keys.unannounced());
         call.arg(encode_scope(&stored.scope)).arg(before);
         call.arg(policy::to_proto(stored).encode_to_vec()).arg(POLICIES_MAX);
-        let version: i64 = call.invoke_async(&mut self.link.connection()?).await.map_err(failed)?;
+        let version: i64 = self.link.script(Place::of(&self.keys.policies()), &call).await?;
         Ok(match u64::try_from(version) {
             Ok(0) => Put::Conflict,
             Ok(version) => Put::Stored(version),
@@ -115,7 +119,7 @@ impl PolicyStore for RedisStore {
         let mut call = self.policies.announce.prepare_invoke();
         call.key(self.keys.unsettled(shard)).key(self.keys.version(shard));
         call.arg(encode_scope(scope)).arg(version).arg(ANNOUNCEMENT);
-        call.invoke_async(&mut self.link.connection()?).await.map_err(failed)
+        self.link.script(self.link.shard(shard), &call).await
     }
 
     async fn unannounced(&self) -> Result<Vec<(PolicyScope, u64)>, StoreError> {

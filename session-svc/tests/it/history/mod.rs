@@ -9,7 +9,13 @@ mod replica;
 
 /// Starts a server of its own.
 mod heavy {
-    use std::{collections::HashSet, sync::Arc};
+    use std::{
+        collections::HashSet,
+        sync::{
+            Arc,
+            atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        },
+    };
 
     use futures::future::join_all;
     use prost::Message as _;
@@ -28,7 +34,7 @@ mod heavy {
         clients::World,
         replica::{Recipe, Replica, SHARDS},
     };
-    use crate::support::{mutant::Fault, redis_server::RedisServer, service::START};
+    use crate::support::{mutant::Fault, redis_cluster::RedisCluster, redis_server::RedisServer, service::START};
 
     const CLIENTS: u64 = 8;
     const REPLICAS: usize = 3;
@@ -41,14 +47,22 @@ mod heavy {
 
     /// Lets clients loose on replicas with a fault; returns the violations that the checker finds.
     async fn violations(fault: Fault, calls: u64) -> Vec<String> {
-        let seed = number("LATCHKEY_HISTORY_SEED").unwrap_or_else(|| u64::from_be_bytes(entropy::bytes(&OsEntropy)));
         let redis = RedisServer::start_with(&[]).await;
-        let clock = Arc::new(ManualClock::new(START));
-        let recipe = Recipe { url: redis.url(), clock: clock.clone(), fault };
+        let recipe = Recipe { url: redis.url(), clock: Arc::new(ManualClock::new(START)), fault };
+        violations_while(recipe, calls, async |_| {}).await
+    }
+
+    /// The same while something happens to the store, until the clients are done.
+    async fn violations_while(recipe: Recipe, calls: u64, happens: impl AsyncFn(&AtomicBool)) -> Vec<String> {
+        let seed = number("LATCHKEY_HISTORY_SEED").unwrap_or_else(|| u64::from_be_bytes(entropy::bytes(&OsEntropy)));
         let replicas = (0..REPLICAS).map(|_| Replica::start(recipe.clone())).collect();
-        let world = World::new(replicas, clock);
-        let calls = usize::try_from(calls).unwrap();
-        join_all((0..CLIENTS).map(|client| world.client(seed.wrapping_add(client), calls))).await;
+        let world = World::new(replicas, recipe.clock.clone());
+        let (calls, are_done) = (usize::try_from(calls).unwrap(), AtomicBool::new(false));
+        let clients = async {
+            join_all((0..CLIENTS).map(|client| world.client(seed.wrapping_add(client), calls))).await;
+            are_done.store(true, SeqCst);
+        };
+        tokio::join!(clients, happens(&are_done));
         let calls = std::mem::take(&mut *world.calls.lock().unwrap());
         assert!(calls.len() > 100, "clients are answered");
         // What comes after is done by a replica without a fault.
@@ -90,6 +104,28 @@ mod heavy {
     async fn what_clients_are_told_holds_while_replicas_are_killed() {
         let violations = violations(Fault::None, number("LATCHKEY_HISTORY_CALLS").unwrap_or(CALLS)).await;
         assert!(violations.is_empty(), "{} violations, first: {}", violations.len(), violations[0]);
+    }
+
+    /// Both shards move from node to node all the while.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_clients_are_told_holds_while_slots_move() {
+        let cluster = RedisCluster::start().await;
+        let recipe = Recipe { url: cluster.url(), clock: Arc::new(ManualClock::new(START)), fault: Fault::None };
+        let moves = AtomicUsize::new(0);
+        let violations = violations_while(recipe, CALLS, async |are_done| {
+            while !are_done.load(SeqCst) {
+                for shard in 0..SHARDS {
+                    let mut slot = redis::cmd("CLUSTER");
+                    slot.arg("KEYSLOT").arg(format!("v1:{{{shard:04x}}}"));
+                    let slot = cluster.nodes[0].ask(&slot).await.unwrap();
+                    cluster.move_slot(slot, tokio::task::yield_now).await;
+                    moves.fetch_add(1, SeqCst);
+                }
+            }
+        })
+        .await;
+        assert!(violations.is_empty(), "{} violations, first: {}", violations.len(), violations[0]);
+        assert!(moves.load(SeqCst) >= 4, "{moves:?} moves");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -151,6 +151,46 @@ fn every_mutant_is_found_out() {
 /// On a server of its own: one that many tests share stalls now and then for longer than a call may wait.
 mod heavy {
     use super::*;
+    use crate::support::redis_cluster::RedisCluster;
+
+    /// Each step of a history is a dozen round trips, and six servers share this machine.
+    const CLUSTER_CASES: u32 = 300;
+
+    #[test]
+    fn histories_in_a_cluster_are_what_the_reference_says() {
+        let (runtime, count) = (runtime(), AtomicUsize::new(0));
+        let cluster = runtime.block_on(RedisCluster::start());
+        let counting: Vec<_> = (0..SHARDS)
+            .map(|shard| {
+                runtime.block_on(async {
+                    let mut slot = redis::cmd("CLUSTER");
+                    slot.arg("KEYSLOT").arg(format!("o1:{{{shard:04x}}}"));
+                    let slot = cluster.nodes[0].ask(&slot).await.unwrap();
+                    cluster.nodes[cluster.holder(slot).await].connection().await
+                })
+            })
+            .collect();
+        let result = histories(CLUSTER_CASES, |steps| {
+            let clock = Arc::new(ManualClock::new(START));
+            let prefix = format!("{}:", count.fetch_add(1, Relaxed));
+            let store = Arc::new(RedisStore::new(&cluster.url(), &prefix, "test", SHARDS, 1).unwrap());
+            let counting = counting.clone();
+            let waiting = move || {
+                let (connections, prefix) = (counting.clone(), prefix.clone());
+                async move {
+                    let mut waiting = 0;
+                    for (shard, mut connection) in connections.into_iter().enumerate() {
+                        let length = redis::Cmd::xlen(format!("{prefix}o1:{{{shard:04x}}}"));
+                        waiting += length.query_async::<usize>(&mut connection).await.unwrap();
+                    }
+                    waiting
+                }
+                .boxed()
+            };
+            runtime.block_on(run(store, clock, Box::new(waiting), steps));
+        });
+        result.unwrap_or_else(|failure| panic!("{failure}"));
+    }
 
     #[test]
     fn histories_in_redis_are_what_the_reference_says() {

@@ -8,8 +8,10 @@ pub mod mutant;
 pub mod policies;
 pub mod process;
 pub mod proxy;
+pub mod redis_cluster;
 pub mod redis_server;
 pub mod requests;
+pub mod sentinels;
 pub mod service;
 pub mod use_cases;
 pub mod wait;
@@ -24,11 +26,22 @@ use svc_kit::error::reason_of;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-/// Makes a test of each function for each store.
+/// A test that is run on a store somewhere else, with its name.
+pub type Elsewhere = (&'static str, futures::future::BoxFuture<'static, ()>);
+
+/// Makes a test of each function for each store, and a list of them for stores elsewhere.
 macro_rules! on_each_store {
     ($($name:ident),+ $(,)?) => {
+        pub(crate) fn elsewhere(url: &str) -> Vec<crate::support::Elsewhere> {
+            vec![$((concat!(module_path!(), "::", stringify!($name)), Box::pin($name::at(url.to_owned())))),+]
+        }
+
         $(mod $name {
             use crate::support::{Service, Store};
+
+            pub(super) async fn at(url: String) {
+                super::$name(&Service::start_with(Store::Redis, &[("LATCHKEY_STORE__URL", url)]).await).await;
+            }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn memory() {

@@ -44,6 +44,23 @@ impl RedisServer {
         self.child.kill().await.unwrap();
     }
 
+    /// Says whether the process was not killed.
+    pub fn is_running(&self) -> bool {
+        self.child.id().is_some()
+    }
+
+    /// Asks for something on a connection of its own.
+    pub async fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> redis::RedisResult<T> {
+        let client = redis::Client::open(self.url())?;
+        command.query_async(&mut client.get_multiplexed_async_connection().await?).await
+    }
+
+    /// What it says it is: `master` or `slave`.
+    pub async fn role(&self) -> Option<String> {
+        let role: Vec<redis::Value> = self.ask(&redis::cmd("ROLE")).await.ok()?;
+        redis::from_redis_value(role.into_iter().next()?).ok()
+    }
+
     /// Starts it again on its data and its port.
     pub async fn restart(&mut self) {
         self.child = spawn(self.port, &self.data, &self.arguments);

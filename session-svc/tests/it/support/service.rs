@@ -9,7 +9,7 @@ use session_svc::{
     config::{Config, DEFAULTS},
 };
 use svc_kit::{
-    boot::Parts,
+    boot::{BootError, Parts},
     bus::{self, MemoryBus},
     client::{Outgoing, channel},
     clock::{ManualClock, Timestamp},
@@ -65,6 +65,11 @@ impl Service {
     }
 
     pub async fn start_with(store: Store, settings: &[Setting<'_>]) -> Self {
+        Self::try_start(store, settings).await.unwrap()
+    }
+
+    /// Starts with settings that may be refused.
+    pub async fn try_start(store: Store, settings: &[Setting<'_>]) -> Result<Self, BootError> {
         let prefix = (store == Store::Redis).then(|| format!("{}:", random_name()));
         Self::start_on(prefix, Arc::new(ManualClock::new(START)), Arc::new(Issuer::start().await), settings).await
     }
@@ -72,7 +77,8 @@ impl Service {
     /// Another replica on the same Redis, with the same clock; it publishes to a bus of its own.
     pub async fn replica(&self) -> Self {
         let prefix = self.prefix.clone().expect("replicas share a Redis");
-        let mut replica = Self::start_on(Some(prefix), self.clock.clone(), self.issuer.clone(), &[]).await;
+        let replica = Self::start_on(Some(prefix), self.clock.clone(), self.issuer.clone(), &[]).await;
+        let mut replica = replica.unwrap();
         // The first one cleans up.
         replica.prefix = None;
         replica
@@ -83,7 +89,7 @@ impl Service {
         clock: Arc<ManualClock>,
         issuer: Arc<Issuer>,
         settings: &[Setting<'_>],
-    ) -> Self {
+    ) -> Result<Self, BootError> {
         let (lifecycle, events) = (Lifecycle::new(), Events::default());
         let kind = if prefix.is_some() { "redis" } else { "memory" };
         let base: [Setting<'_>; 9] = [
@@ -109,8 +115,8 @@ impl Service {
             lifecycle: lifecycle.clone(),
         };
         bus::consume(&config.bus, &parts, events.clone(), Arc::new(|_| {})).unwrap();
-        let running = boot::start(config, parts).await.unwrap();
-        Self { clock, events, running, prefix, issuer, lifecycle }
+        let running = boot::start(config, parts).await?;
+        Ok(Self { clock, events, running, prefix, issuer, lifecycle })
     }
 
     fn connect(&self, credential: String) -> Client {
