@@ -8,6 +8,7 @@ use svc_kit::{
     boot::{BootError, Parts},
     bus::BusPublisher,
     cli::{Booting, Service},
+    config::Profile,
     entropy,
     id::encode_base32,
     ops::{self, Readiness},
@@ -24,7 +25,7 @@ use crate::{
     ports::{Chores, Outbox, PolicyStore},
     store::{
         memory::MemoryStore,
-        redis::{Naming, RedisStore},
+        redis::{Options, RedisStore},
     },
 };
 
@@ -53,10 +54,16 @@ pub struct Running {
 pub async fn start(config: Config, parts: Parts) -> Result<Running, BootError> {
     match config.store.kind {
         StoreKind::Redis => {
-            let (prefix, deployment, shards) =
-                (&*config.store.prefix, &*config.session.deployment, config.store.shards);
-            let naming = Naming { prefix, deployment, shards };
-            let store = RedisStore::at(&config.store.location(), naming, threads(config.serving.threads))?;
+            let options = Options {
+                prefix: &config.store.prefix,
+                deployment: &config.session.deployment,
+                shards: config.store.shards,
+                threads: threads(config.serving.threads),
+                copies: usize::from(config.profile == Profile::Ha),
+                clock: parts.clock.clone(),
+                clock_skew_max: config.store.clock_skew_max.0,
+            };
+            let store = RedisStore::at(&config.store.location(), &options)?;
             check(&store, &config).await?;
             start_with(store, config, parts).await
         }
@@ -97,7 +104,7 @@ async fn start_with<S: Chores + Outbox + PolicyStore>(
     let authenticator = Authenticator::new(&config.access, parts.clock.clone());
     let authenticator = authenticator.map_err(BootError::because("access cannot be set up"))?;
     let access = AccessLayer::new(AccessRules::from_pool(proto::descriptor::pool()), authenticator);
-    let readiness = Readiness::new(parts.lifecycle.clone(), &["store"]);
+    let readiness = Readiness::new(parts.lifecycle.clone(), &["store", "clock"]);
     let publisher = BusPublisher::new(&config.bus, &parts)?;
     let replica = encode_base32(&entropy::bytes::<10>(&*parts.entropy));
     bus::spawn(sessions.clone(), publisher, replica, readiness.clone(), &parts.lifecycle);

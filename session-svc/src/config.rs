@@ -86,6 +86,8 @@ pub struct StoreConfig {
     pub tls_certificate_file: String,
     /// File with its key.
     pub tls_key_file: String,
+    /// How far our clock and the servers' may be apart.
+    pub clock_skew_max: HumanDuration,
     /// Put before every key.
     pub prefix: String,
     /// Number of shards; fixed for the life of the store.
@@ -113,6 +115,7 @@ impl StoreConfig {
             "memory loses sessions; only profile dev may use it",
         );
         problems.check((1..=4096).contains(&self.shards), "store.shards", "must be 1 to 4096");
+        problems.check(!self.clock_skew_max.0.is_zero(), "store.clock_skew_max", "must be longer than zero");
         // What is in braces decides where a cluster keeps a key.
         problems.check(!self.prefix.contains(['{', '}']), "store.prefix", "must not contain braces");
         if !is_memory {

@@ -53,8 +53,17 @@ pub enum SessionError {
     #[error("the session is changing too fast; try again")]
     Contention,
     /// The store failed.
-    #[error("the store failed")]
+    #[error("{}", failed(.0))]
     Store(#[from] StoreError),
+}
+
+/// What callers are told of a failure of the store: no more than they can act on.
+fn failed(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::NotReplicated => "the change is stored, not replicated; ask for the same again",
+        StoreError::Skewed(_) => "this replica's clock is wrong",
+        _ => "the store failed",
+    }
 }
 
 impl ServiceError for SessionError {
@@ -68,7 +77,8 @@ impl ServiceError for SessionError {
             Self::TokenRefused => Kind::Unauthenticated,
             Self::IdempotencyKeyReused => Kind::AlreadyExists,
             Self::Contention | Self::PolicyVersionMismatch(_) => Kind::Aborted,
-            Self::Store(StoreError::Unavailable(_)) => Kind::Unavailable,
+            Self::Store(StoreError::Unavailable(_) | StoreError::Untrusted) => Kind::Unavailable,
+            Self::Store(StoreError::NotReplicated | StoreError::Skewed(_)) => Kind::Unavailable,
             Self::Store(StoreError::Full) => Kind::ResourceExhausted,
             Self::Store(StoreError::Unreadable(_)) => Kind::Internal,
         }
@@ -90,7 +100,9 @@ impl ServiceError for SessionError {
             Self::PolicyVersionMismatch(_) => "POLICY_VERSION_MISMATCH",
             Self::TooManyPolicies => "TOO_MANY_POLICIES",
             Self::Contention => "CONTENTION",
-            Self::Store(StoreError::Unavailable(_)) => "STORE_UNAVAILABLE",
+            Self::Store(StoreError::Unavailable(_) | StoreError::Untrusted) => "STORE_UNAVAILABLE",
+            Self::Store(StoreError::NotReplicated) => "STORED_NOT_REPLICATED",
+            Self::Store(StoreError::Skewed(_)) => "SKEW",
             Self::Store(StoreError::Full) => "STORE_FULL",
             Self::Store(StoreError::Unreadable(_)) => "STORE_UNREADABLE",
         }
@@ -108,7 +120,11 @@ impl ServiceError for SessionError {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Store(StoreError::Unavailable(_) | StoreError::Full) | Self::Contention)
-            .then_some(Duration::from_millis(200))
+        let is_passing = match self {
+            Self::Store(StoreError::Unreadable(_)) => false,
+            Self::Store(_) | Self::Contention => true,
+            _ => false,
+        };
+        is_passing.then_some(Duration::from_millis(200))
     }
 }

@@ -22,6 +22,15 @@ pub enum StoreError {
     /// It is away, or too slow. Whether a commit happened is not known; loading and deciding again is safe.
     #[error("the store is away")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It came back with another history of its data, and what may be missing is not restored yet. Nothing is stored.
+    #[error("the store came back, and is not trusted yet")]
+    Untrusted,
+    /// The change is stored, and no copy has it yet. Asking for the same once more is safe, and waits again.
+    #[error("stored, not replicated")]
+    NotReplicated,
+    /// The clocks of this replica and of the store are too far apart for deadlines to mean anything.
+    #[error("the clock differs from the store's by {0} ms")]
+    Skewed(i64),
     /// It has no room for anything new.
     #[error("the store is full")]
     Full,
@@ -82,6 +91,8 @@ pub struct Commit {
     pub answer: Option<(IdempotencyKey, Answer)>,
     /// Whether this only ends sessions: then it must succeed even in a full store.
     pub is_ending: bool,
+    /// Whether somebody is told that it is done and relies on it: then copies must have it too, where the deployment says so.
+    pub is_assured: bool,
 }
 
 /// A write to one scope's cutoff.
@@ -120,6 +131,7 @@ impl Commit {
             births: None,
             answer: None,
             is_ending: false,
+            is_assured: false,
         }
     }
 }
@@ -221,10 +233,13 @@ pub trait SessionStore: Send + Sync + 'static {
         key: &IdempotencyKey,
     ) -> impl Future<Output = Result<Option<Answer>, StoreError>> + Send;
 
+    /// Waits until copies have what is stored in a shard, as for a commit that is assured.
+    fn assure(&self, shard: Shard) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Number of shards.
     fn shards(&self) -> u16;
 
-    /// Checks that the store answers.
+    /// Looks whether the store is as it was left; says whether this replica can serve. To be done every second.
     fn probe(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 

@@ -84,6 +84,7 @@ impl<S: SessionStore> Sessions<S> {
             }
             session.times = self.granted(&session, &cutoffs, session.created_at);
             let mut commit = Commit::new(shard);
+            commit.is_assured = true;
             commit.cutoffs = Some(cutoffs.version);
             let stored = Stored { session: session.clone(), created: Default::default(), sequence: 1, births: 0 };
             let what = What::Created(Box::new(session.clone()));

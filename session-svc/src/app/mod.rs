@@ -75,7 +75,11 @@ impl<S: SessionStore> Sessions<S> {
     ) -> Result<Option<Answer>, SessionError> {
         let Some((key, request)) = key else { return Ok(None) };
         match self.store.answer(shard, key).await? {
-            Some(answer) if answer.request == request.0 => Ok(Some(answer)),
+            Some(answer) if answer.request == request.0 => {
+                // It may be asked for again because no copy had it.
+                self.store.assure(shard).await?;
+                Ok(Some(answer))
+            }
             Some(_) => Err(SessionError::IdempotencyKeyReused),
             None => Ok(None),
         }

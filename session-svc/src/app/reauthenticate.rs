@@ -49,6 +49,7 @@ impl<S: SessionStore> Sessions<S> {
             let granted = self.granted(&as_asked, &cutoffs, now);
             let (next, event) = read.stored.reauthenticated(now, command.proof.clone(), granted, salt);
             let mut commit = Commit::new(command.token.session.shard());
+            commit.is_assured = true;
             commit.cutoffs = Some(cutoffs.version);
             commit.events.push(event);
             commit.writes.push(Write { before: Some(read.snapshot), after: next.clone(), is_forgotten: false });

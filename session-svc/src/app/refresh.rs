@@ -52,6 +52,7 @@ impl<S: SessionStore> Sessions<S> {
             let terms = self.refresh_terms(&read.stored.session, &cutoffs, now);
             let decision = read.stored.refresh(now, terms, command.token.generation, &command.origin);
             let mut commit = Commit::new(command.token.session.shard());
+            commit.is_assured = true;
             commit.cutoffs = Some(cutoffs.version);
             let (next, outcome) = match decision {
                 Decision::Impossible => {

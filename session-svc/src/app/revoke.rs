@@ -69,14 +69,19 @@ impl<S: SessionStore> Sessions<S> {
                 Life::Alive => self.ending(&read, &cutoffs, asked, None).await?.with(false),
             };
             commit.is_ending = true;
+            commit.is_assured = true;
             commit.answer = command.idempotency.as_ref().map(|(key, request)| {
                 let mut answer = request.answer();
                 answer.sessions.push(id.to_string());
                 answer.already_ended = already_ended;
                 (key.clone(), answer)
             });
-            let is_empty = commit.writes.is_empty() && commit.answer.is_none();
-            if is_empty || matches!(self.store.commit(commit).await?, Committed::Done(_)) {
+            if commit.writes.is_empty() && commit.answer.is_none() {
+                // It may be asked for again because no copy had it.
+                self.store.assure(id.shard()).await?;
+                return Ok(Revoked { stored, already_ended });
+            }
+            if matches!(self.store.commit(commit).await?, Committed::Done(_)) {
                 return Ok(Revoked { stored, already_ended });
             }
         }

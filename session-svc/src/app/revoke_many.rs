@@ -4,6 +4,7 @@
 //! everything at once, and the clean-up records the single ends afterwards. Any other filter ends the sessions one by one
 //! before it answers, at most [`ENDED_MAX`]; a session that is created meanwhile is not covered.
 
+use futures::future::try_join_all;
 use svc_kit::access::Caller;
 
 use super::{DECISIONS_MAX, RequestHash, Sessions, scope::Change};
@@ -110,6 +111,9 @@ impl<S: SessionStore> Sessions<S> {
                 break;
             }
         }
+        // Once for all of them, and for those that an earlier call had ended when no copy took it.
+        let shards = filter.whose().shards(self.store.shards());
+        try_join_all(shards.into_iter().map(|shard| self.store.assure(shard))).await?;
         let result = RevokedMany { is_incomplete, ..named(ended, String::new()) };
         if let Some((key, request)) = &command.idempotency {
             let mut commit = Commit::new(filter.whose().home(self.store.shards()));

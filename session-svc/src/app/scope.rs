@@ -154,6 +154,7 @@ impl<S: SessionStore> Sessions<S> {
         let cutoffs = self.store.cutoffs(shard).await?;
         let mut commit = Commit::new(shard);
         commit.is_ending = true;
+        commit.is_assured = true;
         commit.cutoffs = Some(cutoffs.version);
         commit.cuts.extend(scopes.iter().filter_map(|scope| {
             let before = cutoffs.scopes.get(scope);

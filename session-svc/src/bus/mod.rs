@@ -1,4 +1,4 @@
-//! Tasks of the process: keep leases, relay events, sweep.
+//! Tasks of the process: watch the store, keep leases, relay events, sweep.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     app::{Sessions, relay},
     domain::id::Shard,
-    ports::{Chores, Outbox, PolicyStore},
+    ports::{Chores, Outbox, PolicyStore, SessionStore, StoreError},
 };
 
 /// How long a lease lasts without being kept; after this another replica takes over.
@@ -19,6 +19,8 @@ const KEEP: Duration = Duration::from_secs(2);
 const SWEEP: Duration = Duration::from_secs(1);
 /// How often old cutoffs are looked for.
 const FORGET_EVERY: u32 = 3600;
+/// How often the store is looked at.
+const WATCH: Duration = Duration::from_secs(1);
 /// How long the relay waits after a failure.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -34,6 +36,7 @@ pub fn spawn<S, P>(
     P: Publisher,
 {
     let (held, shards) = watch::channel(Vec::new());
+    spawn_until_soft(lifecycle, "watch", watch_store(sessions.store.clone(), readiness.clone()));
     spawn_until_soft(lifecycle, "leases", keep_leases(sessions.clone(), held, replica, readiness));
     let has_cutoff = Arc::new(Notify::new());
     let relay = relay_events(sessions.store.clone(), publisher, shards.clone(), has_cutoff.clone());
@@ -53,6 +56,18 @@ fn spawn_until_soft(
             () = soft.cancelled() => Ok::<_, Infallible>(()),
         }
     });
+}
+
+async fn watch_store<S: SessionStore>(store: Arc<S>, readiness: Readiness) -> Infallible {
+    loop {
+        let clock = match store.probe().await {
+            Err(error @ StoreError::Skewed(_)) => Err(error.to_string()),
+            // Whether it answers is for those to say who need it.
+            _ => Ok(()),
+        };
+        readiness.set("clock", clock);
+        tokio::time::sleep(WATCH).await;
+    }
 }
 
 async fn keep_leases<S: Chores>(

@@ -1,12 +1,68 @@
 //! A Redis Cluster: everything works on it, also while a primary dies and slots move.
 
 mod heavy {
-    use futures::{StreamExt as _, stream};
+    use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
-    use crate::support::{Elsewhere, redis_cluster::RedisCluster};
+    use futures::{StreamExt as _, future::join_all, stream};
+
+    use crate::{
+        crash::{Acknowledged, store},
+        support::{
+            Elsewhere,
+            broker::Broker,
+            process::Process,
+            redis_cluster::RedisCluster,
+            service::{OPERATOR_KEY, Setting},
+        },
+    };
+
+    /// The server's deadline, and what a busy machine adds to it.
+    const IN_TIME: Duration = Duration::from_secs(4);
 
     /// Tests of the suite that run at the same time.
     const AT_ONCE: usize = 4;
+
+    /// A deployment that waits for copies.
+    fn ha() -> Vec<Setting<'static>> {
+        let hash: String =
+            svc_kit::secret::sha256(OPERATOR_KEY.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        vec![
+            ("LATCHKEY_PROFILE", "ha".to_owned()),
+            ("LATCHKEY_SESSION__SERVER_KEYS", format!("1:{hash}")),
+            ("LATCHKEY_ACCESS__OPERATOR_KEYS", format!("[{{ name = \"test\", token_sha256 = \"{hash}\" }}]")),
+        ]
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_acknowledged_is_lost_when_primaries_die_under_load() {
+        let mut cluster = RedisCluster::start().await;
+        let broker = Broker::start();
+        let settings = [ha(), store(cluster.url(), ""), broker.settings().to_vec()].concat();
+        let process = Process::start(&settings).await;
+        let acknowledged = Acknowledged::default();
+        let workers: Vec<_> = (0..6).map(|n| acknowledged.work(&process, format!("user{n}"))).collect();
+        for shard in 0..2 {
+            acknowledged.grows_by(40).await;
+            let mut slot = redis::cmd("CLUSTER");
+            slot.arg("KEYSLOT").arg(format!("v1:{{{shard:04x}}}"));
+            let slot = cluster.nodes[0].ask(&slot).await.unwrap();
+            let victim = cluster.holder(slot).await;
+            cluster.nodes[victim].kill().await;
+            // Another node takes over; the dead one comes back as its copy.
+            cluster.holder(slot).await;
+            cluster.is_whole(2).await;
+            acknowledged.grows_by(40).await;
+            cluster.nodes[victim].restart().await;
+            cluster.is_whole(3).await;
+        }
+        acknowledged.stop.store(true, SeqCst);
+        join_all(workers).await;
+        assert!(acknowledged.slowest() < IN_TIME, "a call took {:?}", acknowledged.slowest());
+        acknowledged.stands(&process).await;
+        acknowledged.all_arrive(&broker.events).await;
+        process.kill().await;
+        broker.stop().await;
+    }
 
     /// Every test of an RPC that runs on one Redis runs on six nodes too.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

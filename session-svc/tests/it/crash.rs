@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use proto::event::v1::Event;
@@ -22,7 +22,7 @@ use crate::support::{
 /// A port that nothing listens on.
 const NO_BROKER: &str = "amqp://guest:guest@127.0.0.1:1/%2f";
 
-fn store(url: String, prefix: &str) -> Vec<Setting<'static>> {
+pub fn store(url: String, prefix: &str) -> Vec<Setting<'static>> {
     vec![
         ("LATCHKEY_STORE__URL", url),
         ("LATCHKEY_STORE__PREFIX", prefix.to_owned()),
@@ -97,14 +97,7 @@ async fn a_redis_that_is_killed_keeps_what_was_acknowledged() {
         eventually("the service is back", || async { get(&mut process.operator(), "x").await.err() }).await;
     }
     let mut client = process.operator();
-    let changes = acknowledged.changes.lock().unwrap().clone();
-    for (id, count) in &changes {
-        let look = || async { get(&mut process.operator(), id).await.ok() };
-        let session = eventually("what was created is there", look).await;
-        // More may have been done than was acknowledged, never less.
-        assert!(session.generation >= (*count).min(2).try_into().unwrap(), "{id} after {count} changes: {session:?}");
-        assert!(*count < 3 || session.ended_at.is_some(), "{id} after {count} changes: {session:?}");
-    }
+    acknowledged.stands(&process).await;
     acknowledged.all_arrive(&broker.events).await;
     let (session, _) = created(&mut client, sso(USER)).await;
     assert!(is_active(&mut client, &session.id).await);
@@ -114,36 +107,64 @@ async fn a_redis_that_is_killed_keeps_what_was_acknowledged() {
 
 /// How many changes of each session were acknowledged: created, refreshed, revoked.
 #[derive(Clone, Default)]
-struct Acknowledged {
+pub struct Acknowledged {
     changes: Arc<Mutex<HashMap<String, u64>>>,
-    stop: Arc<AtomicBool>,
+    slowest: Arc<Mutex<Duration>>,
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Acknowledged {
-    fn work(&self, process: &Process, user: String) -> tokio::task::JoinHandle<()> {
+    pub fn work(&self, process: &Process, user: String) -> tokio::task::JoinHandle<()> {
         let (this, mut client) = (self.clone(), process.operator());
         tokio::spawn(async move {
             while !this.stop.load(SeqCst) {
-                let Ok(answer) = client.create_session(in_application(&user, APPLICATION)).await else { continue };
+                let create = client.create_session(in_application(&user, APPLICATION));
+                let Ok(answer) = this.timed(create).await else { continue };
                 let answer = answer.into_inner();
                 let id = answer.session.unwrap().id;
                 this.note(&id);
-                if refresh(&mut client, &answer.token).await.is_err() {
+                if this.timed(refresh(&mut client, &answer.token)).await.is_err() {
                     continue;
                 }
                 this.note(&id);
-                if revoke(&mut client, &id).await.is_ok() {
+                if this.timed(revoke(&mut client, &id)).await.is_ok() {
                     this.note(&id);
                 }
             }
         })
     }
 
+    async fn timed<T>(&self, call: impl Future<Output = T>) -> T {
+        let started = Instant::now();
+        let result = call.await;
+        let mut slowest = self.slowest.lock().unwrap();
+        *slowest = slowest.max(started.elapsed());
+        result
+    }
+
+    /// The longest time that a call took, answered or refused.
+    pub fn slowest(&self) -> Duration {
+        *self.slowest.lock().unwrap()
+    }
+
+    /// Everything that was acknowledged is so.
+    pub async fn stands(&self, process: &Process) {
+        let changes = self.changes.lock().unwrap().clone();
+        for (id, count) in &changes {
+            let look = || async { get(&mut process.operator(), id).await.ok() };
+            let session = eventually("what was created is there", look).await;
+            // More may have been done than was acknowledged, never less.
+            let refreshed = session.generation >= (*count).min(2).try_into().unwrap();
+            assert!(refreshed, "{id} after {count} changes: {session:?}");
+            assert!(*count < 3 || session.ended_at.is_some(), "{id} after {count} changes: {session:?}");
+        }
+    }
+
     fn note(&self, id: &str) {
         *self.changes.lock().unwrap().entry(id.to_owned()).or_default() += 1;
     }
 
-    async fn grows_by(&self, count: usize) {
+    pub async fn grows_by(&self, count: usize) {
         let before = self.changes.lock().unwrap().len();
         eventually("calls are acknowledged", || async {
             (self.changes.lock().unwrap().len() >= before + count).then_some(())
@@ -152,7 +173,7 @@ impl Acknowledged {
     }
 
     /// Every acknowledged change has its event; repetitions are equal; per session they are first seen in order.
-    async fn all_arrive(&self, events: &Events) {
+    pub async fn all_arrive(&self, events: &Events) {
         let changes = self.changes.lock().unwrap().clone();
         let missing = || async {
             let arrived = arrived(&events.all());

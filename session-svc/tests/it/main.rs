@@ -5,6 +5,7 @@
 mod support;
 
 mod cluster;
+mod copies;
 mod cost;
 mod count;
 mod crash;
@@ -31,6 +32,7 @@ mod scope;
 mod secure;
 mod sentinel;
 mod session_limit;
+mod skew;
 mod touch;
 mod update;
 mod validate;

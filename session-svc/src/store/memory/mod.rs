@@ -238,6 +238,10 @@ impl SessionStore for MemoryStore {
         Ok(self.lock().answers.get(&(shard, key.clone())).cloned())
     }
 
+    async fn assure(&self, _shard: Shard) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn shards(&self) -> u16 {
         self.shards
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use svc_kit::clock::Timestamp;
 
-use super::{RedisStore, record};
+use super::{RedisStore, link::Trust, record};
 use crate::{
     domain::{
         cutoff::Scope,
@@ -77,7 +77,7 @@ impl Chores for RedisStore {
         let mut call = self.finish.prepare_invoke();
         call.key(self.keys.unfinished(shard)).key(self.keys.cutoffs(shard));
         call.arg(record::encode_scope(scope)).arg(&upto.to_bytes()[..]);
-        self.link.script(self.link.shard(shard), &call).await
+        self.link.script(self.link.shard(shard), &call, Trust::Any).await
     }
 
     async fn forget_cutoffs(&self, shard: Shard, before: Timestamp) -> Result<(), StoreError> {
@@ -97,6 +97,6 @@ impl Chores for RedisStore {
         for scope in &old {
             call.arg(scope);
         }
-        self.link.script(self.link.shard(shard), &call).await
+        self.link.script(self.link.shard(shard), &call, Trust::Any).await
     }
 }

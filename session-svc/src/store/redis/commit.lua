@@ -9,7 +9,7 @@
 --            ttl in ms, session id, created ms, next look in ms, 'set' or 'lt'
 --       then for each event: body, type, traceparent, tracestate
 --       then for each cutoff: scope, cutoff, 'here' or 'before'; for each count: name, change
--- Returns {1, position of each event ...}, or {0}: a guard failed and nothing is stored.
+-- Returns {1, position of each event ...} and, if there are cutoffs, theirs; or {0}: a guard failed and nothing is stored.
 
 local writes, events, cuts, counts = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local key, arg = 8, 8
@@ -98,4 +98,5 @@ if ARGV[2] ~= '' then
   if revision == '' then revision = string.rep('\0', 12) end
   redis.call('SET', KEYS[6], revision .. ARGV[2], 'PX', ARGV[3])
 end
+if cuts > 0 then result[#result + 1] = position end
 return result

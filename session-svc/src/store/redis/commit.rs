@@ -7,7 +7,7 @@ use svc_kit::{clock::Timestamp, telemetry::TraceContext};
 
 use super::{
     keys::Keys,
-    link::{Invocation, Link, Script},
+    link::{Invocation, Link, Script, Trust},
     record,
 };
 use crate::{
@@ -27,6 +27,15 @@ const BACKSTOP: Duration = Duration::from_secs(24 * 3600);
 
 const TEXT: &str = include_str!("commit.lua");
 
+/// What came of a commit.
+pub(super) struct Ran {
+    pub(super) committed: Committed,
+    /// Where its cutoffs happened.
+    pub(super) cut_at: Revision,
+    /// Whether copies have it, if it had to be assured.
+    pub(super) is_copied: bool,
+}
+
 /// The script, in the form that is refused by a full store and in the form that is not.
 pub(super) struct Scripts {
     creating: Script,
@@ -42,7 +51,7 @@ impl Scripts {
         }
     }
 
-    pub(super) async fn run(&self, link: &Link, keys: &Keys, commit: &Commit) -> Result<Committed, StoreError> {
+    pub(super) async fn run(&self, link: &Link, keys: &Keys, commit: &Commit, trust: Trust) -> Result<Ran, StoreError> {
         let script = if commit.is_ending { &self.ending } else { &self.creating };
         let mut call = script.prepare_invoke();
         let shard = commit.shard;
@@ -74,8 +83,17 @@ impl Scripts {
         for (name, change) in &counts {
             call.arg(name).arg(change);
         }
-        let result: Vec<Value> = link.script(link.shard(shard), &call).await?;
-        decode(&result)
+        let place = link.shard(shard);
+        let (result, is_copied): (Vec<Value>, bool) = match commit.is_assured {
+            true => link.script_copied(place, &call, trust).await?,
+            false => (link.script(place, &call, trust).await?, true),
+        };
+        let mut committed = decode(&result)?;
+        let cut_at = match &mut committed {
+            Committed::Done(positions) if !commit.cuts.is_empty() => positions.pop(),
+            _ => None,
+        };
+        Ok(Ran { committed, cut_at: cut_at.unwrap_or_default(), is_copied })
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `o1:{hhhh}` | stream | outbox |
 //! | `l1:{hhhh}` | string | lease of the shard's chores |
 //! | `y1:{hhhh}` | hash | policy scopes whose sessions' deadlines are to be looked through → version of the policy |
+//! | `w1:{hhhh}` | string | nothing; written to see whether copies have what was written before |
 //! | `i1:{hhhh}:<key>` | string | answer for an idempotency key |
 //! | `p1:{policies}` | hash | policy scope → version (8) ‖ protobuf policy |
 //! | `q1:{policies}` | zset | policy scope → version |
@@ -93,6 +94,11 @@ impl Keys {
     /// The lease.
     pub fn lease(&self, shard: Shard) -> String {
         self.key("l1", shard)
+    }
+
+    /// What is written to see what copies have.
+    pub fn assured(&self, shard: Shard) -> String {
+        self.key("w1", shard)
     }
 
     /// The answer for an idempotency key.

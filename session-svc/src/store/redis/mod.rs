@@ -8,38 +8,71 @@ mod link;
 mod outbox;
 mod policies;
 mod record;
+mod remembered;
+mod restore;
+mod watch;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, RwLock},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
 use redis::RedisError;
-use svc_kit::boot::BootError;
+use svc_kit::{
+    boot::BootError,
+    clock::{Clock, SystemClock},
+};
 
+use self::{
+    keys::Keys,
+    link::{Answered, Link, Trust, target::Target},
+    remembered::Remembered,
+    restore::Restoring,
+    watch::Watch,
+};
 use crate::{
     domain::{
-        cutoff::Cutoffs,
+        cutoff::{Cutoff, Cutoffs},
         id::{ApplicationId, Owner, SessionId, Shard, TenantId, Whose},
+        revision::Revision,
     },
     ports::{
-        Answer, Commit, Committed, IdempotencyKey, ListQuery, Loaded, PolicyStore as _, Read, SessionStore, StoreError,
+        Answer, Commit, Committed, Cut, CutPlace, IdempotencyKey, ListQuery, Loaded, PolicyStore as _, Read,
+        SessionStore, StoreError,
     },
 };
-use keys::Keys;
-use link::{Link, target::Target};
+
+/// How often a commit is brought to a store whose history changes.
+const TRUST_TRIES_MAX: usize = 3;
 
 pub use link::target::{Location, Problem};
 
-/// How a store's keys and events are named, and how many parts it has.
-#[derive(Clone, Copy, Debug)]
-pub struct Naming<'n> {
+/// What a store is made with, besides where its servers are.
+#[derive(Clone)]
+pub struct Options<'n> {
     /// Put before every key.
     pub prefix: &'n str,
     /// Put before the id of every event.
     pub deployment: &'n str,
     /// Parts that users are spread over.
     pub shards: u16,
+    /// Threads that serve.
+    pub threads: usize,
+    /// Copies that must have a change before it is acknowledged; 0: nobody waits.
+    pub copies: usize,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How far it may be from the servers'.
+    pub clock_skew_max: Duration,
+}
+
+impl<'n> Options<'n> {
+    /// For a store that nobody has further wishes for.
+    pub fn new(prefix: &'n str, deployment: &'n str, shards: u16) -> Self {
+        let (clock, clock_skew_max) = (Arc::new(SystemClock), Duration::MAX);
+        Self { prefix, deployment, shards, threads: 1, copies: 0, clock, clock_skew_max }
+    }
 }
 
 /// Finds what is wrong with a location.
@@ -56,9 +89,13 @@ pub struct RedisStore {
     scripts: commit::Scripts,
     finish: link::Script,
     forget: link::Script,
+    assure: link::Script,
     cutoffs: RwLock<HashMap<Shard, Arc<Cutoffs>>>,
     policies: policies::Policies,
     outbox: outbox::Reader,
+    remembered: Remembered,
+    restoring: Restoring,
+    watch: Watch,
 }
 
 impl RedisStore {
@@ -68,45 +105,51 @@ impl RedisStore {
     /// Fails when the URL cannot be used.
     pub fn new(url: &str, prefix: &str, deployment: &str, shards: u16, threads: usize) -> Result<Self, BootError> {
         let location = Location { url: url.into(), ..Location::default() };
-        Self::at(&location, Naming { prefix, deployment, shards }, threads)
+        Self::at(&location, &Options { threads, ..Options::new(prefix, deployment, shards) })
     }
 
-    /// Makes a store that connects when needed, for `threads` threads that serve.
+    /// Makes a store that connects when needed.
     ///
     /// # Errors
     /// Fails when the location cannot be used.
-    pub fn at(location: &Location, naming: Naming<'_>, threads: usize) -> Result<Self, BootError> {
-        let Naming { prefix, deployment, shards } = naming;
-        let keys = Keys::new(prefix);
+    pub fn at(location: &Location, options: &Options<'_>) -> Result<Self, BootError> {
+        let (keys, shards) = (Keys::new(options.prefix), options.shards);
         let target = Target::new(location).map_err(|problems| {
             let named: Vec<String> = problems.iter().map(|(setting, why)| format!("{setting} {why}")).collect();
             BootError::new(named.join("; "))
         })?;
         Ok(Self {
-            link: Link::new(target, threads, &keys, shards)?,
+            link: Link::new(target, &keys, options)?,
             keys,
-            deployment: deployment.to_owned(),
+            deployment: options.deployment.to_owned(),
             shards,
             scripts: commit::Scripts::new(),
             finish: link::Script::new(include_str!("finish.lua")),
             forget: link::Script::new(include_str!("forget.lua")),
+            assure: link::Script::new(concat!("#!lua flags=allow-oom\n", include_str!("assure.lua"))),
             cutoffs: RwLock::default(),
             policies: policies::Policies::new(),
             outbox: outbox::Reader::default(),
+            remembered: Remembered::new(shards),
+            restoring: Restoring::new(shards),
+            watch: Watch::new(options.clock.clone(), options.clock_skew_max),
         })
+    }
+
+    fn cached_cutoffs(&self, shard: Shard) -> Option<Arc<Cutoffs>> {
+        self.cutoffs.read().unwrap_or_else(PoisonError::into_inner).get(&shard).cloned()
     }
 
     fn known_cutoffs(&self, shard: Shard, version: u64) -> Option<Arc<Cutoffs>> {
         if version == 0 {
             return Some(Arc::default());
         }
-        let known = self.cutoffs.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        known.get(&shard).filter(|cutoffs| cutoffs.version == version).cloned()
+        self.cached_cutoffs(shard).filter(|cutoffs| cutoffs.version == version)
     }
 
     fn has_new_policies(&self, shard: Shard, version: u64) -> bool {
-        let known = self.cutoffs.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        policies::is_announced_between(known.get(&shard).map_or(0, |cutoffs| cutoffs.version), version)
+        let known = self.cached_cutoffs(shard).map_or(0, |cutoffs| cutoffs.version);
+        policies::is_announced_between(known, version)
     }
 
     async fn cutoffs_of(&self, shard: Shard, version: u64) -> Result<Arc<Cutoffs>, StoreError> {
@@ -116,8 +159,8 @@ impl RedisStore {
         // The version first: cutoffs that are newer than their version are fetched once more, never missed.
         let mut pipeline = redis::pipe();
         pipeline.get(self.keys.version(shard)).hgetall(self.keys.cutoffs(shard));
-        let (version, fields): (Option<u64>, HashMap<Vec<u8>, Vec<u8>>) =
-            self.link.reads(self.link.shard(shard), &pipeline).await?;
+        let fetched = self.link.reads(self.link.shard(shard), &pipeline).await?;
+        let (version, fields): (Option<u64>, HashMap<Vec<u8>, Vec<u8>>) = fetched.value;
         let scopes = fields
             .into_iter()
             .map(|(field, value)| Ok((record::decode_scope(&field)?, record::decode_cutoff(&value)?)))
@@ -128,10 +171,40 @@ impl RedisStore {
             true => self.policies().await?,
             false => self.policies.known(),
         };
-        let cutoffs = Arc::new(Cutoffs { version, scopes, policies });
-        let mut known = self.cutoffs.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        known.insert(shard, cutoffs.clone());
+        let mut cutoffs = Cutoffs { version, scopes, policies };
+        self.remembered.cutoffs(shard, &cutoffs.scopes, self.watch.now());
+        if !self.restoring.is_trusted(shard, fetched.history) {
+            // Not kept: what is missing is not what is stored.
+            self.remembered.correct_cutoffs(shard, &mut cutoffs);
+            return Ok(Arc::new(cutoffs));
+        }
+        let cutoffs = Arc::new(cutoffs);
+        self.cutoffs.write().unwrap_or_else(PoisonError::into_inner).insert(shard, cutoffs.clone());
         Ok(cutoffs)
+    }
+
+    /// Corrects what was read while the store may have lost something.
+    async fn doubt(&self, shard: Shard, cutoffs: &mut Arc<Cutoffs>, reads: &mut [Read]) {
+        self.try_restore(shard).await;
+        reads.iter_mut().for_each(|read| self.remembered.correct(read));
+        let mut corrected = (**cutoffs).clone();
+        self.remembered.correct_cutoffs(shard, &mut corrected);
+        *cutoffs = Arc::new(corrected);
+    }
+
+    /// Remembers what a commit ended.
+    fn note(&self, commit: &Commit, cut_at: Revision) {
+        let (shard, now) = (commit.shard, self.watch.now());
+        let known = self.cached_cutoffs(shard).unwrap_or_default();
+        for write in commit.writes.iter().filter(|write| !write.is_forgotten) {
+            self.remembered.session(&write.after, &known, now);
+        }
+        for Cut { scope, end, is_closed, place, earlier } in &commit.cuts {
+            let before = known.scopes.get(scope).map(|before| before.revision);
+            let revision = if *place == CutPlace::Here { cut_at } else { before.unwrap_or_default() };
+            let cutoff = Cutoff { revision, end: end.clone(), is_closed: *is_closed, earlier: earlier.clone() };
+            self.remembered.cutoffs(shard, [(scope, &cutoff)], now);
+        }
     }
 }
 
@@ -146,24 +219,37 @@ fn failed(error: RedisError) -> StoreError {
 
 impl SessionStore for RedisStore {
     async fn load(&self, id: SessionId) -> Result<Loaded, StoreError> {
+        self.watch.gate()?;
         let shard = id.shard();
         // The record before the version: a cutoff that came first is seen.
         let mut pipeline = redis::pipe();
         pipeline.get(self.keys.session(id)).get(self.keys.version(shard));
-        let (value, version): (Option<Vec<u8>>, Option<u64>) =
-            self.link.reads(self.link.shard(shard), &pipeline).await?;
-        let cutoffs = self.cutoffs_of(shard, version.unwrap_or(0)).await?;
-        let read = value.map(|value| record::decode(id, value)).transpose()?;
+        let loaded = self.link.reads(self.link.shard(shard), &pipeline).await?;
+        let (value, version): (Option<Vec<u8>>, Option<u64>) = loaded.value;
+        let mut cutoffs = self.cutoffs_of(shard, version.unwrap_or(0)).await?;
+        let mut read = value.map(|value| record::decode(id, value)).transpose()?;
+        if !self.restoring.is_trusted(shard, loaded.history) {
+            self.doubt(shard, &mut cutoffs, read.as_mut_slice()).await;
+        }
+        if let Some(ended) = read.as_ref().filter(|read| read.stored.session.end.is_some()) {
+            self.remembered.session(&ended.stored, &cutoffs, self.watch.now());
+        }
         Ok(Loaded { read, cutoffs })
     }
 
     async fn cutoffs(&self, shard: Shard) -> Result<Arc<Cutoffs>, StoreError> {
+        self.watch.gate()?;
         let get = redis::Cmd::get(self.keys.version(shard));
-        let version: Option<u64> = self.link.read(self.link.shard(shard), &get).await?;
-        self.cutoffs_of(shard, version.unwrap_or(0)).await
+        let version = self.link.read_traced::<Option<u64>>(self.link.shard(shard), &get).await?;
+        let mut cutoffs = self.cutoffs_of(shard, version.value.unwrap_or(0)).await?;
+        if !self.restoring.is_trusted(shard, version.history) {
+            self.doubt(shard, &mut cutoffs, &mut []).await;
+        }
+        Ok(cutoffs)
     }
 
     async fn list(&self, shard: Shard, whose: &Whose, query: ListQuery) -> Result<Vec<Read>, StoreError> {
+        self.watch.gate()?;
         let index = match whose {
             Whose::Owner(owner) => self.keys.owner(shard, owner),
             Whose::Tenant(tenant) => self.keys.tenant(shard, tenant),
@@ -186,7 +272,11 @@ impl SessionStore for RedisStore {
                 .filter(|member| is_after(member, &query))
                 .filter_map(|(id, _)| SessionId::from_bytes(&id))
                 .collect();
-            reads.extend(self.read_all(shard, &ids).await?);
+            let mut found = self.read_all(shard, &ids).await?;
+            if !self.restoring.is_trusted(shard, found.history) {
+                self.doubt(shard, &mut Arc::default(), &mut found.value).await;
+            }
+            reads.extend(found.value);
             if is_last {
                 break;
             }
@@ -214,11 +304,28 @@ impl SessionStore for RedisStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        let committed = self.scripts.run(&self.link, &self.keys, &commit).await?;
-        if !commit.events.is_empty() {
-            self.outbox.wake();
+        self.watch.gate()?;
+        for _ in 0..TRUST_TRIES_MAX {
+            let trust = Trust::Only(self.restoring.trusted(commit.shard));
+            let ran = match self.scripts.run(&self.link, &self.keys, &commit, trust).await {
+                Err(StoreError::Untrusted) => {
+                    self.restore(commit.shard).await?;
+                    continue;
+                }
+                ran => ran?,
+            };
+            if matches!(ran.committed, Committed::Done(_)) {
+                self.note(&commit, ran.cut_at);
+                if !commit.events.is_empty() {
+                    self.outbox.wake();
+                }
+                if !ran.is_copied {
+                    return Err(StoreError::NotReplicated);
+                }
+            }
+            return Ok(ran.committed);
         }
-        Ok(committed)
+        Err(StoreError::Untrusted)
     }
 
     async fn answer(&self, shard: Shard, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {
@@ -227,26 +334,38 @@ impl SessionStore for RedisStore {
         value.map(|value| record::decode_answer(&value)).transpose()
     }
 
+    async fn assure(&self, shard: Shard) -> Result<(), StoreError> {
+        if !self.link.waits_for_copies() {
+            return Ok(());
+        }
+        // A copy that has this has everything before it.
+        let mut call = self.assure.prepare_invoke();
+        call.key(self.keys.assured(shard));
+        let ((), is_copied) = self.link.script_copied(self.link.shard(shard), &call, Trust::Any).await?;
+        if is_copied { Ok(()) } else { Err(StoreError::NotReplicated) }
+    }
+
     fn shards(&self) -> u16 {
         self.shards
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        self.link.read::<String>(self.link.shard(Shard(0)), &redis::cmd("PING")).await.map(drop)
+        self.look_after().await
     }
 }
 
 impl RedisStore {
-    async fn read_all(&self, shard: Shard, ids: &[SessionId]) -> Result<Vec<Read>, StoreError> {
+    async fn read_all(&self, shard: Shard, ids: &[SessionId]) -> Result<Answered<Vec<Read>>, StoreError> {
         if ids.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Answered { value: Vec::new(), history: self.restoring.trusted(shard) });
         }
         let mut get = redis::cmd("MGET");
         for id in ids {
             get.arg(self.keys.session(*id));
         }
-        let values: Vec<Option<Vec<u8>>> = self.link.read(self.link.shard(shard), &get).await?;
-        ids.iter().zip(values).filter_map(|(id, value)| Some(record::decode(*id, value?))).collect()
+        let found = self.link.read_traced::<Vec<Option<Vec<u8>>>>(self.link.shard(shard), &get).await?;
+        let reads = ids.iter().zip(found.value).filter_map(|(id, value)| Some(record::decode(*id, value?)));
+        Ok(Answered { value: reads.collect::<Result<_, _>>()?, history: found.history })
     }
 }
 

@@ -10,7 +10,7 @@ use proto::session::v1 as pb;
 
 use super::{
     RedisStore,
-    link::{Place, Script},
+    link::{Place, Script, Trust},
     record,
 };
 use crate::{
@@ -72,7 +72,7 @@ impl RedisStore {
     async fn done(&self, key: String, scope: &PolicyScope, version: u64) -> Result<(), StoreError> {
         let mut call = self.policies.done.prepare_invoke();
         call.key(&key).arg(encode_scope(scope)).arg(version);
-        self.link.script(Place::of(&key), &call).await
+        self.link.script(Place::of(&key), &call, Trust::Any).await
     }
 
     async fn marks(&self, key: String) -> Result<Vec<(PolicyScope, u64)>, StoreError> {
@@ -107,7 +107,7 @@ impl PolicyStore for RedisStore {
         call.key(self.keys.policies()).key(self.keys.policy_versions()).key(self.keys.unannounced());
         call.arg(encode_scope(&stored.scope)).arg(before);
         call.arg(policy::to_proto(stored).encode_to_vec()).arg(POLICIES_MAX);
-        let version: i64 = self.link.script(Place::of(&self.keys.policies()), &call).await?;
+        let version: i64 = self.link.script(Place::of(&self.keys.policies()), &call, Trust::Any).await?;
         Ok(match u64::try_from(version) {
             Ok(0) => Put::Conflict,
             Ok(version) => Put::Stored(version),
@@ -119,7 +119,7 @@ impl PolicyStore for RedisStore {
         let mut call = self.policies.announce.prepare_invoke();
         call.key(self.keys.unsettled(shard)).key(self.keys.version(shard));
         call.arg(encode_scope(scope)).arg(version).arg(ANNOUNCEMENT);
-        self.link.script(self.link.shard(shard), &call).await
+        self.link.script(self.link.shard(shard), &call, Trust::Any).await
     }
 
     async fn unannounced(&self) -> Result<Vec<(PolicyScope, u64)>, StoreError> {

@@ -13,6 +13,7 @@ pub mod redis_server;
 pub mod requests;
 pub mod sentinels;
 pub mod service;
+pub mod switch;
 pub mod use_cases;
 pub mod wait;
 
@@ -40,7 +41,9 @@ macro_rules! on_each_store {
             use crate::support::{Service, Store};
 
             pub(super) async fn at(url: String) {
-                super::$name(&Service::start_with(Store::Redis, &[("LATCHKEY_STORE__URL", url)]).await).await;
+                // Several of these run at once, on servers that share this machine.
+                let patient = ("LATCHKEY_GRPC__DEADLINE", "8s".to_owned());
+                super::$name(&Service::start_with(Store::Redis, &[("LATCHKEY_STORE__URL", url), patient]).await).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

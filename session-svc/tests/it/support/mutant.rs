@@ -126,6 +126,10 @@ impl<S: SessionStore> SessionStore for Mutant<S> {
         self.inner.answer(shard, key).await
     }
 
+    async fn assure(&self, shard: Shard) -> Result<(), StoreError> {
+        self.inner.assure(shard).await
+    }
+
     fn shards(&self) -> u16 {
         self.inner.shards()
     }

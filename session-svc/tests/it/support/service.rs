@@ -92,13 +92,15 @@ impl Service {
     ) -> Result<Self, BootError> {
         let (lifecycle, events) = (Lifecycle::new(), Events::default());
         let kind = if prefix.is_some() { "redis" } else { "memory" };
-        let base: [Setting<'_>; 9] = [
+        let base: [Setting<'_>; 10] = [
             ("LATCHKEY_GRPC__LISTEN", "127.0.0.1:0".to_owned()),
             ("LATCHKEY_OPS__LISTEN", "127.0.0.1:0".to_owned()),
             ("LATCHKEY_STORE__KIND", kind.to_owned()),
             ("LATCHKEY_STORE__URL", redis_url()),
             ("LATCHKEY_STORE__PREFIX", prefix.clone().unwrap_or_default()),
             ("LATCHKEY_STORE__SHARDS", "4".to_owned()),
+            // The clock of a test stands where the test wants it.
+            ("LATCHKEY_STORE__CLOCK_SKEW_MAX", "100000d".to_owned()),
             ("LATCHKEY_BUS__KIND", "memory".to_owned()),
             ("LATCHKEY_ACCESS__ISSUER", ISSUER.to_owned()),
             ("LATCHKEY_ACCESS__JWKS_URL", issuer.jwks_url()),
