@@ -71,6 +71,9 @@ impl OfShard {
     }
 }
 
+/// The ends and the cutoffs of a shard.
+type Everything = (Vec<(SessionId, Ended)>, Vec<(Scope, Cutoff)>);
+
 /// What is remembered.
 pub(super) struct Remembered {
     shards: Vec<Mutex<OfShard>>,
@@ -118,7 +121,7 @@ impl Remembered {
     }
 
     /// Everything of a shard.
-    pub(super) fn all(&self, shard: Shard, now: Timestamp) -> (Vec<(SessionId, Ended)>, Vec<(Scope, Cutoff)>) {
+    pub(super) fn all(&self, shard: Shard, now: Timestamp) -> Everything {
         let Some(mut of_shard) = self.of(shard) else { return Default::default() };
         of_shard.forget_old(now, self.ends_max);
         let ended = of_shard.ended.iter().map(|(id, ended)| (*id, ended.clone())).collect();
