@@ -43,7 +43,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "COUNT", default_value_t = RATE_DEFAULT, value_parser = clap::value_parser!(i32).range(1..=10_000))]
     rate: i32,
     /// Goes on where an earlier replay was interrupted; the other options are those that it printed then.
-    #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     resume: String,
 }
 
@@ -164,7 +164,8 @@ mod tests {
         let whole =
             "--from 6h --to 1h --type session.* --type user.created --user user_ada --endpoint ep_1 --only-missing
                      --dry-run --rate 7 --resume token --tenant acme";
-        for typed in [whole, "--from 6h --resume token --tenant acme"] {
+        // A token may begin with any character of base64url.
+        for typed in [whole, "--from 6h --resume -zq_token --tenant acme"] {
             let typed: Vec<&str> = typed.split_whitespace().collect();
             let interrupted = requested(&typed, NOW);
             assert_ne!(requested(&typed, later), interrupted);

@@ -44,7 +44,7 @@ pub struct ListenArgs {
     #[arg(long, conflicts_with = "resume")]
     from_start: bool,
     /// Goes on where an earlier run stopped.
-    #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     resume: String,
     /// Ends after this many events.
     #[arg(long, value_name = "COUNT")]
