@@ -7,6 +7,7 @@ use std::{
 
 use svc_kit::clock::{Clock, Timestamp};
 use tokio::time::Instant;
+use webhook_svc::domain::limits::Concurrency;
 
 use super::{ATTEMPT, Outage, accept, endpoint, webhooks};
 use crate::support::fixtures::START;
@@ -28,7 +29,7 @@ async fn what_piled_up_for_one_endpoint_comes_a_few_at_a_time() {
     let outage = Duration::from_secs(240);
     let clock: Arc<dyn Clock> = Arc::new(PausedClock(Instant::now()));
     let (webhooks, means) = (webhooks(clock.clone()), Arc::new(Outage::of(clock, Some(outage))));
-    endpoint(&webhooks).await;
+    endpoint(&webhooks, Concurrency::default()).await;
     for n in 0..EVENTS {
         accept(&webhooks, &format!("e{n}"), "user.created").await;
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use svc_kit::clock::{Clock as _, ManualClock, Timestamp};
-use webhook_svc::domain::delivery::DeliveryId;
+use webhook_svc::domain::{delivery::DeliveryId, limits::Concurrency};
 
 use super::{Outage, accept, attempt_all, endpoint, webhooks};
 use crate::support::fixtures::{START, next_due};
@@ -33,7 +33,7 @@ async fn what_failed_together_does_not_come_back_together() {
     let outage = Duration::from_secs(3_600);
     let (webhooks, means) = (webhooks(clock.clone()), Outage::of(clock.clone(), Some(outage)));
     for _ in 0..ENDPOINTS {
-        endpoint(&webhooks).await;
+        endpoint(&webhooks, Concurrency::MAX).await;
     }
     for n in 0..EVENTS {
         accept(&webhooks, &format!("e{n}"), "user.created").await;
@@ -65,7 +65,7 @@ async fn endpoints_whose_breakers_opened_together_come_back_apart() {
     let outage = Duration::from_secs(1_200);
     let (webhooks, means) = (webhooks(clock.clone()), Outage::of(clock.clone(), Some(outage)));
     for _ in 0..ENDPOINTS {
-        endpoint(&webhooks).await;
+        endpoint(&webhooks, Concurrency::MAX).await;
     }
     for n in 0..EVENTS {
         accept(&webhooks, &format!("e{n}"), "user.created").await;

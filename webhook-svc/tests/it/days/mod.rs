@@ -95,14 +95,14 @@ fn webhooks(clock: Arc<dyn Clock>) -> Arc<Webhooks<MemoryStore>> {
     })
 }
 
-async fn endpoint(webhooks: &Webhooks<MemoryStore>) -> Endpoint {
+async fn endpoint(webhooks: &Webhooks<MemoryStore>, concurrency: Concurrency) -> Endpoint {
     let new = NewEndpoint {
         tenant: TENANT.to_owned(),
         url: "https://receiver.example/hook".to_owned(),
         description: String::new(),
         event_types: vec![EventPattern::parse("*").unwrap()],
         applications: Vec::new(),
-        limits: Limits { concurrency: Concurrency::MAX, rate: None },
+        limits: Limits { concurrency, rate: None },
         is_ordered: false,
         scheme: Scheme::Hmac,
         manner: NewManner::default(),

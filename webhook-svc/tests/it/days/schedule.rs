@@ -7,7 +7,10 @@ use proto::event::v1::{Event, event::Data};
 use svc_kit::clock::{ManualClock, Timestamp};
 use webhook_svc::{
     app::Webhooks,
-    domain::delivery::{DeliveryId, State},
+    domain::{
+        delivery::{DeliveryId, State},
+        limits::Concurrency,
+    },
     ports::DeliveryStore as _,
     store::memory::MemoryStore,
 };
@@ -22,7 +25,7 @@ const STEPS_S: [u64; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000,
 async fn walk(event_type: &str) -> (Arc<Webhooks<MemoryStore>>, DeliveryId, Vec<Timestamp>) {
     let clock = Arc::new(ManualClock::new(START));
     let (webhooks, means) = (webhooks(clock.clone()), Outage::of(clock.clone(), None));
-    let id = DeliveryId::of(&endpoint(&webhooks).await.id, "e1");
+    let id = DeliveryId::of(&endpoint(&webhooks, Concurrency::MAX).await.id, "e1");
     accept(&webhooks, "e1", event_type).await;
     while let Some(due) = next_due(&*webhooks.store).await {
         clock.set(due);

@@ -241,6 +241,7 @@ async fn an_endpoint_gets_no_more_at_once_and_in_a_second_than_it_allows(stack: 
     }
     paced.answer(30);
     let times = paced.wait_for(30).await;
-    // Between the first and the last are 27 intervals of 50 ms: two may begin together, and the last two may as well.
-    assert!(times[29] - times[0] >= std::time::Duration::from_millis(27 * 50), "{:?}", times[29] - times[0]);
+    // Between the first and the last are 27 intervals of 50 ms: two may begin together, and the last two may as well. What
+    // is seen here is when they arrive, and the first may take longer on its way (it connects): that is given two more.
+    assert!(times[29] - times[0] >= std::time::Duration::from_millis(25 * 50), "{:?}", times[29] - times[0]);
 }
