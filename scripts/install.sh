@@ -5,6 +5,7 @@
 #   scripts/install.sh test    what `make test` runs: Redis, RabbitMQ, PostgreSQL and a browser, by apt-get (Debian);
 #                              relying parties of others, into .tools/
 #   scripts/install.sh compose what `make compose-test` runs where no container engine answers, likewise
+#   scripts/install.sh peers   what `bench --peers` compares with: the packages that bench/peers/package-lock.json names
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -89,6 +90,12 @@ npm_into() {
     npm install --silent --no-save --no-audit --no-fund --prefix "$@"
 }
 
+# npm_locked_into FOLDER FOLDER_OF_PACKAGE_LOCK
+npm_locked_into() {
+    cp "$2/package.json" "$2/package-lock.json" "$1/"
+    npm ci --silent --ignore-scripts --no-audit --no-fund --prefix "$1"
+}
+
 # pip_into FOLDER PACKAGE…
 pip_into() {
     python3 -m venv "$1" 2>/dev/null || { need_commands ensurepip:python3-venv && python3 -m venv "$1"; }
@@ -109,11 +116,18 @@ test)
     once_for relying-parties/node "${NPM_PARTIES[*]}" npm_into .tools/relying-parties/node "${NPM_PARTIES[@]}"
     once_for relying-parties/python "${PIP_PARTIES[*]}" pip_into .tools/relying-parties/python "${PIP_PARTIES[@]}"
     ;;
+peers)
+    need_commands npm:npm
+    mkdir -p .tools/relying-parties .tools/peers
+    # They run on the relying parties' Node.
+    once_for relying-parties/node "${NPM_PARTIES[*]}" npm_into .tools/relying-parties/node "${NPM_PARTIES[@]}"
+    once_for peers "$(cat bench/peers/package-lock.json)" npm_locked_into .tools/peers bench/peers
+    ;;
 compose)
     need_commands "${COMPOSE_COMMANDS[@]}"
     ;;
 *)
-    sed -n '2,7s/^# //p' "$0"
+    sed -n '2,8s/^# //p' "$0"
     exit 2
     ;;
 esac

@@ -21,6 +21,12 @@ pub enum Failure {
     /// PostgreSQL failed.
     #[error("PostgreSQL failed")]
     Postgres(#[from] sqlx::Error),
+    /// RabbitMQ failed.
+    #[error("RabbitMQ failed")]
+    Rabbit(#[from] lapin::Error),
+    /// Something of the services cannot be started here.
+    #[error("a part cannot be started")]
+    Boot(#[from] svc_kit::boot::BootError),
     /// A request over HTTP failed.
     #[error("a request failed")]
     Http(#[from] reqwest::Error),

@@ -7,7 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`goals`] | what is measured, one file a group |
-//! | [`targets`] | what can be put under load: the echo, Redis, session-svc, webhook-svc with its receivers |
+//! | [`targets`] | what can be put under load: the echo, Redis, the services, receivers of webhooks, others' programs |
 //! | [`load`], [`histogram`] | the closed-loop load and its latencies |
 //! | [`rounds`] | turns and medians |
 //! | [`process`] | child processes and their processor time |

@@ -1,6 +1,7 @@
 //! Child processes: started, watched, and ended with us.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -17,38 +18,78 @@ pub const UP_MAX: Duration = Duration::from_secs(20);
 /// How often it is asked.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
-/// A process whose processor time is read.
-#[derive(Clone, Copy, Debug)]
-pub struct Watched(u32);
+/// Processes whose processor time is read, as one.
+#[derive(Clone, Debug)]
+pub struct Watched(Vec<u32>);
 
 impl Watched {
     /// This process.
     pub fn myself() -> Self {
-        Self(std::process::id())
+        Self(vec![std::process::id()])
     }
 
-    /// Reads the time that all threads of each process have spent on a processor.
-    pub fn times(watched: &[Self]) -> Vec<Duration> {
-        watched.iter().map(|process| process.time()).collect()
+    /// Processes of this machine, by their ids.
+    pub fn of(ids: Vec<u32>) -> Self {
+        Self(ids)
     }
 
-    /// The scheduler's own count, to the nanosecond; threads that are gone do not count.
-    fn time(self) -> Duration {
-        let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.0)) else { return Duration::ZERO };
-        let spent = threads.flatten().filter_map(|thread| {
-            let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-            text.split_ascii_whitespace().next()?.parse::<u64>().ok()
-        });
-        Duration::from_nanos(spent.sum())
+    /// These processes and those that they have started by now.
+    #[must_use]
+    pub fn with_children(mut self) -> Self {
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let ids = processes.filter_map(|process| process.file_name().to_string_lossy().parse::<u32>().ok());
+        let children: Vec<u32> = ids.filter(|id| parent(*id).is_some_and(|parent| self.0.contains(&parent))).collect();
+        self.0.extend(children);
+        self
     }
 
-    /// Reads the memory that the process holds, in bytes.
-    pub fn resident_bytes(self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-        kib.unwrap_or(0) * 1024
+    /// Reads the time that every thread of the processes has spent on a processor.
+    pub fn times(&self) -> Times {
+        Times(self.0.iter().flat_map(|id| times(*id)).collect())
     }
+
+    /// Reads the memory that the processes hold, in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        self.0.iter().map(|id| resident_bytes(*id)).sum()
+    }
+}
+
+/// Time on a processor until some moment, by thread.
+#[derive(Clone, Debug)]
+pub struct Times(HashMap<u32, Duration>);
+
+impl Times {
+    /// What was spent from this moment to a later one. A thread that ended meanwhile is left out: what it had spent before must
+    /// not count against the others.
+    pub fn until(&self, later: &Self) -> Duration {
+        let spent = |(id, time): (&u32, &Duration)| time.saturating_sub(self.0.get(id).copied().unwrap_or_default());
+        later.0.iter().map(spent).sum()
+    }
+}
+
+/// The process that started another.
+fn parent(id: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name before may hold anything; after it come the state and the parent.
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// The scheduler's own count, to the nanosecond, for each thread of a process.
+fn times(id: u32) -> Vec<(u32, Duration)> {
+    let threads = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    let times = threads.filter_map(|thread| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        let spent = text.split_ascii_whitespace().next()?.parse().ok()?;
+        Some((thread.file_name().to_string_lossy().parse().ok()?, Duration::from_nanos(spent)))
+    });
+    times.collect()
+}
+
+fn resident_bytes(id: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
 }
 
 /// A child process, killed when this is dropped.
@@ -66,14 +107,16 @@ impl Server {
     /// [`Failure::System`].
     pub fn start(name: &str, command: &mut Command) -> Result<Self, Failure> {
         let log = directory()?.join(format!("{name}.log"));
-        let (out, err) = (File::create(&log)?, File::options().append(true).open(&log)?);
+        File::create(&log)?;
+        // Two of a name may run at once; what they say goes one after the other.
+        let (out, err) = (File::options().append(true).open(&log)?, File::options().append(true).open(&log)?);
         let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn()?;
         Ok(Self { child, log, name: name.to_owned() })
     }
 
     /// The process, for [`Watched::times`].
     pub fn watched(&self) -> Watched {
-        Watched(self.child.id())
+        Watched(vec![self.child.id()])
     }
 
     /// Waits until `is_up` says so.
@@ -97,6 +140,12 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Says whether a service that has its operations port there can serve.
+pub async fn is_ready(ops: SocketAddr) -> bool {
+    let answer = reqwest::get(format!("http://{ops}/readyz")).await;
+    answer.is_ok_and(|answer| answer.status().is_success())
 }
 
 /// Where logs and the report go.

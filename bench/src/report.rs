@@ -17,6 +17,8 @@ pub enum Target {
     AtLeast(f64),
     /// This or less.
     AtMost(f64),
+    /// Whatever it is: a figure to compare with.
+    Open,
 }
 
 /// A goal and the figure reached.
@@ -37,6 +39,19 @@ pub struct Figure {
     /// What it should be.
     #[serde(skip)]
     pub target: Target,
+}
+
+impl Figure {
+    /// What was measured, divided by a yardstick.
+    pub fn ratio(goal: impl Into<String>, ratio: f64, baseline: f64, rounds: usize, target: Target) -> Self {
+        let (goal, baseline) = (goal.into(), Some(baseline));
+        Self { goal, value: ratio, unit: "ratio", ratio: Some(ratio), baseline, rounds, target }
+    }
+
+    /// A figure by itself.
+    pub fn plain(goal: impl Into<String>, value: f64, unit: &'static str, rounds: usize, target: Target) -> Self {
+        Self { goal: goal.into(), value, unit, ratio: None, baseline: None, rounds, target }
+    }
 }
 
 /// What a group of goals came to.
@@ -63,6 +78,7 @@ impl Report {
             let (target, met) = match figure.target {
                 Target::AtLeast(least) => (format!("≥ {least}"), if figure.value >= least { "yes" } else { "no" }),
                 Target::AtMost(most) => (format!("≤ {most}"), if figure.value <= most { "yes" } else { "no" }),
+                Target::Open => (String::new(), ""),
             };
             let value = format!("{} {}", number(figure.value), figure.unit);
             let baseline = figure.baseline.map(number).unwrap_or_default();

@@ -19,6 +19,13 @@ pub struct Arguments {
     /// Also the slow group: the shapes of cost from 10,000 to a million sessions.
     #[arg(long)]
     scale: bool,
+    /// Also others' programs, in the groups that have some to compare with, and the group that is only about them.
+    /// `scripts/install.sh peers` brings them.
+    #[arg(long)]
+    peers: bool,
+    /// How long the group `footprint` keeps the services under load, in seconds.
+    #[arg(long, default_value_t = 600)]
+    soak_s: u64,
     /// Threads of the load generator.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -64,6 +71,10 @@ pub struct Settings {
     pub only: Vec<String>,
     /// Whether the slow group runs as well.
     pub is_scale: bool,
+    /// Whether others' programs are measured as well.
+    pub has_peers: bool,
+    /// How long services are kept under load for their memory.
+    pub soak: Duration,
     /// Threads of the load generator.
     pub threads: usize,
     /// Connections of each thread.
@@ -84,6 +95,8 @@ impl Settings {
             round: Duration::from_millis(arguments.round_ms.max(1)),
             only: arguments.only.clone(),
             is_scale: arguments.scale,
+            has_peers: arguments.peers,
+            soak: Duration::from_secs(arguments.soak_s),
             threads,
             connections,
             in_flight: arguments.in_flight.div_ceil(threads * connections).max(1),

@@ -67,23 +67,15 @@ impl Seen {
     fn figures(&self) -> Vec<Figure> {
         let rate = |mine: &Sample, theirs: &Sample| mine.rate / theirs.rate;
         let cpu = |mine: &Sample, theirs: &Sample| mine.cpu_us[SERVER] / theirs.cpu_us[SERVER];
-        let figure = |goal: &str, ratio: f64, baseline: f64, target: Target| Figure {
-            goal: goal.to_owned(),
-            value: ratio,
-            unit: "ratio",
-            ratio: Some(ratio),
-            baseline: Some(baseline),
-            rounds: self.echo.rounds(),
-            target,
-        };
+        let rounds = self.echo.rounds();
         let (echo_rate, echo_cpu) = (self.echo.rate(), self.echo.cpu_us(SERVER));
         let validate = self.validate.paired(&self.echo, rate);
         let validate_cpu = self.validate.paired(&self.echo, cpu);
         let refresh = self.refresh.paired(&self.echo, rate);
         vec![
-            figure("validate_vs_echo", validate, echo_rate, Target::AtLeast(0.70)),
-            figure("validate_cpu_vs_echo", validate_cpu, echo_cpu, Target::AtMost(1.5)),
-            figure("refresh_vs_echo", refresh, echo_rate, Target::AtLeast(0.50)),
+            Figure::ratio("validate_vs_echo", validate, echo_rate, rounds, Target::AtLeast(0.70)),
+            Figure::ratio("validate_cpu_vs_echo", validate_cpu, echo_cpu, rounds, Target::AtMost(1.5)),
+            Figure::ratio("refresh_vs_echo", refresh, echo_rate, rounds, Target::AtLeast(0.50)),
         ]
     }
 

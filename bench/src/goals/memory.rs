@@ -29,15 +29,7 @@ pub async fn run(_settings: Settings) -> Result<Outcome, Failure> {
     service.make_sessions(SESSIONS, EACH, 0).await?;
     let bytes = bytes_each(&redis, before, SESSIONS).await?;
     let text = format!("{} bytes a session, {SESSIONS} sessions, {EACH} of a user", number(bytes));
-    let figure = Figure {
-        goal: "redis_bytes_per_session".to_owned(),
-        value: bytes,
-        unit: "bytes",
-        ratio: None,
-        baseline: None,
-        rounds: 1,
-        target: Target::AtMost(450.0),
-    };
+    let figure = Figure::plain("redis_bytes_per_session", bytes, "bytes", 1, Target::AtMost(450.0));
     Ok(Outcome { figures: vec![figure], text })
 }
 

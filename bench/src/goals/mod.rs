@@ -2,6 +2,7 @@
 
 mod calls;
 mod memory;
+mod outbox;
 mod scale;
 mod user;
 mod webhooks;
@@ -22,7 +23,7 @@ pub struct Group {
     pub run: fn(Settings) -> LocalBoxFuture<'static, Result<Outcome, Failure>>,
 }
 
-static GROUPS: [Group; 5] = [
+static GROUPS: [Group; 6] = [
     Group {
         name: "calls",
         about: "validate and refresh against a bare echo and the bare reads",
@@ -43,9 +44,15 @@ static GROUPS: [Group; 5] = [
     },
     Group {
         name: "webhooks",
-        about: "deliveries against bare signed POSTs, and what receivers that never answer cost the others (needs PostgreSQL)",
+        about: "deliveries against bare signed POSTs, and what a backlog and receivers that never answer cost (needs PostgreSQL)",
         is_usual: false,
         run: |settings| Box::pin(webhooks::run(settings)),
+    },
+    Group {
+        name: "outbox",
+        about: "outboxes against lapin alone, and from a commit to the receiver (needs PostgreSQL and RabbitMQ)",
+        is_usual: false,
+        run: |settings| Box::pin(outbox::run(settings)),
     },
     Group {
         name: "scale",
@@ -65,7 +72,14 @@ pub fn chosen(settings: &Settings) -> Result<Vec<&'static Group>, Failure> {
         return Err(Failure::Unexpected(format!("there is no group {name}; there are {names}")));
     }
     let is_chosen = |group: &&Group| match settings.only.as_slice() {
-        [] => group.is_usual || (settings.is_scale && group.name == "scale"),
+        [] => {
+            let is_asked_for = match group.name {
+                "scale" => settings.is_scale,
+                "peers" => settings.has_peers,
+                _ => false,
+            };
+            group.is_usual || is_asked_for
+        }
         only => only.iter().any(|name| name == group.name),
     };
     Ok(GROUPS.iter().filter(is_chosen).collect())

@@ -55,25 +55,10 @@ pub async fn run(settings: Settings) -> Result<Outcome, Failure> {
 }
 
 fn cpu(count: usize, us: f64, first: f64, rounds: usize) -> Figure {
-    Figure {
-        goal: format!("validate_cpu_at_{count}_vs_{}", STEPS[0]),
-        value: us / first,
-        unit: "ratio",
-        ratio: Some(us / first),
-        baseline: Some(first),
-        rounds,
-        target: Target::AtMost(1.15),
-    }
+    let goal = format!("validate_cpu_at_{count}_vs_{}", STEPS[0]);
+    Figure::ratio(goal, us / first, first, rounds, Target::AtMost(1.15))
 }
 
 fn size(count: usize, bytes: f64) -> Figure {
-    Figure {
-        goal: format!("redis_bytes_per_session_at_{count}"),
-        value: bytes,
-        unit: "bytes",
-        ratio: None,
-        baseline: None,
-        rounds: 1,
-        target: Target::AtMost(450.0),
-    }
+    Figure::plain(format!("redis_bytes_per_session_at_{count}"), bytes, "bytes", 1, Target::AtMost(450.0))
 }

@@ -43,15 +43,7 @@ pub async fn run(settings: Settings) -> Result<Outcome, Failure> {
     let (revoked, text) = revoke(&mut client, &redis, 2).await?;
     let text = format!("a page of {PAGE}: {} ms of {MANY}, {} ms of {FEW}\n{text}", number(list.0), number(list.1));
     let ratio = list.0 / list.1;
-    let list = Figure {
-        goal: "list_page_100k_vs_100".to_owned(),
-        value: ratio,
-        unit: "ratio",
-        ratio: Some(ratio),
-        baseline: Some(list.1),
-        rounds: settings.rounds,
-        target: Target::AtMost(2.0),
-    };
+    let list = Figure::ratio("list_page_100k_vs_100", ratio, list.1, settings.rounds, Target::AtMost(2.0));
     Ok(Outcome { figures: [vec![list], revoked].concat(), text })
 }
 
@@ -123,15 +115,7 @@ pub async fn revoke(
     let (stall, command) = redis.slowest().await?;
     let held = number(ms_of(stall));
     let text = format!("{acknowledged}\nclean-up: {took} s, Redis held up for {held} ms at most by {command}");
-    let figure = |goal: &str, value, most| Figure {
-        goal: goal.to_owned(),
-        value,
-        unit: "ms",
-        ratio: None,
-        baseline: None,
-        rounds: 1,
-        target: Target::AtMost(most),
-    };
+    let figure = |goal: &str, value, most| Figure::plain(goal, value, "ms", 1, Target::AtMost(most));
     let figures = vec![figure("revoke_100k_ms", ms, 5.0), figure("clean_up_redis_stall_ms", ms_of(stall), 2.0)];
     Ok((figures, text))
 }

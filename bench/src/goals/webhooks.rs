@@ -1,4 +1,5 @@
-//! Deliveries: how many in a second beside a bare loop of signed POSTs, and what receivers that do not answer cost the others.
+//! Deliveries: how many in a second beside a bare loop of signed POSTs, and what a backlog and receivers that do not answer cost
+//! the others.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,13 @@ use crate::{
     report::{Figure, Outcome, Target, number},
     rounds::median,
     settings::Settings,
-    targets::{receiver::Receivers, webhook::WebhookSvc},
+    targets::{
+        broker::Bus,
+        peer::Peer,
+        receiver::Receivers,
+        redis::Redis,
+        webhook::{self, WebhookSvc},
+    },
 };
 
 /// Deliveries of a round, and how many are under way at once: over four tenants with one endpoint each.
@@ -29,33 +36,33 @@ const ENDPOINTS: usize = 100;
 const EVENTS: usize = 40;
 /// How long the attempts at the dead one take to fail, and its breaker to open.
 const BREAKS_WITHIN: Duration = Duration::from_secs(20);
+/// Rows that wait while others are delivered: over so many tenants with an endpoint each. Every fifth endpoint never answers and
+/// its rows are due; those of the others are due later.
+const PENDING: usize = 1_000_000;
+const PENDING_TENANTS: usize = 50;
+const PENDING_DUE_EVERY: usize = 5;
+const LATER: Duration = Duration::from_secs(12 * 3600);
 
 /// Measures the group.
 ///
 /// # Errors
 /// [`Failure`].
 pub async fn run(settings: Settings) -> Result<Outcome, Failure> {
-    let parts =
-        [throughput(settings.rounds).await?, black_hole(settings.rounds).await?, dead_endpoint(settings.rounds).await?];
+    let rounds = settings.rounds;
     let mut outcome = Outcome::default();
-    for (figure, text) in parts {
+    let mut add = |(figure, text): (Figure, String)| {
         outcome.figures.push(figure);
         outcome.text.push_str(&text);
         outcome.text.push('\n');
+    };
+    add(throughput(rounds).await?);
+    if settings.has_peers {
+        add(beside_bullmq(rounds).await?);
     }
+    add(backlog(rounds).await?);
+    add(black_hole(rounds).await?);
+    add(dead_endpoint(rounds).await?);
     Ok(outcome)
-}
-
-fn figure(goal: &str, ratio: f64, baseline: f64, rounds: usize, target: Target) -> Figure {
-    Figure {
-        goal: goal.to_owned(),
-        value: ratio,
-        unit: "ratio",
-        ratio: Some(ratio),
-        baseline: Some(baseline),
-        rounds,
-        target,
-    }
 }
 
 /// Names of tenants.
@@ -63,27 +70,98 @@ fn tenants(what: &str, count: usize) -> Vec<String> {
     (0..count).map(|n| format!("{what}{n}")).collect()
 }
 
-async fn throughput(rounds: usize) -> Result<(Figure, String), Failure> {
-    let (receivers, service) = (Receivers::start().await?, WebhookSvc::start().await?);
-    let tenants = tenants("load", TENANTS);
-    for tenant in &tenants {
-        service.endpoint(tenant, &receivers.url("count"), AT_ONCE as i32 / TENANTS as i32).await?;
+/// A service with the tenants that the load is of.
+struct Loaded {
+    service: WebhookSvc,
+    tenants: Vec<String>,
+    next: usize,
+}
+
+impl Loaded {
+    async fn start(receivers: &Receivers) -> Result<Self, Failure> {
+        let (service, tenants) = (WebhookSvc::start(&Bus::Memory).await?, tenants("load", TENANTS));
+        for tenant in &tenants {
+            service.endpoint(tenant, &receivers.url("count"), AT_ONCE as i32 / TENANTS as i32).await?;
+        }
+        Ok(Self { service, tenants, next: 0 })
     }
-    let (mut ours, mut bare, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..rounds {
-        let bare_rate = posts(&receivers).await?;
+
+    /// Deliveries a second, from the bus to the receiver.
+    async fn round(&mut self, receivers: &Receivers) -> Result<f64, Failure> {
         let (before, started) = (receivers.count(), Instant::now());
-        service.feed(&tenants, DELIVERIES / TENANTS, round * DELIVERIES).await?;
+        self.service.feed(&self.tenants, DELIVERIES / TENANTS, self.next).await?;
+        self.next += DELIVERIES;
         receivers.wait_for(before + DELIVERIES).await?;
-        let rate = DELIVERIES as f64 / started.elapsed().as_secs_f64();
-        ours.push(rate);
-        bare.push(bare_rate);
-        ratios.push(rate / bare_rate);
+        Ok(DELIVERIES as f64 / started.elapsed().as_secs_f64())
     }
-    service.end().await?;
-    let (ours, bare, ratio) = (median(ours), median(bare), median(ratios));
+}
+
+/// Rates and their ratios, round by round.
+#[derive(Default)]
+struct Pairs(Vec<(f64, f64)>);
+
+impl Pairs {
+    fn medians(&self) -> (f64, f64, f64) {
+        let of = |what: fn(&(f64, f64)) -> f64| median(self.0.iter().map(what));
+        (of(|pair| pair.0), of(|pair| pair.1), of(|pair| pair.0 / pair.1))
+    }
+}
+
+async fn throughput(rounds: usize) -> Result<(Figure, String), Failure> {
+    let receivers = Receivers::start().await?;
+    let mut loaded = Loaded::start(&receivers).await?;
+    let mut pairs = Pairs::default();
+    for _ in 0..rounds {
+        let bare = posts(&receivers).await?;
+        pairs.0.push((loaded.round(&receivers).await?, bare));
+    }
+    let (ours, bare, ratio) = pairs.medians();
     let text = format!("{} deliveries/s from the bus to the receiver, {} bare POSTs/s", number(ours), number(bare));
-    Ok((figure("deliveries_vs_posts", ratio, bare, rounds, Target::AtLeast(0.6)), text))
+    Ok((Figure::ratio("deliveries_vs_posts", ratio, bare, rounds, Target::AtLeast(0.6)), text))
+}
+
+async fn beside_bullmq(rounds: usize) -> Result<(Figure, String), Failure> {
+    let (receivers, redis) = (Receivers::start().await?, Redis::start().await?);
+    let mut loaded = Loaded::start(&receivers).await?;
+    let (url, at_once) = (receivers.url("count"), AT_ONCE.to_string());
+    let peer = Peer::start("bullmq", &[redis.url(), &url, &at_once]).await?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let mut pairs = Pairs::default();
+    for round in 0..rounds {
+        let ours = loaded.round(&receivers).await?;
+        let (before, started) = (receivers.count(), Instant::now());
+        let feed = client.post(peer.url(&format!("/?first={}&count={DELIVERIES}", round * DELIVERIES)));
+        feed.body(webhook::body()).send().await?.error_for_status()?;
+        receivers.wait_for(before + DELIVERIES).await?;
+        pairs.0.push((ours, DELIVERIES as f64 / started.elapsed().as_secs_f64()));
+    }
+    let (ours, theirs, ratio) = pairs.medians();
+    let text = format!("beside BullMQ and undici: {} deliveries/s, {} of theirs", number(ours), number(theirs));
+    Ok((Figure::ratio("deliveries_vs_bullmq", ratio, theirs, rounds, Target::Open), text))
+}
+
+async fn backlog(rounds: usize) -> Result<(Figure, String), Failure> {
+    let receivers = Receivers::start().await?;
+    let (mut without, mut with) = (Loaded::start(&receivers).await?, Loaded::start(&receivers).await?);
+    let (mut due, mut later) = (Vec::new(), Vec::new());
+    for (n, tenant) in tenants("pending", PENDING_TENANTS).into_iter().enumerate() {
+        let id = with.service.endpoint(&tenant, &receivers.url("never"), 0).await?;
+        if n % PENDING_DUE_EVERY == 0 { due.push((tenant, id)) } else { later.push((tenant, id)) }
+    }
+    with.service.pile_up(&later, PENDING / PENDING_TENANTS, LATER).await?;
+    with.service.pile_up(&due, PENDING / PENDING_TENANTS, Duration::ZERO).await?;
+    // Something must wake the engine before the breakers open.
+    with.round(&receivers).await?;
+    tokio::time::sleep(BREAKS_WITHIN).await;
+    let mut pairs = Pairs::default();
+    for _ in 0..rounds {
+        let cost_without = 1e6 / without.round(&receivers).await?;
+        pairs.0.push((1e6 / with.round(&receivers).await?, cost_without));
+    }
+    let (with, without, ratio) = pairs.medians();
+    let text =
+        format!("a delivery beside {PENDING} that wait: {} µs, {} µs without them", number(with), number(without));
+    Ok((Figure::ratio("delivery_beside_1m_pending", ratio, without, rounds, Target::AtMost(1.15)), text))
 }
 
 /// Signed POSTs a second in a loop, with the same client and receiver.
@@ -91,7 +169,7 @@ async fn posts(receivers: &Receivers) -> Result<f64, Failure> {
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(15)).build()?;
     let signers = [Signer::Secret(SigningSecret::generate(&OsEntropy))];
     let url = receivers.url("count");
-    let body = format!(r#"{{"type":"session.revoked","data":"{}"}}"#, "x".repeat(600));
+    let body = webhook::body();
     let started = Instant::now();
     let results = futures::stream::iter(0..DELIVERIES).map(|n| {
         let (client, url, body, id) = (&client, &url, body.clone(), format!("msg_{n}"));
@@ -111,7 +189,7 @@ async fn posts(receivers: &Receivers) -> Result<f64, Failure> {
 async fn black_hole(rounds: usize) -> Result<(Figure, String), Failure> {
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for is_there in [false, true] {
-        let (receivers, service) = (Receivers::start().await?, WebhookSvc::start().await?);
+        let (receivers, service) = (Receivers::start().await?, WebhookSvc::start(&Bus::Memory).await?);
         let others = tenants("other", OTHERS);
         for tenant in &others {
             service.endpoint(tenant, &receivers.url("time"), 0).await?;
@@ -134,7 +212,6 @@ async fn black_hole(rounds: usize) -> Result<(Figure, String), Failure> {
                 if is_there { with.push(p99) } else { without.push(p99) }
             }
         }
-        service.end().await?;
     }
     let (with, without) = (median(with), median(without));
     let text = format!(
@@ -144,13 +221,13 @@ async fn black_hole(rounds: usize) -> Result<(Figure, String), Failure> {
     );
     // A millisecond is what the clock of the events can tell.
     let ratio = with.max(1.0) / without.max(1.0);
-    Ok((figure("p99_beside_black_hole", ratio, without, rounds, Target::AtMost(1.2)), text))
+    Ok((Figure::ratio("p99_beside_black_hole", ratio, without, rounds, Target::AtMost(1.2)), text))
 }
 
 async fn dead_endpoint(rounds: usize) -> Result<(Figure, String), Failure> {
     let (mut healthy, mut one_dead) = (Vec::new(), Vec::new());
     for is_dead in [false, true] {
-        let (receivers, service) = (Receivers::start().await?, WebhookSvc::start().await?);
+        let (receivers, service) = (Receivers::start().await?, WebhookSvc::start(&Bus::Memory).await?);
         let tenant = ["shared".to_owned()];
         for n in 0..ENDPOINTS {
             let does = if is_dead && n == 0 { "never" } else { "count" };
@@ -168,7 +245,6 @@ async fn dead_endpoint(rounds: usize) -> Result<(Figure, String), Failure> {
             let rate = (EVENTS * answering) as f64 / answering as f64 / started.elapsed().as_secs_f64();
             if is_dead { one_dead.push(rate) } else { healthy.push(rate) }
         }
-        service.end().await?;
     }
     let (healthy, one_dead) = (median(healthy), median(one_dead));
     let text = format!(
@@ -176,5 +252,5 @@ async fn dead_endpoint(rounds: usize) -> Result<(Figure, String), Failure> {
         number(healthy),
         number(one_dead)
     );
-    Ok((figure("one_dead_of_100", one_dead / healthy, healthy, rounds, Target::AtLeast(0.97)), text))
+    Ok((Figure::ratio("one_dead_of_100", one_dead / healthy, healthy, rounds, Target::AtLeast(0.97)), text))
 }

@@ -1,6 +1,10 @@
 //! What can be put under load.
 
+pub mod broker;
+pub mod database;
 pub mod echo;
+pub mod outbox;
+pub mod peer;
 pub mod receiver;
 pub mod redis;
 pub mod session;

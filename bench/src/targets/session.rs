@@ -1,5 +1,5 @@
-//! session-svc as it runs in production, but for its bus: nothing waits for RabbitMQ here, and measuring it is another
-//! goal's business. Its events go to a bus in memory with a consumer that throws them away.
+//! session-svc as it runs in production, but for its bus, unless that is what is measured: its events go to a bus in memory
+//! with a consumer that throws them away, and nothing waits for RabbitMQ.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -8,9 +8,10 @@ use proto::session::v1::{
     session_service_client::SessionServiceClient, validate_session_request::Session,
 };
 use svc_kit::{
-    boot::Parts,
+    boot::{BootError, Parts},
     bus::{self, Handler, MemoryBus, Message, Outcome},
     cli::{self, Booting, Service},
+    config::{BusConfig, BusKind},
 };
 use tokio::sync::Mutex;
 use tonic::{
@@ -19,7 +20,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use super::{redis::Redis, spread};
+use super::{broker::Bus, redis::Redis, spread};
 use crate::{failure::Failure, load::Target, process};
 
 /// The operator key of the default configuration.
@@ -35,10 +36,22 @@ pub fn serve() -> ExitCode {
 
 fn start(config: session_svc::config::Config, parts: Parts) -> Booting {
     Box::pin(async move {
-        let parts = Parts { memory_bus: Some(MemoryBus::new()), ..parts };
-        bus::consume(&config.bus, &parts, Sink, Arc::new(|_| ()))?;
+        let parts = with_sink(&config.bus, parts)?;
         session_svc::boot::start(config, parts).await.map(drop)
     })
+}
+
+/// Gives a service whose bus is in memory one that throws everything away.
+///
+/// # Errors
+/// [`BootError`].
+pub fn with_sink(config: &BusConfig, parts: Parts) -> Result<Parts, BootError> {
+    if config.kind != BusKind::Memory {
+        return Ok(parts);
+    }
+    let parts = Parts { memory_bus: Some(MemoryBus::new()), ..parts };
+    bus::consume(config, &parts, Sink, Arc::new(|_| ()))?;
+    Ok(parts)
 }
 
 struct Sink;
@@ -78,19 +91,26 @@ pub struct SessionSvc {
 }
 
 impl SessionSvc {
-    /// Starts one over `redis`.
+    /// Starts one over `redis`, with a bus in memory.
     ///
     /// # Errors
     /// [`Failure`] when it does not come up.
     pub async fn start(redis: &Redis) -> Result<Self, Failure> {
+        Self::start_on(redis, &Bus::Memory).await
+    }
+
+    /// Starts one over `redis` with this bus.
+    ///
+    /// # Errors
+    /// [`Failure`] when it does not come up.
+    pub async fn start_on(redis: &Redis, bus: &Bus<'_>) -> Result<Self, Failure> {
         let (grpc, ops) = (process::free_address(), process::free_address());
         let mut command = process::myself()?;
-        command.arg("session-svc");
+        command.arg("session-svc").envs(bus.settings());
         for (name, value) in [
             ("LATCHKEY_STORE__URL", redis.url()),
             ("LATCHKEY_GRPC__LISTEN", &grpc.to_string()),
             ("LATCHKEY_OPS__LISTEN", &ops.to_string()),
-            ("LATCHKEY_BUS__KIND", "memory"),
         ] {
             command.env(name, value);
         }
@@ -98,6 +118,11 @@ impl SessionSvc {
         let endpoint = Endpoint::from_shared(format!("http://{grpc}"))?.tcp_nodelay(true);
         server.up(async || endpoint.connect().await.is_ok()).await?;
         Ok(Self { server, endpoint })
+    }
+
+    /// Where it answers calls.
+    pub fn url(&self) -> String {
+        self.endpoint.uri().to_string()
     }
 
     /// Connects.

@@ -1,5 +1,5 @@
-//! webhook-svc as it runs in production, but for its bus: that is in memory, and fed over a socket of its own, so that what
-//! is measured begins where events arrive.
+//! webhook-svc as it runs in production. Its bus may be in memory and is fed over a socket of its own then, so that what is
+//! measured begins where events arrive.
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
@@ -9,12 +9,12 @@ use proto::{
     event::v1 as pb,
     webhook::v1::{CreateEndpointRequest, endpoint_service_client::EndpointServiceClient},
 };
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use svc_kit::{
     boot::Parts,
     bus::{MemoryBus, Message, Publisher as _, routing_key, shard_of},
     cli::{self, Booting, Service},
     clock::{Clock as _, SystemClock},
+    config::BusKind,
     telemetry::TraceContext,
 };
 use tonic::{
@@ -22,17 +22,32 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use super::session::Key;
+use super::{broker::Bus, database::Database, session::Key};
 use crate::{failure::Failure, process};
 
-/// Where the database server is, when the environment does not say.
-const POSTGRES: &str = "postgres://root@127.0.0.1:5432/postgres";
 /// Names the address that events are fed to.
 const FEED: &str = "BENCH_FEED";
 /// Most bytes of a request of events.
 const FEED_BYTES_MAX: usize = 64 << 20;
 /// How long a feed may take.
 const FEED_WITHIN: Duration = Duration::from_secs(120);
+/// The event that is delivered here.
+const ENDED: &str = "session.revoked";
+
+/// Events of these tenants, so many each, at a time, with this body.
+const PILE_EVENTS: &str = "
+    INSERT INTO event (id, tenant_id, type, application_id, occurred_at_ms, received_at_ms, payload, traceparent,
+                       tracestate, aggregate_id, user_id)
+    SELECT 'pending_' || tenant || '_' || n, tenant, 'session.revoked', 'demo-web', $3, $3, $4, '', '',
+           'sess_' || tenant || '_' || n, 'user_' || n
+    FROM unnest($1::text[]) AS t (tenant) CROSS JOIN generate_series(1, $2) AS n";
+/// Their deliveries to these endpoints, made at a time and due at another. An id is base32 that ends in zero bits: hexadecimal
+/// digits, the four replaced that base32 does not have, and an `a`.
+const PILE_DELIVERIES: &str = "
+    INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, event_type, state, created_at_ms, next_attempt_at_ms)
+    SELECT 'msg_' || translate(left(md5(tenant || '_' || n), 25), '0189', 'ghij') || 'a', tenant, endpoint,
+           'pending_' || tenant || '_' || n, 'session.revoked', 1, $3, $4
+    FROM unnest($1::text[], $5::text[]) AS t (tenant, endpoint) CROSS JOIN generate_series(1, $2) AS n";
 
 /// Serves webhook-svc as the whole of a process.
 pub fn serve() -> ExitCode {
@@ -42,8 +57,11 @@ pub fn serve() -> ExitCode {
 
 fn start(config: webhook_svc::config::Config, parts: Parts) -> Booting {
     Box::pin(async move {
-        let bus = MemoryBus::new();
         webhook_svc::boot::migrate(&config).await?;
+        if config.bus.kind != BusKind::Memory {
+            return webhook_svc::boot::start(config, parts).await.map(drop);
+        }
+        let bus = MemoryBus::new();
         let parts = Parts { memory_bus: Some(bus.clone()), ..parts };
         webhook_svc::boot::start(config, parts).await?;
         if let Ok(listener) = tokio::net::TcpListener::bind(std::env::var(FEED).unwrap_or_default()).await {
@@ -60,12 +78,7 @@ async fn feed(State(bus): State<MemoryBus>, mut body: Bytes) -> StatusCode {
     let mut messages = Vec::new();
     while !body.is_empty() {
         let Ok(event) = pb::Event::decode_length_delimited(&mut body) else { return StatusCode::BAD_REQUEST };
-        messages.push(Message {
-            id: event.id.clone(),
-            routing_key: routing_key(shard_of(&event.aggregate_id), &event.r#type),
-            body: event.encode_to_vec().into(),
-            trace: TraceContext::root(),
-        });
+        messages.push(Message { trace: TraceContext::root(), ..message(&event) });
     }
     if bus.publish(&messages).await.is_ok() { StatusCode::NO_CONTENT } else { StatusCode::SERVICE_UNAVAILABLE }
 }
@@ -76,7 +89,7 @@ pub struct WebhookSvc {
     pub server: process::Server,
     grpc: Endpoint,
     feed: SocketAddr,
-    database: String,
+    database: Database,
 }
 
 impl WebhookSvc {
@@ -84,51 +97,66 @@ impl WebhookSvc {
     ///
     /// # Errors
     /// [`Failure`] when it does not come up.
-    pub async fn start() -> Result<Self, Failure> {
-        let database = format!("latchkey_bench_{}", std::process::id());
-        admin(format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)")).await?;
-        admin(format!("CREATE DATABASE {database}")).await?;
-        let url = postgres();
-        let url = format!("{}/{database}", url.rsplit_once('/').map_or(url.as_str(), |(server, _)| server));
+    pub async fn start(bus: &Bus<'_>) -> Result<Self, Failure> {
+        let database = Database::create().await?;
         let (grpc, ops, feed) = (process::free_address(), process::free_address(), process::free_address());
         let mut command = process::myself()?;
-        command.arg("webhook-svc");
+        command.arg("webhook-svc").envs(bus.settings());
         for (name, value) in [
-            ("LATCHKEY_POSTGRES__URL", url),
+            ("LATCHKEY_POSTGRES__URL", database.url()),
             ("LATCHKEY_GRPC__LISTEN", grpc.to_string()),
             ("LATCHKEY_OPS__LISTEN", ops.to_string()),
             ("LATCHKEY_HTTP__LISTEN", process::free_address().to_string()),
-            ("LATCHKEY_BUS__KIND", "memory".to_owned()),
             (FEED, feed.to_string()),
         ] {
             command.env(name, value);
         }
         let mut server = process::Server::start("webhook-svc", &mut command)?;
-        let grpc = Endpoint::from_shared(format!("http://{grpc}"))?;
+        let is_fed = matches!(bus, Bus::Memory);
         let is_up = async || {
-            let fed = tokio::net::TcpStream::connect(feed).await;
-            fed.is_ok() && grpc.connect().await.is_ok()
+            let can_be_fed = !is_fed || tokio::net::TcpStream::connect(feed).await.is_ok();
+            can_be_fed && process::is_ready(ops).await
         };
         server.up(is_up).await?;
-        Ok(Self { server, grpc, feed, database })
+        Ok(Self { server, grpc: Endpoint::from_shared(format!("http://{grpc}"))?, feed, database })
     }
 
     async fn endpoints(&self) -> Result<EndpointServiceClient<InterceptedService<Channel, Key>>, Failure> {
         Ok(EndpointServiceClient::with_interceptor(self.grpc.connect().await?, Key::operator()))
     }
 
-    /// Makes an endpoint of a tenant.
+    /// Makes an endpoint of a tenant for the ends of sessions; returns its id.
     ///
     /// # Errors
     /// [`Failure`].
-    pub async fn endpoint(&self, tenant: &str, url: &str, max_concurrency: i32) -> Result<(), Failure> {
+    pub async fn endpoint(&self, tenant: &str, url: &str, max_concurrency: i32) -> Result<String, Failure> {
         let request = CreateEndpointRequest {
             tenant_id: tenant.to_owned(),
             url: url.to_owned(),
+            event_types: vec![ENDED.to_owned()],
             max_concurrency,
             ..CreateEndpointRequest::default()
         };
-        self.endpoints().await?.create_endpoint(request).await?;
+        let created = self.endpoints().await?.create_endpoint(request).await?.into_inner();
+        Ok(created.endpoint.unwrap_or_default().id)
+    }
+
+    /// Writes deliveries that are pending: `each` for every one of these endpoints (with their tenants), due after `due_in`.
+    /// Not by events, which would be made to wait one by one.
+    ///
+    /// # Errors
+    /// [`Failure::Postgres`].
+    pub async fn pile_up(&self, endpoints: &[(String, String)], each: usize, due_in: Duration) -> Result<(), Failure> {
+        let (tenants, ids): (Vec<&str>, Vec<&str>) = endpoints.iter().map(|(tenant, id)| (&**tenant, &**id)).unzip();
+        let (each, now) = (each as i64, SystemClock.now());
+        let mut connection = self.database.connect().await?;
+        let events = sqlx::query(PILE_EVENTS).bind(&tenants).bind(each).bind(now.as_ms()).bind(body());
+        events.execute(&mut connection).await?;
+        let deliveries = sqlx::query(PILE_DELIVERIES).bind(&tenants).bind(each).bind(now.as_ms());
+        let deliveries = deliveries.bind(now.saturating_add(due_in).as_ms()).bind(&ids);
+        deliveries.execute(&mut connection).await?;
+        // What the server does by itself some time after so much was written.
+        sqlx::query("VACUUM ANALYZE").execute(&mut connection).await?;
         Ok(())
     }
 
@@ -147,25 +175,26 @@ impl WebhookSvc {
         client.post(format!("http://{}/", self.feed)).body(body).send().await?.error_for_status()?;
         Ok(())
     }
+}
 
-    /// Ends it and removes its database.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn end(self) -> Result<(), Failure> {
-        drop(self.server);
-        admin(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database)).await
+/// The body of a webhook as long as a usual one, for those who send without the service.
+pub fn body() -> String {
+    format!(r#"{{"type":"{ENDED}","data":"{}"}}"#, "x".repeat(600))
+}
+
+/// Events as a service publishes them: `count`, numbered from `first`.
+pub fn messages(first: usize, count: usize) -> Vec<Message> {
+    let events = (first..first + count).map(|n| event("default", n));
+    events.map(|event| message(&event)).collect()
+}
+
+fn message(event: &pb::Event) -> Message {
+    Message {
+        id: event.id.clone(),
+        routing_key: routing_key(shard_of(&event.aggregate_id), &event.r#type),
+        body: event.encode_to_vec().into(),
+        trace: TraceContext::default(),
     }
-}
-
-fn postgres() -> String {
-    std::env::var("LATCHKEY_TEST_POSTGRES_URL").unwrap_or_else(|_| POSTGRES.to_owned())
-}
-
-async fn admin(statement: String) -> Result<(), Failure> {
-    let mut connection = PgConnection::connect(&postgres()).await?;
-    sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await?;
-    Ok(())
 }
 
 /// The end of a session that happens now.
@@ -182,7 +211,7 @@ fn event(tenant: &str, n: usize) -> pb::Event {
     };
     pb::Event {
         id: format!("bench_{tenant}_{n}"),
-        r#type: "session.revoked".to_owned(),
+        r#type: ENDED.to_owned(),
         tenant_id: tenant.to_owned(),
         occurred_at: Some(SystemClock.now().to_proto()),
         aggregate_id: session,
