@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     match arguments.role {
         Some(Role::Echo { listen }) => targets::echo::serve(listen),
         Some(Role::SessionSvc) => targets::session::serve(),
+        Some(Role::AuthSvc) => targets::auth::serve(),
         Some(Role::WebhookSvc) => targets::webhook::serve(),
         None => measure(Settings::new(&arguments)),
     }

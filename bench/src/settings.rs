@@ -55,6 +55,9 @@ pub enum Role {
     /// session-svc, configured by the environment.
     #[command(hide = true)]
     SessionSvc,
+    /// auth-svc, configured by the environment.
+    #[command(hide = true)]
+    AuthSvc,
     /// webhook-svc, configured by the environment.
     #[command(hide = true)]
     WebhookSvc,

@@ -1,5 +1,6 @@
 //! What is measured. A group of goals that share their servers is one file; it is added by a line in [`GROUPS`].
 
+mod auth;
 mod calls;
 mod memory;
 mod outbox;
@@ -23,7 +24,7 @@ pub struct Group {
     pub run: fn(Settings) -> LocalBoxFuture<'static, Result<Outcome, Failure>>,
 }
 
-static GROUPS: [Group; 6] = [
+static GROUPS: [Group; 7] = [
     Group {
         name: "calls",
         about: "validate and refresh against a bare echo and the bare reads",
@@ -53,6 +54,12 @@ static GROUPS: [Group; 6] = [
         about: "outboxes against lapin alone, and from a commit to the receiver (needs PostgreSQL and RabbitMQ)",
         is_usual: false,
         run: |settings| Box::pin(outbox::run(settings)),
+    },
+    Group {
+        name: "auth",
+        about: "logins against Argon2id alone, what they do to others, and tokens from codes (needs PostgreSQL)",
+        is_usual: false,
+        run: |settings| Box::pin(auth::run(settings)),
     },
     Group {
         name: "scale",

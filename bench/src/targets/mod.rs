@@ -1,8 +1,10 @@
 //! What can be put under load.
 
+pub mod auth;
 pub mod broker;
 pub mod database;
 pub mod echo;
+pub mod http;
 pub mod outbox;
 pub mod peer;
 pub mod receiver;
