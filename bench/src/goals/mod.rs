@@ -4,6 +4,7 @@ mod auth;
 mod calls;
 mod memory;
 mod outbox;
+mod peers;
 mod scale;
 mod user;
 mod webhooks;
@@ -24,7 +25,7 @@ pub struct Group {
     pub run: fn(Settings) -> LocalBoxFuture<'static, Result<Outcome, Failure>>,
 }
 
-static GROUPS: [Group; 7] = [
+static GROUPS: [Group; 8] = [
     Group {
         name: "calls",
         about: "validate and refresh against a bare echo and the bare reads",
@@ -60,6 +61,12 @@ static GROUPS: [Group; 7] = [
         about: "logins against Argon2id alone, what they do to others, and tokens from codes (needs PostgreSQL)",
         is_usual: false,
         run: |settings| Box::pin(auth::run(settings)),
+    },
+    Group {
+        name: "peers",
+        about: "session-svc beside others that keep sessions (needs scripts/install.sh peers)",
+        is_usual: false,
+        run: |settings| Box::pin(peers::run(settings)),
     },
     Group {
         name: "scale",
