@@ -2,6 +2,7 @@
 
 mod auth;
 mod calls;
+mod footprint;
 mod memory;
 mod outbox;
 mod peers;
@@ -25,7 +26,7 @@ pub struct Group {
     pub run: fn(Settings) -> LocalBoxFuture<'static, Result<Outcome, Failure>>,
 }
 
-static GROUPS: [Group; 8] = [
+static GROUPS: [Group; 9] = [
     Group {
         name: "calls",
         about: "validate and refresh against a bare echo and the bare reads",
@@ -61,6 +62,12 @@ static GROUPS: [Group; 8] = [
         about: "logins against Argon2id alone, what they do to others, and tokens from codes (needs PostgreSQL)",
         is_usual: false,
         run: |settings| Box::pin(auth::run(settings)),
+    },
+    Group {
+        name: "footprint",
+        about: "memory of the services, idle and after ten minutes of load (needs PostgreSQL)",
+        is_usual: false,
+        run: |settings| Box::pin(footprint::run(settings)),
     },
     Group {
         name: "peers",
