@@ -167,8 +167,7 @@ impl<S: SessionStore> Sessions<S> {
     async fn created_before(&self, caller: &Caller, answer: &Answer) -> Result<Created, SessionError> {
         let id = answer.sessions.first().and_then(|id| SessionId::parse(id).ok());
         let (read, cutoffs) = self.find(caller, id.ok_or(SessionError::SessionNotFound)?).await?;
-        let mut stored = read.ok_or(SessionError::SessionNotFound)?.stored;
-        stored.session = stored.as_of(self.clock.now(), &cutoffs);
+        let stored = read.ok_or(SessionError::SessionNotFound)?.stored.as_of(self.clock.now(), &cutoffs);
         // What the first answer said, even if it is worth nothing any more. Made with a new salt it would be worse than
         // nothing: a token that was never handed out, and whose use looks like theft.
         let salt = answer.salt.unwrap_or(stored.session.token.salt);

@@ -51,9 +51,8 @@ impl<S: SessionStore> Sessions<S> {
     /// [`SessionError::SessionNotFound`], or a failure of the store.
     pub async fn explain(&self, caller: &Caller, id: SessionId) -> Result<Explanation, SessionError> {
         let (read, cutoffs) = self.find(caller, id).await?;
-        let mut stored = read.ok_or(SessionError::SessionNotFound)?.stored;
         let now = self.clock.now();
-        stored.session = stored.as_of(now, &cutoffs);
+        let stored = read.ok_or(SessionError::SessionNotFound)?.stored.as_of(now, &cutoffs);
         let session = &stored.session;
         let policies = around(session, &cutoffs);
         let [idle, absolute] = policies.explain(&self.policies, session, now);

@@ -16,8 +16,6 @@ impl<S: SessionStore> Sessions<S> {
     /// [`SessionError::SessionNotFound`], or a failure of the store.
     pub async fn get(&self, caller: &Caller, id: SessionId) -> Result<Stored, SessionError> {
         let (read, cutoffs) = self.find(caller, id).await?;
-        let mut stored = read.ok_or(SessionError::SessionNotFound)?.stored;
-        stored.session = stored.as_of(self.clock.now(), &cutoffs);
-        Ok(stored)
+        Ok(read.ok_or(SessionError::SessionNotFound)?.stored.as_of(self.clock.now(), &cutoffs))
     }
 }

@@ -23,7 +23,7 @@ use crate::{
 const LOOKED_AT_MAX: usize = 2_000;
 /// Sessions read from a shard at a time.
 const CHUNK_MIN: usize = 8;
-const CHUNK_MAX: usize = 200;
+const CHUNK_MAX: usize = 1_024;
 
 /// A place in a list: creation time and id of the session before it.
 pub type Place = (Timestamp, SessionId);
@@ -64,7 +64,7 @@ impl<S: SessionStore> Sessions<S> {
         let mut feeds: Vec<Feed> = shards.iter().map(feed).collect();
         let (mut sessions, mut looked_at) = (Vec::new(), 0);
         while looked_at < LOOKED_AT_MAX {
-            let limit = (2 * size.max(looked_at) / shards.len().max(1)).clamp(CHUNK_MIN, CHUNK_MAX);
+            let limit = chunk(size - sessions.len(), looked_at, shards.len());
             let empty = feeds.iter_mut().filter(|feed| feed.ready.is_empty() && !feed.is_drained);
             try_join_all(empty.map(|feed| self.fill(feed, &whose, newest_first, limit, now))).await?;
             let Some(stored) = next_of(&mut feeds, newest_first) else {
@@ -98,12 +98,19 @@ impl<S: SessionStore> Sessions<S> {
         feed.is_drained = chunk.len() < limit;
         feed.ready.extend(chunk.into_iter().map(|mut read| {
             self.rule(&mut read, &cutoffs);
-            let session = read.stored.as_of(now, &cutoffs);
-            Stored { session, ..read.stored }
+            read.stored.as_of(now, &cutoffs)
         }));
         feed.after = feed.ready.back().map(place).or(feed.after);
         Ok(())
     }
+}
+
+/// How many sessions to read of each shard: what the page lacks and one more, which tells whether another page follows; as
+/// many as were looked at, where the filter chooses few. Of several shards it is twice the share of each.
+fn chunk(missing: usize, looked_at: usize, shards: usize) -> usize {
+    let wanted = (missing + 1).max(looked_at);
+    let share = if shards > 1 { 2 * wanted / shards } else { wanted };
+    share.clamp(CHUNK_MIN, CHUNK_MAX)
 }
 
 fn place(stored: &Stored) -> Place {

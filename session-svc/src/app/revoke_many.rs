@@ -24,8 +24,9 @@ use crate::{
 pub const NAMED_MAX: usize = 1_000;
 /// Most sessions that one call ends one by one.
 pub const ENDED_MAX: usize = 10_000;
-/// Sessions looked up at a time.
-const PAGE: usize = 200;
+/// Sessions looked up at a time: what an answer names, and one more, which tells whether there are more. That is one read of
+/// them where somebody waits for a mass revocation.
+const PAGE: usize = NAMED_MAX + 1;
 
 /// What to end.
 #[derive(Clone, Debug)]

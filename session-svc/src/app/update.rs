@@ -41,8 +41,7 @@ impl<S: SessionStore> Sessions<S> {
             let now = self.clock.now();
             let mut after = read.stored;
             if self.answered(command.id.shard(), command.idempotency.as_ref()).await?.is_some() {
-                after.session = after.as_of(now, &cutoffs);
-                return Ok(after);
+                return Ok(after.as_of(now, &cutoffs));
             }
             if after.life(now, &cutoffs) != Life::Alive {
                 return Err(SessionError::SessionEnded);

@@ -202,12 +202,11 @@ impl Stored {
     }
 
     /// Returns the session as it reads at `now`: with its end, even where that is not recorded yet.
-    pub fn as_of(&self, now: Timestamp, cutoffs: &Cutoffs) -> Session {
-        let mut session = self.session.clone();
+    pub fn as_of(mut self, now: Timestamp, cutoffs: &Cutoffs) -> Self {
         if let Life::Lapsed(end) = self.life(now, cutoffs) {
-            session.end = Some(end);
+            self.session.end = Some(end);
         }
-        session
+        self
     }
 
     /// Version for callers: differs after every change that has an event.

@@ -7,18 +7,23 @@ use session_svc::{
     app::{
         Sessions,
         refresh::RefreshSession,
+        revoke_many::{NAMED_MAX, RevokeSessions},
         validate::{Presented, ValidateSession, Verdict},
     },
-    domain::{refresh::Origin, token::PresentedToken},
+    domain::{end::EndReason, filter::Filter, id::TenantId, refresh::Origin, token::PresentedToken},
     store::redis::RedisStore,
 };
 use svc_kit::{access::Caller, clock::ManualClock};
 
-use crate::support::{
-    proxy::Proxy,
-    redis_server::RedisServer,
-    service::START,
-    use_cases::{caller, use_cases},
+use crate::{
+    model::everything,
+    support::{
+        commands::owner,
+        proxy::Proxy,
+        redis_server::RedisServer,
+        service::START,
+        use_cases::{caller, use_cases},
+    },
 };
 
 struct Bench {
@@ -119,4 +124,48 @@ async fn a_refresh_is_two_round_trips() {
     assert_eq!(trips, 2);
     assert_eq!((commands["evalsha"], commands["xadd"]), (1, 1), "{commands:?}");
     assert!(commands.values().sum::<u64>() <= 8, "{commands:?}");
+}
+
+fn of_ada() -> Filter {
+    Filter { user: Some(owner("acme", "ada").user), ..everything(&TenantId::parse("acme").unwrap()) }
+}
+
+/// Whoever waits for a mass revocation waits for one read of what it names, and for one commit.
+#[tokio::test]
+async fn a_mass_revocation_reads_once_what_it_names() {
+    let bench = Bench::start().await;
+    for _ in 0..NAMED_MAX + 200 {
+        bench.create().await;
+    }
+    let command = RevokeSessions {
+        filter: of_ada(),
+        is_dry_run: false,
+        reason: EndReason::Admin,
+        comment: String::new(),
+        idempotency: None,
+    };
+    let (_, commands, revoked) = bench.cost_of(bench.sessions.revoke_many(&bench.caller, &command)).await;
+    let revoked = revoked.unwrap();
+    assert_eq!((revoked.ids.len(), revoked.is_truncated), (NAMED_MAX, true));
+    assert_eq!((commands["zrange"], commands["mget"], commands["evalsha"]), (1, 1, 1), "{commands:?}");
+    // The version of the cutoffs: behind the sessions, before the commit, and twice in it.
+    assert_eq!(commands["get"], 4, "{commands:?}");
+}
+
+#[tokio::test]
+async fn a_page_of_a_list_reads_its_sessions_once_and_one_more() {
+    let bench = Bench::start().await;
+    for _ in 0..20 {
+        bench.create().await;
+    }
+    let (filter, mut after) = (of_ada(), None);
+    for expected in [8, 8, 4] {
+        let page = bench.sessions.list(&filter, true, after, 8);
+        let (trips, commands, page) = bench.cost_of(page).await;
+        let page = page.unwrap();
+        assert_eq!(page.sessions.len(), expected);
+        assert_eq!((commands["zrange"], commands["mget"], trips), (1, 1, 3), "{commands:?}");
+        after = page.next;
+    }
+    assert_eq!(after, None);
 }

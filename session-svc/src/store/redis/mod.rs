@@ -5,6 +5,7 @@ mod chores;
 mod commit;
 mod keys;
 mod link;
+mod list;
 mod outbox;
 mod policies;
 mod record;
@@ -26,7 +27,7 @@ use svc_kit::{
 
 use self::{
     keys::Keys,
-    link::{Answered, Link, Trust, target::Target},
+    link::{Link, Trust, target::Target},
     remembered::Remembered,
     restore::Restoring,
     watch::Watch,
@@ -250,39 +251,7 @@ impl SessionStore for RedisStore {
 
     async fn list(&self, shard: Shard, whose: &Whose, query: ListQuery) -> Result<Vec<Read>, StoreError> {
         self.watch.gate()?;
-        let index = match whose {
-            Whose::Owner(owner) => self.keys.owner(shard, owner),
-            Whose::Tenant(tenant) => self.keys.tenant(shard, tenant),
-        };
-        let (mut reads, mut offset) = (Vec::new(), 0);
-        while reads.len() < query.limit {
-            let mut range = redis::cmd("ZRANGE");
-            range.arg(&index);
-            let from = query.after.map(|(at, _)| at.as_ms().to_string());
-            match query.newest_first {
-                true => range.arg(from.as_deref().unwrap_or("+inf")).arg("-inf").arg("BYSCORE").arg("REV"),
-                false => range.arg(from.as_deref().unwrap_or("-inf")).arg("+inf").arg("BYSCORE"),
-            };
-            range.arg("LIMIT").arg(offset).arg(query.limit).arg("WITHSCORES");
-            let members: Vec<(Vec<u8>, i64)> = self.link.read(self.link.shard(shard), &range).await?;
-            let is_last = members.len() < query.limit;
-            offset += members.len();
-            let ids: Vec<SessionId> = members
-                .into_iter()
-                .filter(|member| is_after(member, &query))
-                .filter_map(|(id, _)| SessionId::from_bytes(&id))
-                .collect();
-            let mut found = self.read_all(shard, &ids).await?;
-            if !self.restoring.is_trusted(shard, found.history) {
-                self.doubt(shard, &mut Arc::default(), &mut found.value).await;
-            }
-            reads.extend(found.value);
-            if is_last {
-                break;
-            }
-        }
-        reads.truncate(query.limit);
-        Ok(reads)
+        self.range(shard, whose, query).await
     }
 
     async fn live(
@@ -352,29 +321,4 @@ impl SessionStore for RedisStore {
     async fn probe(&self) -> Result<(), StoreError> {
         self.look_after().await
     }
-}
-
-impl RedisStore {
-    async fn read_all(&self, shard: Shard, ids: &[SessionId]) -> Result<Answered<Vec<Read>>, StoreError> {
-        if ids.is_empty() {
-            return Ok(Answered { value: Vec::new(), history: self.restoring.trusted(shard) });
-        }
-        let mut get = redis::cmd("MGET");
-        for id in ids {
-            get.arg(self.keys.session(*id));
-        }
-        let found = self.link.read_traced::<Vec<Option<Vec<u8>>>>(self.link.shard(shard), &get).await?;
-        let reads = ids.iter().zip(found.value).filter_map(|(id, value)| Some(record::decode(*id, value?)));
-        Ok(Answered { value: reads.collect::<Result<_, _>>()?, history: found.history })
-    }
-}
-
-/// Says whether an index entry comes after the cursor; entries of the cursor's own millisecond are ordered by id.
-fn is_after((id, score): &(Vec<u8>, i64), query: &ListQuery) -> bool {
-    let Some((at, last)) = query.after else { return true };
-    let last = last.to_bytes();
-    if *score != at.as_ms() {
-        return true;
-    }
-    if query.newest_first { id[..] < last[..] } else { id[..] > last[..] }
 }
