@@ -89,8 +89,11 @@ pub struct Commit {
     pub births: Option<(Owner, u64)>,
     /// Answer to remember for an idempotency key, which must be unused.
     pub answer: Option<(IdempotencyKey, Answer)>,
-    /// Whether this only ends sessions: then it must succeed even in a full store.
+    /// Whether this only ends sessions, or takes no room: then it must succeed even in a full store.
     pub is_ending: bool,
+    /// Whether this follows a look at the sessions that are written: the next look is at their deadline then. Otherwise one that is
+    /// armed earlier stays, and the look itself finds out.
+    pub is_look: bool,
     /// Whether somebody is told that it is done and relies on it: then copies must have it too, where the deployment says so.
     pub is_assured: bool,
 }
@@ -131,6 +134,7 @@ impl Commit {
             births: None,
             answer: None,
             is_ending: false,
+            is_look: false,
             is_assured: false,
         }
     }
@@ -195,6 +199,22 @@ pub struct ListQuery {
     pub limit: usize,
 }
 
+impl ListQuery {
+    /// Says whether a session comes after the one that the query continues at.
+    pub fn is_next(&self, place: (Timestamp, SessionId)) -> bool {
+        self.after.is_none_or(|after| if self.newest_first { place < after } else { place > after })
+    }
+}
+
+/// A look at a session that is due at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// The session.
+    pub session: SessionId,
+    /// The moment.
+    pub at: Timestamp,
+}
+
 /// Keeps sessions.
 pub trait SessionStore: Send + Sync + 'static {
     /// Loads one session and the cutoffs of its shard, in one round trip where nothing changed.
@@ -248,17 +268,17 @@ pub trait Chores: SessionStore {
     /// Takes or keeps the leases of shards for `owner`; returns the shards that it holds now.
     fn lease(&self, owner: &str, length: Duration) -> impl Future<Output = Result<Vec<Shard>, StoreError>> + Send;
 
-    /// Sessions that must be looked at, because their time may be over.
+    /// Looks that are due. Every session has one: a living one no later than its deadline, an ended one when it may be forgotten.
+    /// Commits move them; see [`Commit::is_look`].
     fn due(
         &self,
         shard: Shard,
         now: Timestamp,
         limit: usize,
-    ) -> impl Future<Output = Result<Vec<SessionId>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Look>, StoreError>> + Send;
 
-    /// Looks at the session again at `next`; `None`: never, there is no such session.
-    fn look_again(&self, id: SessionId, next: Option<Timestamp>)
-    -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Removes a look that finds nothing to do, if it is still there.
+    fn remove_look(&self, look: Look) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Cutoffs whose sessions are not all recorded as ended.
     fn unfinished(&self, shard: Shard) -> impl Future<Output = Result<Vec<Scope>, StoreError>> + Send;

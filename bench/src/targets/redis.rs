@@ -154,11 +154,11 @@ impl ReadsTarget {
     /// # Errors
     /// [`Failure`] when there are none.
     pub async fn new(redis: Arc<Redis>) -> Result<Self, Failure> {
-        let records = redis.keys("s1:*").await?;
+        let records = redis.keys("s2:*").await?;
         if records.is_empty() {
             return Err(Failure::Unexpected("there are no records to read".into()));
         }
-        // `s1:{hhhh}:<id>` belongs to `v1:{hhhh}`.
+        // `s2:{hhhh}:<id>` belongs to `v1:{hhhh}`.
         let version = |record: &Vec<u8>| [b"v1", record.get(2..9).unwrap_or_default()].concat();
         let keys = records.into_iter().map(|record| (record.clone(), version(&record))).collect();
         Ok(Self { redis, keys })

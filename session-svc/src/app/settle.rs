@@ -8,6 +8,7 @@ use crate::{
     domain::{
         id::{Shard, Whose},
         policy::PolicyScope,
+        session::Stored,
     },
     error::SessionError,
     ports::{Chores, ListQuery, PolicyStore, Read},
@@ -38,22 +39,19 @@ impl<S: Chores + PolicyStore> Sessions<S> {
             let mut chunk = self.store.list(shard, &whose, query).await?;
             let cutoffs = self.store.cutoffs(shard).await?;
             chunk.iter_mut().for_each(|read| self.rule(read, &cutoffs));
-            let is_capped = |read: &&Read| {
-                let session = &read.stored.session;
+            let is_last = chunk.len() < BATCH;
+            after = chunk.last().map(|read| (read.stored.session.created_at, read.stored.session.id)).or(after);
+            chunk.retain(|Read { stored: Stored { session, .. }, .. }| {
                 session.end.is_none() && session.caps != Default::default() && scope.concerns(session)
-            };
-            let looks = chunk.iter().filter(is_capped).map(|read| {
-                let session = &read.stored.session;
-                self.store.look_again(session.id, Some(session.deadline()))
             });
-            let mut looks = stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
+            let looks = chunk.into_iter().map(|read| self.look_again(read));
+            let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
             while let Some(look) = looks.next().await {
                 look?;
             }
-            if chunk.len() < BATCH {
+            if is_last {
                 return Ok(());
             }
-            after = chunk.last().map(|read| (read.stored.session.created_at, read.stored.session.id));
         }
     }
 }

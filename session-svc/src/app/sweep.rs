@@ -8,11 +8,11 @@ use super::Sessions;
 use crate::{
     domain::{
         cutoff::{Cutoffs, Scope},
-        id::{SessionId, Shard},
+        id::Shard,
         session::{Life, TOMBSTONE},
     },
     error::SessionError,
-    ports::{Chores, Commit, ListQuery, Read, Write},
+    ports::{Chores, Commit, ListQuery, Look, Read, Write},
 };
 
 /// Sessions handled in one go.
@@ -31,8 +31,8 @@ impl<S: Chores> Sessions<S> {
         }
         let now = self.clock.now();
         let due = self.store.due(shard, now, BATCH).await?;
-        for id in &due {
-            self.look_at(*id, now).await?;
+        for look in &due {
+            self.look_at(*look, now).await?;
         }
         Ok(due.len() == BATCH)
     }
@@ -46,20 +46,31 @@ impl<S: Chores> Sessions<S> {
         Ok(self.store.forget_cutoffs(shard, before).await?)
     }
 
-    async fn look_at(&self, id: SessionId, now: Timestamp) -> Result<(), SessionError> {
-        let (read, cutoffs) = self.load(id).await?;
+    async fn look_at(&self, look: Look, now: Timestamp) -> Result<(), SessionError> {
+        let (read, cutoffs) = self.load(look.session).await?;
         let Some(read) = read else {
-            return Ok(self.store.look_again(id, None).await?);
+            return Ok(self.store.remove_look(look).await?);
         };
         match read.stored.life(now, &cutoffs) {
             Life::Lapsed(_) => {
-                self.end_now(id, None, None).await?;
+                self.end_now(look.session, None, None).await?;
                 Ok(())
             }
             Life::Ended(_) if now >= read.stored.session.forgotten_at() => self.forget(read, &cutoffs).await,
-            Life::Ended(_) => Ok(self.store.look_again(id, Some(read.stored.session.forgotten_at())).await?),
-            Life::Alive => Ok(self.store.look_again(id, Some(read.stored.session.deadline())).await?),
+            // Its end has armed another look.
+            Life::Ended(_) => Ok(self.store.remove_look(look).await?),
+            Life::Alive => self.look_again(read).await,
         }
+    }
+
+    /// Arms the next look at a living session that was read. If somebody changed it meanwhile, they knew its deadline.
+    pub(super) async fn look_again(&self, read: Read) -> Result<(), SessionError> {
+        let mut commit = Commit::new(read.stored.session.id.shard());
+        commit.is_ending = true;
+        commit.is_look = true;
+        commit.writes.push(Write { before: Some(read.snapshot), after: read.stored, is_forgotten: false });
+        self.store.commit(commit).await?;
+        Ok(())
     }
 
     async fn forget(&self, read: Read, cutoffs: &Cutoffs) -> Result<(), SessionError> {

@@ -151,6 +151,8 @@ impl SessionId {
     pub const PREFIX: &'static str = "sess_";
     /// Bytes of the binary form.
     pub const BYTES: usize = 10;
+    /// Bytes of it that are random.
+    pub const RANDOM_BYTES: usize = 8;
 
     /// Makes a new random id in `shard`.
     pub fn generate(shard: Shard, entropy: &dyn Entropy) -> Self {
@@ -179,6 +181,16 @@ impl SessionId {
         bytes[..2].copy_from_slice(&self.shard.0.to_be_bytes());
         bytes[2..].copy_from_slice(&self.random.to_be_bytes());
         bytes
+    }
+
+    /// Puts a shard and what is random together.
+    pub fn from_parts(shard: Shard, random: [u8; Self::RANDOM_BYTES]) -> Self {
+        Self { shard, random: u64::from_be_bytes(random) }
+    }
+
+    /// Returns what is random.
+    pub fn random(self) -> [u8; Self::RANDOM_BYTES] {
+        self.random.to_be_bytes()
     }
 
     /// Returns the shard that the session lives in.

@@ -1,16 +1,25 @@
 //! What calls cost Redis: round trips, seen by a proxy, and commands, counted by the server.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use futures::future::join_all;
 use secrecy::{ExposeSecret as _, SecretString};
 use session_svc::{
     app::{
         Sessions,
+        create::CreateSession,
         refresh::RefreshSession,
         revoke_many::{NAMED_MAX, RevokeSessions},
         validate::{Presented, ValidateSession, Verdict},
     },
-    domain::{end::EndReason, filter::Filter, id::TenantId, refresh::Origin, token::PresentedToken},
+    domain::{
+        device::{Device, DeviceType},
+        end::EndReason,
+        filter::Filter,
+        id::{ApplicationId, TenantId},
+        refresh::Origin,
+        token::PresentedToken,
+    },
     store::redis::RedisStore,
 };
 use svc_kit::{access::Caller, clock::ManualClock};
@@ -18,7 +27,7 @@ use svc_kit::{access::Caller, clock::ManualClock};
 use crate::{
     model::everything,
     support::{
-        commands::owner,
+        commands::{self, owner},
         proxy::Proxy,
         redis_server::RedisServer,
         service::START,
@@ -168,4 +177,60 @@ async fn a_page_of_a_list_reads_its_sessions_once_and_one_more() {
         after = page.next;
     }
     assert_eq!(after, None);
+}
+
+/// Sessions that are weighed; `LATCHKEY_COST_SESSIONS` makes them more.
+const WEIGHED: usize = 3_000;
+/// What one may weigh, all keys together.
+const BYTES_MAX: u64 = 450;
+
+/// What an application keeps of a signed-in browser; the same as `bench` makes.
+fn typical(number: usize) -> CreateSession {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let address = "203.0.113.17".to_owned();
+    CreateSession {
+        application: Some(ApplicationId::parse("demo-web").unwrap()),
+        device: Device {
+            name: "Firefox on Linux".to_owned(),
+            kind: DeviceType::Browser,
+            ip_address: address.clone(),
+            last_ip_address: address,
+            ..Device::default()
+        },
+        amr: words(&["pwd"]),
+        scopes: words(&["openid", "offline_access"]),
+        ..commands::create("default", &format!("user_{:016}", number / 3))
+    }
+}
+
+#[tokio::test]
+async fn a_session_takes_few_bytes() {
+    let count = std::env::var("LATCHKEY_COST_SESSIONS").map_or(WEIGHED, |count| count.parse().unwrap());
+    let redis = RedisServer::start_with(&[]).await;
+    let clock = Arc::new(ManualClock::new(START));
+    let sessions = use_cases(Arc::new(RedisStore::new(&redis.url(), "", "test", 4, 1).unwrap()), clock.clone(), &[]);
+    let mut connection = redis.connection().await;
+    let mut weigh = async || {
+        // Events that have left are no part of it.
+        let outboxes: Vec<String> = (0..4).map(|shard| format!("o1:{{{shard:04x}}}")).collect();
+        redis::cmd("DEL").arg(&outboxes).query_async::<()>(&mut connection).await.unwrap();
+        let text: String = redis::cmd("INFO").arg("memory").query_async(&mut connection).await.unwrap();
+        let used = text.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        used.unwrap().trim().parse::<u64>().unwrap()
+    };
+    let caller = caller(None);
+    sessions.create(&caller, typical(usize::MAX)).await.unwrap();
+    let before = weigh().await;
+    let numbers: Vec<usize> = (0..count).collect();
+    for chunk in numbers.chunks(32) {
+        let created = chunk.iter().map(|number| sessions.create(&caller, typical(*number)));
+        join_all(created).await.into_iter().for_each(|created| drop(created.unwrap()));
+        clock.advance(Duration::from_millis(8));
+    }
+    let bytes = (weigh().await - before) / count as u64;
+    #[expect(clippy::print_stdout, reason = "the figure is what one runs it for")]
+    {
+        println!("{bytes} bytes a session, of {count}");
+    }
+    assert!(bytes <= BYTES_MAX, "{bytes} bytes a session");
 }

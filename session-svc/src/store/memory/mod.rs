@@ -24,7 +24,7 @@ use crate::{
         session::Stored,
     },
     ports::{
-        Answer, Chores, Commit, Committed, Cut, CutPlace, IdempotencyKey, ListQuery, Loaded, Outbox, Read,
+        Answer, Chores, Commit, Committed, Cut, CutPlace, IdempotencyKey, ListQuery, Loaded, Look, Outbox, Read,
         SessionStore, Snapshot, StoreError,
     },
 };
@@ -118,7 +118,7 @@ impl State {
         self.births.get(owner).copied().unwrap_or(0)
     }
 
-    fn write(&mut self, mut after: Stored, is_forgotten: bool) {
+    fn write(&mut self, mut after: Stored, is_forgotten: bool, is_look: bool) {
         let (id, owner) = (after.session.id, after.session.owner.clone());
         let member = (after.session.created_at, id);
         if is_forgotten {
@@ -134,9 +134,9 @@ impl State {
         if let Some((before, _)) = self.sessions.get(&id) {
             after.created = before.created;
         }
-        // An earlier look that is armed already stays; the sweeper arms the next one.
+        // A look that is armed earlier stays; the sweeper arms the next one.
         let armed = self.looks.entry(id).or_insert(look);
-        *armed = if after.session.end.is_some() { look } else { look.min(*armed) };
+        *armed = if is_look || after.session.end.is_some() { look } else { look.min(*armed) };
         self.by_tenant.entry((id.shard(), owner.tenant.clone())).or_default().insert(member);
         self.by_owner.entry(owner).or_default().insert(member);
         self.writes += 1;
@@ -165,12 +165,10 @@ impl SessionStore for MemoryStore {
             Whose::Tenant(tenant) => state.by_tenant.get(&(shard, tenant.clone())),
         };
         let Some(members) = members else { return Ok(Vec::new()) };
-        let ids: Vec<SessionId> = if query.newest_first {
-            let before = |member: &&(Timestamp, SessionId)| query.after.is_none_or(|after| **member < after);
-            members.iter().rev().filter(before).take(query.limit).map(|(_, id)| *id).collect()
-        } else {
-            let after = |member: &&(Timestamp, SessionId)| query.after.is_none_or(|after| **member > after);
-            members.iter().filter(after).take(query.limit).map(|(_, id)| *id).collect()
+        let next = |member: &&(Timestamp, SessionId)| query.is_next(**member);
+        let ids: Vec<SessionId> = match query.newest_first {
+            true => members.iter().rev().filter(next).take(query.limit).map(|(_, id)| *id).collect(),
+            false => members.iter().filter(next).take(query.limit).map(|(_, id)| *id).collect(),
         };
         Ok(ids.into_iter().filter_map(|id| state.read(id)).collect())
     }
@@ -209,7 +207,7 @@ impl SessionStore for MemoryStore {
         };
         for write in commit.writes {
             let created = if write.before.is_none() { first } else { write.after.created };
-            state.write(Stored { created, ..write.after }, write.is_forgotten);
+            state.write(Stored { created, ..write.after }, write.is_forgotten, commit.is_look);
         }
         for Cut { scope, end, is_closed, place, earlier } in commit.cuts {
             let mut cutoffs = (*state.cutoffs(commit.shard)).clone();
@@ -256,18 +254,17 @@ impl Chores for MemoryStore {
         Ok((0..self.shards).map(Shard).collect())
     }
 
-    async fn due(&self, shard: Shard, now: Timestamp, limit: usize) -> Result<Vec<SessionId>, StoreError> {
+    async fn due(&self, shard: Shard, now: Timestamp, limit: usize) -> Result<Vec<Look>, StoreError> {
         let state = self.lock();
         let due = state.looks.iter().filter(|(id, at)| id.shard() == shard && **at <= now);
-        Ok(due.map(|(id, _)| *id).take(limit).collect())
+        Ok(due.map(|(session, at)| Look { session: *session, at: *at }).take(limit).collect())
     }
 
-    async fn look_again(&self, id: SessionId, next: Option<Timestamp>) -> Result<(), StoreError> {
+    async fn remove_look(&self, look: Look) -> Result<(), StoreError> {
         let mut state = self.lock();
-        match next {
-            Some(next) => state.looks.insert(id, next),
-            None => state.looks.remove(&id),
-        };
+        if state.looks.get(&look.session) == Some(&look.at) {
+            state.looks.remove(&look.session);
+        }
         Ok(())
     }
 

@@ -4,14 +4,10 @@ use std::time::Duration;
 
 use svc_kit::clock::Timestamp;
 
-use super::{RedisStore, link::Trust, record};
+use super::{RedisStore, link::Trust, pages, record};
 use crate::{
-    domain::{
-        cutoff::Scope,
-        id::{SessionId, Shard},
-        revision::Revision,
-    },
-    ports::{Chores, StoreError},
+    domain::{cutoff::Scope, id::Shard, revision::Revision},
+    ports::{Chores, Look, StoreError},
 };
 
 /// Most cutoffs that are forgotten at a time: a script takes some thousand arguments.
@@ -49,21 +45,16 @@ impl Chores for RedisStore {
         }
     }
 
-    async fn due(&self, shard: Shard, now: Timestamp, limit: usize) -> Result<Vec<SessionId>, StoreError> {
-        let mut range = redis::cmd("ZRANGE");
-        range.arg(self.keys.looks(shard)).arg("-inf").arg(now.as_ms()).arg("BYSCORE").arg("LIMIT").arg(0).arg(limit);
-        let members: Vec<Vec<u8>> = self.link.read(self.link.shard(shard), &range).await?;
-        Ok(members.iter().filter_map(|member| SessionId::from_bytes(member)).collect())
+    async fn due(&self, shard: Shard, now: Timestamp, limit: usize) -> Result<Vec<Look>, StoreError> {
+        let due = self.first_in_pages(shard, &self.keys.looks(shard), now, limit).await?;
+        Ok(due.into_iter().map(|(at, session)| Look { session, at }).collect())
     }
 
-    async fn look_again(&self, id: SessionId, next: Option<Timestamp>) -> Result<(), StoreError> {
-        let (place, key, member) = (self.link.shard(id.shard()), self.keys.looks(id.shard()), id.to_bytes());
-        match next {
-            Some(next) => {
-                self.link.command(place, redis::cmd("ZADD").arg(key).arg("XX").arg(next.as_ms()).arg(&member[..])).await
-            }
-            None => self.link.command(place, redis::cmd("ZREM").arg(key).arg(&member[..])).await,
-        }
+    async fn remove_look(&self, look: Look) -> Result<(), StoreError> {
+        let shard = look.session.shard();
+        let mut call = self.unlook.prepare_invoke();
+        call.key(self.keys.looks(shard)).arg(pages::entry((look.at, look.session)));
+        self.link.script(self.link.shard(shard), &call, Trust::Any).await
     }
 
     async fn unfinished(&self, shard: Shard) -> Result<Vec<Scope>, StoreError> {

@@ -5,8 +5,9 @@
 -- ARGV  1 expected cutoff version, '' for any   2 answer, '' for none   3 its time to live in ms
 --       4 number of writes  5 number of events  6 number of cutoffs  7 number of counts
 --       8 expected births, '' for any: then they stay
---       then for each write: exact record before ('' for none), 'put' or 'forget', sequence (4 bytes), record,
---            ttl in ms, session id, created ms, next look in ms, 'set' or 'lt'
+--       then for each write: exact record before ('' for none), 'put' or 'forget', what follows on the created revision in the
+--            record, ttl in ms, session id, created ms, entry of the tenant's index, look that is armed and look to arm,
+--            both as entries and '' where nothing changes
 --       then for each event: body, type, traceparent, tracestate
 --       then for each cutoff: scope, cutoff, 'here' or 'before'; for each count: name, change
 -- Returns {1, position of each event ...} and, if there are cutoffs, theirs; or {0}: a guard failed and nothing is stored.
@@ -42,23 +43,19 @@ end
 
 for i = 0, writes - 1 do
   local record, owner, tenant, a = KEYS[key + 1 + i * 3], KEYS[key + 2 + i * 3], KEYS[key + 3 + i * 3], arg + i * 9
-  local before, sid = ARGV[a + 1], ARGV[a + 6]
+  local before, sid, created = ARGV[a + 1], ARGV[a + 5], ARGV[a + 7]
+  if ARGV[a + 8] ~= '' then take(KEYS[4], ARGV[a + 8]) end
+  if ARGV[a + 9] ~= '' then put(KEYS[4], ARGV[a + 9]) end
   if ARGV[a + 2] == 'forget' then
     redis.call('DEL', record)
     redis.call('ZREM', owner, sid)
-    redis.call('ZREM', tenant, sid)
-    redis.call('ZREM', KEYS[4], sid)
+    take(tenant, created)
   else
-    local created = before == '' and revision or string.sub(before, 1, 12)
-    redis.call('SET', record, created .. ARGV[a + 3] .. ARGV[a + 4], 'PX', ARGV[a + 5])
+    local position = before == '' and revision or string.sub(before, 1, 12)
+    redis.call('SET', record, position .. ARGV[a + 3], 'PX', ARGV[a + 4])
     if before == '' then
-      redis.call('ZADD', owner, ARGV[a + 7], sid)
-      redis.call('ZADD', tenant, ARGV[a + 7], sid)
-    end
-    if ARGV[a + 9] == 'set' then
-      redis.call('ZADD', KEYS[4], ARGV[a + 8], sid)
-    else
-      redis.call('ZADD', KEYS[4], 'LT', ARGV[a + 8], sid)
+      redis.call('ZADD', owner, ARGV[a + 6], sid)
+      put(tenant, created)
     end
   end
 end

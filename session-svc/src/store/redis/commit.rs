@@ -8,7 +8,7 @@ use svc_kit::{clock::Timestamp, telemetry::TraceContext};
 use super::{
     keys::Keys,
     link::{Invocation, Link, Script, Trust},
-    record,
+    pages, record,
 };
 use crate::{
     contract::event,
@@ -25,6 +25,8 @@ const MEMORY_TTL: Duration = Duration::from_secs(24 * 3600);
 /// How much longer than planned a record may stay if nobody forgets it.
 const BACKSTOP: Duration = Duration::from_secs(24 * 3600);
 
+/// First line of a script that must work when the store is full.
+pub(super) const ALWAYS: &str = "#!lua flags=allow-oom";
 const TEXT: &str = include_str!("commit.lua");
 
 /// What came of a commit.
@@ -45,9 +47,9 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            creating: Script::new(&format!("#!lua\n{TEXT}")),
-            // Ending must work when the store is full: it frees more than it takes.
-            ending: Script::new(&format!("#!lua flags=allow-oom\n{TEXT}")),
+            creating: pages::script("#!lua", TEXT),
+            // Ending frees more than it takes.
+            ending: pages::script(ALWAYS, TEXT),
         }
     }
 
@@ -69,7 +71,7 @@ impl Scripts {
             let session = &write.after.session;
             call.key(keys.session(session.id)).key(keys.owner(shard, &session.owner));
             call.key(keys.tenant(shard, &session.owner.tenant));
-            add_write(&mut call, write);
+            add_write(&mut call, write, commit.is_look);
         }
         let trace = TraceContext::current();
         for what in &commit.events {
@@ -121,18 +123,30 @@ pub(super) fn live_name(tenant: &TenantId, application: Option<&ApplicationId>) 
     application.map_or_else(|| tenant.to_string(), |application| format!("{tenant}.{application}"))
 }
 
-fn add_write(call: &mut Invocation<'_>, write: &Write) {
-    let session = &write.after.session;
-    let (look, mode) = match &session.end {
-        Some(_) => (session.forgotten_at(), "set"),
-        // An earlier look that is armed already stays; the sweeper arms the next one when it comes to that.
-        None => (session.deadline(), "lt"),
-    };
-    call.arg(write.before.as_ref().map_or(&[][..], |before| &before.0[..]));
-    call.arg(if write.is_forgotten { "forget" } else { "put" });
-    call.arg(&write.after.sequence.to_be_bytes()[..]).arg(record::encode(&write.after));
+fn add_write(call: &mut Invocation<'_>, write: &Write, is_look: bool) {
+    let (session, before) = (&write.after.session, write.before.as_ref().map_or(&[][..], |before| &before.0[..]));
+    let (armed, next) = (record::look(before), next_look(write, is_look));
+    call.arg(before).arg(if write.is_forgotten { "forget" } else { "put" });
+    call.arg(record::encode(&write.after, next.unwrap_or_default()));
     call.arg(time_to_live(session.forgotten_at(), session.created_at.max(session.last_active_at)));
-    call.arg(&session.id.to_bytes()[..]).arg(session.created_at.as_ms()).arg(look.as_ms()).arg(mode);
+    call.arg(&session.id.to_bytes()[..]).arg(session.created_at.as_ms());
+    call.arg(pages::entry((session.created_at, session.id)));
+    let entry = |look: Option<Timestamp>| look.map(|at| pages::entry((at, session.id))).unwrap_or_default();
+    let (armed, next) = if armed == next { (None, None) } else { (armed, next) };
+    call.arg(entry(armed)).arg(entry(next));
+}
+
+/// When the session is looked at after a write.
+fn next_look(write: &Write, is_look: bool) -> Option<Timestamp> {
+    let session = &write.after.session;
+    let armed = write.before.as_ref().filter(|_| !is_look).and_then(|before| record::look(&before.0));
+    match (&session.end, armed) {
+        _ if write.is_forgotten => None,
+        (Some(_), _) => Some(session.forgotten_at()),
+        // A look that is armed earlier stays; the sweeper arms the next one when it comes to that.
+        (None, Some(armed)) => Some(armed.min(session.deadline())),
+        (None, None) => Some(session.deadline()),
+    }
 }
 
 /// A generous time, counted from the last thing that we know happened: it only matters when nobody sweeps.

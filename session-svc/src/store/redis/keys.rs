@@ -1,13 +1,13 @@
-//! Every key of layout 1. All keys of a shard carry its hash tag, so that one script may touch them together.
+//! Every key of layout 2. All keys of a shard carry its hash tag, so that one script may touch them together.
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `s1:{hhhh}:<id>` | string | created revision (12) ‖ sequence (4) ‖ protobuf record; TTL only as a backstop |
+//! | `s2:{hhhh}:<id>` | string | created revision (12) ‖ sequence (4) ‖ next look (6) ‖ protobuf record; TTL only as a backstop |
 //! | `u1:{hhhh}:<tenant>.<user>` | zset | session id → created ms |
-//! | `t1:{hhhh}:<tenant>` | zset | session id → created ms |
+//! | `t2:{hhhh}:<tenant>` | zset | [pages](super::pages) of created ms and session id → number that they begin with |
 //! | `n1:{hhhh}` | hash | `<tenant>` and `<tenant>.<application>` → sessions whose end is not recorded |
 //! | `b1:{hhhh}:<tenant>.<user>` | string | sessions born under a limit; 24 h after the last one |
-//! | `x1:{hhhh}` | zset | session id → next time to look |
+//! | `x2:{hhhh}` | zset | pages of the next ms to look and session id → number that they begin with |
 //! | `e1:{hhhh}` | hash | scope → revision (12) ‖ protobuf cutoff |
 //! | `v1:{hhhh}` | string | version: marks of the last change of `e1`, and, × 2³², of the last policy announced |
 //! | `d1:{hhhh}` | set | scopes whose clean-up is not finished |
@@ -42,7 +42,7 @@ impl Keys {
     /// A session's record.
     pub fn session(&self, id: SessionId) -> Vec<u8> {
         // The id in binary: half the bytes of the text, in every key.
-        [self.key("s1", id.shard()).as_bytes(), b":", &id.to_bytes()].concat()
+        [self.key("s2", id.shard()).as_bytes(), b":", &id.to_bytes()].concat()
     }
 
     /// The sessions of an owner.
@@ -52,7 +52,7 @@ impl Keys {
 
     /// The sessions of a tenant in a shard.
     pub fn tenant(&self, shard: Shard, tenant: &TenantId) -> String {
-        format!("{}:{tenant}", self.key("t1", shard))
+        format!("{}:{tenant}", self.key("t2", shard))
     }
 
     /// How many sessions of an owner were born under a limit.
@@ -68,7 +68,7 @@ impl Keys {
 
     /// When to look at which session.
     pub fn looks(&self, shard: Shard) -> String {
-        self.key("x1", shard)
+        self.key("x2", shard)
     }
 
     /// The cutoffs.

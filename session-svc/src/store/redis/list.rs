@@ -1,35 +1,29 @@
-//! Reads sessions in the order of an index, a part at a time.
+//! Reads sessions in the order of their creation, a part at a time.
 
-use super::{RedisStore, link::Answered, record};
+use svc_kit::clock::Timestamp;
+
+use super::{RedisStore, link::Answered, pages::Place, record};
 use crate::{
     domain::id::{SessionId, Shard, Whose},
     ports::{ListQuery, Read, StoreError},
 };
 
 /// Entries read beyond those that are wanted: the range begins with the millisecond of the last one before it, and some of that
-/// were seen already. Where there are more one read is not enough.
+/// were seen already.
 const TIES: usize = 16;
-
-/// A session in an index, and when it was created.
-type Entry = (Vec<u8>, i64);
 
 impl RedisStore {
     /// Reads a part of the sessions of a user or of a tenant.
     pub(super) async fn range(&self, shard: Shard, whose: &Whose, query: ListQuery) -> Result<Vec<Read>, StoreError> {
-        let (mut reads, mut offset) = (Vec::new(), 0);
+        let (mut reads, mut after) = (Vec::new(), query.after);
         while reads.len() < query.limit {
-            let missing = query.limit - reads.len();
-            let asked = missing + query.after.map_or(0, |_| TIES);
-            let entries = self.entries(shard, whose, query, (offset, asked)).await?;
-            let (mut ids, mut passed) = (Vec::with_capacity(missing), 0);
-            for entry in entries.iter().take_while(|_| ids.len() < missing) {
-                passed += 1;
-                if is_after(entry, &query) {
-                    ids.extend(SessionId::from_bytes(&entry.0));
-                }
-            }
-            offset += passed;
-            let is_last = entries.len() < asked && passed == entries.len();
+            let rest = ListQuery { after, limit: query.limit - reads.len(), ..query };
+            let (places, is_last) = match whose {
+                Whose::Owner(owner) => self.next_of_owner(shard, &self.keys.owner(shard, owner), rest).await?,
+                Whose::Tenant(tenant) => self.next_in_pages(shard, &self.keys.tenant(shard, tenant), rest).await?,
+            };
+            after = places.last().copied().or(after);
+            let ids: Vec<SessionId> = places.into_iter().map(|(_, id)| id).collect();
             let mut found = self.read_all(shard, &ids).await?;
             if !self.restoring.is_trusted(shard, found.history) {
                 self.doubt(shard, &mut Default::default(), &mut found.value).await;
@@ -42,25 +36,33 @@ impl RedisStore {
         Ok(reads)
     }
 
-    async fn entries(
-        &self,
-        shard: Shard,
-        whose: &Whose,
-        query: ListQuery,
-        (offset, count): (usize, usize),
-    ) -> Result<Vec<Entry>, StoreError> {
-        let mut range = redis::cmd("ZRANGE");
-        match whose {
-            Whose::Owner(owner) => range.arg(self.keys.owner(shard, owner)),
-            Whose::Tenant(tenant) => range.arg(self.keys.tenant(shard, tenant)),
-        };
-        let from = query.after.map(|(at, _)| at.as_ms().to_string());
-        match query.newest_first {
-            true => range.arg(from.as_deref().unwrap_or("+inf")).arg("-inf").arg("BYSCORE").arg("REV"),
-            false => range.arg(from.as_deref().unwrap_or("-inf")).arg("+inf").arg("BYSCORE"),
-        };
-        range.arg("LIMIT").arg(offset).arg(count).arg("WITHSCORES");
-        self.link.read(self.link.shard(shard), &range).await
+    /// The next entries of a user's index, and whether they are the last.
+    async fn next_of_owner(&self, shard: Shard, key: &str, query: ListQuery) -> Result<(Vec<Place>, bool), StoreError> {
+        let asked = query.limit + query.after.map_or(0, |_| TIES);
+        let mut offset = 0;
+        loop {
+            let mut range = redis::cmd("ZRANGE");
+            let from = query.after.map(|(at, _)| at.as_ms().to_string());
+            match query.newest_first {
+                true => range.arg(key).arg(from.as_deref().unwrap_or("+inf")).arg("-inf").arg("BYSCORE").arg("REV"),
+                false => range.arg(key).arg(from.as_deref().unwrap_or("-inf")).arg("+inf").arg("BYSCORE"),
+            };
+            range.arg("LIMIT").arg(offset).arg(asked).arg("WITHSCORES");
+            let members: Vec<(Vec<u8>, i64)> = self.link.read(self.link.shard(shard), &range).await?;
+            let is_end = members.len() < asked;
+            offset += members.len();
+            let places = members.into_iter().filter_map(|(id, ms)| {
+                let place = (Timestamp::from_ms(ms), SessionId::from_bytes(&id)?);
+                query.is_next(place).then_some(place)
+            });
+            let mut places: Vec<Place> = places.collect();
+            // Otherwise all of these were seen before; more sessions have this time.
+            if is_end || !places.is_empty() {
+                let is_last = is_end && places.len() <= query.limit;
+                places.truncate(query.limit);
+                return Ok((places, is_last));
+            }
+        }
     }
 
     /// Reads the records of some sessions; those that are gone are left out.
@@ -76,14 +78,4 @@ impl RedisStore {
         let reads = ids.iter().zip(found.value).filter_map(|(id, value)| Some(record::decode(*id, value?)));
         Ok(Answered { value: reads.collect::<Result<_, _>>()?, history: found.history })
     }
-}
-
-/// Says whether an index entry comes after the cursor; entries of the cursor's own millisecond are ordered by id.
-fn is_after((id, score): &Entry, query: &ListQuery) -> bool {
-    let Some((at, last)) = query.after else { return true };
-    let last = last.to_bytes();
-    if *score != at.as_ms() {
-        return true;
-    }
-    if query.newest_first { id[..] < last[..] } else { id[..] > last[..] }
 }

@@ -1,4 +1,4 @@
-//! Sessions in Redis (or Valkey): layout 1, see [`keys`].
+//! Sessions in Redis (or Valkey): layout 2, see [`keys`].
 
 mod boot_check;
 mod chores;
@@ -7,10 +7,12 @@ mod keys;
 mod link;
 mod list;
 mod outbox;
+mod pages;
 mod policies;
 mod record;
 mod remembered;
 mod restore;
+mod short;
 mod watch;
 
 use std::{
@@ -90,6 +92,7 @@ pub struct RedisStore {
     scripts: commit::Scripts,
     finish: link::Script,
     forget: link::Script,
+    unlook: link::Script,
     assure: link::Script,
     cutoffs: RwLock<HashMap<Shard, Arc<Cutoffs>>>,
     policies: policies::Policies,
@@ -127,6 +130,7 @@ impl RedisStore {
             scripts: commit::Scripts::new(),
             finish: link::Script::new(include_str!("finish.lua")),
             forget: link::Script::new(include_str!("forget.lua")),
+            unlook: pages::script(commit::ALWAYS, include_str!("unlook.lua")),
             assure: link::Script::new(concat!("#!lua flags=allow-oom\n", include_str!("assure.lua"))),
             cutoffs: RwLock::default(),
             policies: policies::Policies::new(),

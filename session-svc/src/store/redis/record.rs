@@ -1,14 +1,16 @@
 //! The stored forms: records of sessions and of cutoffs.
 //!
-//! A record is `created revision (12) ‖ sequence (4) ‖ protobuf`. It does not repeat the id, which the key says; it does
-//! say whose it is, because it is found by id alone.
+//! A record is `created revision (12) ‖ sequence (4) ‖ next look (6) ‖ protobuf`. It does not repeat the id, which the key says; it
+//! does say whose it is, because it is found by id alone, and when it is looked at next, because that is where the index of looks
+//! has it. What nearly every record says has a [short form](super::short).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use bytes::Bytes;
 use prost::Message;
 use svc_kit::clock::Timestamp;
 
+use super::{pages, short};
 use crate::{
     contract::session as names,
     domain::{
@@ -24,7 +26,9 @@ use crate::{
     ports::{Answer, Cut, Read, Snapshot, StoreError},
 };
 
-const HEADER: usize = Revision::BYTES + 4;
+/// Where the next look is.
+const LOOK: Range<usize> = Revision::BYTES + 4..HEADER;
+const HEADER: usize = Revision::BYTES + 4 + pages::TIME_BYTES;
 
 #[derive(Clone, PartialEq, Message)]
 struct Record {
@@ -97,10 +101,11 @@ struct DeviceRecord {
     description: String,
     #[prost(string, tag = "4")]
     user_agent: String,
-    #[prost(string, tag = "5")]
-    ip_address: String,
-    #[prost(string, tag = "6")]
-    last_ip_address: String,
+    #[prost(bytes = "vec", tag = "5")]
+    ip_address: Vec<u8>,
+    /// Nothing where it is the same.
+    #[prost(bytes = "vec", optional, tag = "6")]
+    last_ip_address: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -151,8 +156,8 @@ struct ScopeRecord {
     application: String,
 }
 
-/// Encodes a session, without the header that the commit script writes.
-pub(super) fn encode(stored: &Stored) -> Vec<u8> {
+/// Encodes a session that is looked at next at this moment, without the revision, which the commit script writes.
+pub(super) fn encode(stored: &Stored, look: Timestamp) -> Vec<u8> {
     let session = &stored.session;
     let after = |moment: Timestamp| moment.as_ms() - session.created_at.as_ms();
     let device = &session.device;
@@ -169,16 +174,17 @@ pub(super) fn encode(stored: &Stored) -> Vec<u8> {
         last_active_after: after(session.last_active_at),
         idle_timeout_ms: ms(session.times.idle_timeout),
         absolute_lifetime_ms: ms(session.times.absolute_lifetime),
-        amr: session.amr.clone(),
+        amr: short::words(&session.amr),
         acr: session.acr.clone(),
-        scopes: session.scopes.clone(),
+        scopes: short::words(&session.scopes),
         device: (*device != Device::default()).then(|| DeviceRecord {
             name: device.name.clone(),
             kind: names::device_type(device.kind).into(),
             description: device.description.clone(),
             user_agent: device.user_agent.clone(),
-            ip_address: device.ip_address.clone(),
-            last_ip_address: device.last_ip_address.clone(),
+            ip_address: short::address(&device.ip_address),
+            last_ip_address: (device.last_ip_address != device.ip_address)
+                .then(|| short::address(&device.last_ip_address)),
         }),
         attributes: session.attributes.clone(),
         is_reusable: session.token.mode == RefreshMode::Reusable,
@@ -193,7 +199,17 @@ pub(super) fn encode(stored: &Stored) -> Vec<u8> {
         wish_idle_timeout_ms: ms(session.wish.idle_timeout),
         wish_absolute_lifetime_ms: ms(session.wish.absolute_lifetime),
     };
-    record.encode_to_vec()
+    let mut value = Vec::with_capacity(HEADER - Revision::BYTES + record.encoded_len());
+    value.extend(stored.sequence.to_be_bytes());
+    value.extend(pages::time(look));
+    // A vector grows as it is needed.
+    let _ = record.encode(&mut value);
+    value
+}
+
+/// The next look that a stored record tells of.
+pub(super) fn look(value: &[u8]) -> Option<Timestamp> {
+    Some(pages::time_of(*value.get(LOOK)?.first_chunk()?))
 }
 
 /// Decodes a whole value, as it was read.
@@ -203,7 +219,8 @@ pub(super) fn decode(id: SessionId, value: Vec<u8>) -> Result<Read, StoreError> 
     let births = record.as_ref().map_or(0, |record| record.births);
     let session = record.and_then(|record| session_of(id, record));
     let created = value.get(..Revision::BYTES).and_then(Revision::from_bytes);
-    let sequence = value.get(Revision::BYTES..HEADER).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+    let sequence =
+        value.get(Revision::BYTES..LOOK.start).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
     let (Some(session), Some(created), Some(sequence)) = (session, created, sequence) else {
         return Err(StoreError::Unreadable("a session's record"));
     };
@@ -213,6 +230,7 @@ pub(super) fn decode(id: SessionId, value: Vec<u8>) -> Result<Read, StoreError> 
 fn session_of(id: SessionId, record: Record) -> Option<Session> {
     let after = |ms: i64| Timestamp::from_ms(record.created_at + ms);
     let device = record.device.unwrap_or_default();
+    let ip_address = short::full_address(&device.ip_address)?;
     Some(Session {
         id,
         owner: Owner { tenant: TenantId::parse(&record.tenant).ok()?, user: UserId::parse(&record.user).ok()? },
@@ -228,16 +246,19 @@ fn session_of(id: SessionId, record: Record) -> Option<Session> {
         limits_since: after(record.limits_after),
         wish: times(record.wish_idle_timeout_ms, record.wish_absolute_lifetime_ms),
         caps: Caps::default(),
-        amr: record.amr,
+        amr: short::full_words(record.amr)?,
         acr: record.acr,
-        scopes: record.scopes,
+        scopes: short::full_words(record.scopes)?,
         device: Device {
             name: device.name,
             kind: names::device_type_from(device.kind)?,
             description: device.description,
             user_agent: device.user_agent,
-            ip_address: device.ip_address,
-            last_ip_address: device.last_ip_address,
+            last_ip_address: match device.last_ip_address {
+                Some(last) => short::full_address(&last)?,
+                None => ip_address.clone(),
+            },
+            ip_address,
         },
         attributes: record.attributes,
         token: TokenState {

@@ -9,7 +9,8 @@ use session_svc::{
         revision::Revision,
     },
     ports::{
-        Answer, Chores, Commit, Committed, IdempotencyKey, ListQuery, Loaded, Outbox, Read, SessionStore, StoreError,
+        Answer, Chores, Commit, Committed, IdempotencyKey, ListQuery, Loaded, Look, Outbox, Read, SessionStore,
+        StoreError,
     },
 };
 use svc_kit::{bus::Message, clock::Timestamp};
@@ -144,12 +145,12 @@ impl<S: Chores> Chores for Mutant<S> {
         self.inner.lease(owner, length).await
     }
 
-    async fn due(&self, shard: Shard, now: Timestamp, limit: usize) -> Result<Vec<SessionId>, StoreError> {
+    async fn due(&self, shard: Shard, now: Timestamp, limit: usize) -> Result<Vec<Look>, StoreError> {
         self.inner.due(shard, now, limit).await
     }
 
-    async fn look_again(&self, id: SessionId, next: Option<Timestamp>) -> Result<(), StoreError> {
-        self.inner.look_again(id, next).await
+    async fn remove_look(&self, look: Look) -> Result<(), StoreError> {
+        self.inner.remove_look(look).await
     }
 
     async fn unfinished(&self, shard: Shard) -> Result<Vec<Scope>, StoreError> {
