@@ -22,6 +22,7 @@ mod outage;
 mod overload;
 mod policies;
 mod policy_times;
+mod port;
 mod race;
 mod reauthenticate;
 mod refresh;
