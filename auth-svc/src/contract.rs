@@ -65,6 +65,7 @@ fn details(what: &What) -> BTreeMap<String, String> {
         What::UserUpdated { fields, .. } | What::ApplicationUpdated { fields, .. } | What::TenantUpdated { fields } => {
             detail("changed_fields", &fields.join(" "))
         }
+        What::KeyRevoked { successor, .. } if !successor.is_empty() => detail("successor_key_id", successor),
         _ => BTreeMap::new(),
     }
 }
@@ -81,6 +82,7 @@ fn key_of(what: &What) -> String {
     match what {
         What::ApiKeyCreated(key) | What::ApiKeyRotated(key) | What::ApiKeyDeleted(key) => key.clone(),
         What::KeyCreated(key) | What::KeyRotated { key, .. } | What::KeyRemoved(key) => key.clone(),
+        What::KeyRevoked { key, .. } => key.clone(),
         _ => String::new(),
     }
 }
@@ -176,5 +178,10 @@ fn describe(event: &Event) -> (&'static str, String, String, Option<pb::event::D
             ("key.rotated", none(), none(), Some(Data::KeyRotated(rotated)))
         }
         What::KeyRemoved(_) => ("key.removed", none(), none(), None),
+        What::KeyRevoked { key: key_id, algorithm, successor: successor_key_id } => {
+            let algorithm = algorithm.name().to_owned();
+            let revoked = pb::KeyRevoked { key_id, algorithm, successor_key_id };
+            ("key.revoked", none(), none(), Some(Data::KeyRevoked(revoked)))
+        }
     }
 }

@@ -54,6 +54,9 @@ pub enum AuthError {
     /// No such tenant.
     #[error("there is no such tenant")]
     TenantNotFound,
+    /// No such signing key, any more.
+    #[error("there is no such signing key")]
+    SigningKeyNotFound,
     /// No such API key for this caller.
     #[error("there is no such api key")]
     ApiKeyNotFound,
@@ -107,7 +110,7 @@ impl ServiceError for AuthError {
             Self::UserNotFound | Self::ApplicationNotFound | Self::ConsentNotFound => Kind::NotFound,
             Self::RegistrationNotFound => Kind::NotFound,
             Self::UserDisabled | Self::PasswordChangeRequired | Self::NotRegistered => Kind::FailedPrecondition,
-            Self::TenantNotFound | Self::ApiKeyNotFound => Kind::NotFound,
+            Self::TenantNotFound | Self::ApiKeyNotFound | Self::SigningKeyNotFound => Kind::NotFound,
             Self::ScopeNotHeld(_) => Kind::PermissionDenied,
             Self::Sessions(SessionsError::NotFound) => Kind::NotFound,
             Self::Sessions(SessionsError::ParentEnded | SessionsError::LimitReached | SessionsError::Closed) => {
@@ -145,6 +148,7 @@ impl ServiceError for AuthError {
             Self::ConsentNotFound => "CONSENT_NOT_FOUND",
             Self::TenantNotFound => "TENANT_NOT_FOUND",
             Self::ApiKeyNotFound => "API_KEY_NOT_FOUND",
+            Self::SigningKeyNotFound => "SIGNING_KEY_NOT_FOUND",
             Self::ScopeNotHeld(_) => "SCOPE_NOT_HELD",
             Self::TenantExists => "TENANT_EXISTS",
             Self::TenantSuspended => "TENANT_SUSPENDED",

@@ -265,6 +265,7 @@ fn hint_for(reason: &str) -> Option<&'static str> {
         "TENANT_NOT_FOUND" => "`latchkey tenants list` shows the tenants",
         "USER_NOT_FOUND" => "`latchkey users list` shows the users of the tenant",
         "APPLICATION_NOT_FOUND" => "`latchkey applications list` shows the applications of the tenant",
+        "SIGNING_KEY_NOT_FOUND" => "`latchkey signing-keys list` shows the keys that are published",
         "TOKEN_REFUSED" => "the token is spent, or its session has ended; sign in again",
         _ => return None,
     })

@@ -2,7 +2,10 @@
 //!
 //! Every process looks after the keys: it reads them, takes the steps that are due, and uses what is there then. A step
 //! counts once, whoever takes it, because it is guarded by the state before it. A key is published for much longer than
-//! any process takes to look again, so none ever meets a signature by a key that it does not know.
+//! any process takes to look again, so none ever meets a signature by a key that it does not know. Only a key that leaked
+//! goes without that courtesy ([`revoke`]).
+
+mod revoke;
 
 use std::{convert::Infallible, time::Duration};
 
@@ -23,8 +26,8 @@ use crate::{
     ports::{KeyStore, StoredKey, Tokens},
 };
 
-/// How often keys are looked after.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often keys are looked after, and so how long another replica may still accept a key that was revoked.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Looks after the keys of a store, for tokens that are signed by them.
 pub struct KeyCare<'a, S, T> {

@@ -131,6 +131,15 @@ pub enum What {
     },
     /// A signing key is published no more. On record only.
     KeyRemoved(String),
+    /// A signing key leaked and is refused from now on.
+    KeyRevoked {
+        /// Which.
+        key: String,
+        /// By what it signed.
+        algorithm: SigningAlgorithm,
+        /// Which signs instead; empty when it did not sign.
+        successor: String,
+    },
     /// An API key was created.
     ApiKeyCreated(String),
     /// An API key got a new secret.

@@ -31,6 +31,7 @@ const NAME_BYTES_MAX: usize = 128;
 /// Most fields that an update may name.
 const PATHS_MAX: usize = 32;
 const CLAIM_BYTES_MAX: usize = 512;
+const KEY_ID_BYTES_MAX: usize = 64;
 const SCOPES_MAX: usize = 32;
 const SCOPE_BYTES_MAX: usize = 128;
 
@@ -70,6 +71,15 @@ pub(super) fn token(path: &str, text: String) -> Parsed<String> {
         Ok(text)
     } else {
         Err(field(path, format!("must be 1 to {TOKEN_BYTES_MAX} bytes")))
+    }
+}
+
+pub(super) fn signing_key_id(text: String) -> Parsed<String> {
+    let is_good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if (1..=KEY_ID_BYTES_MAX).contains(&text.len()) && text.chars().all(is_good) {
+        Ok(text)
+    } else {
+        Err(field("signing_key_id", "must be the kid of a key"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `SigningKeyService`: shows and replaces the keys that tokens are signed by.
+//! `SigningKeyService`: shows, replaces and revokes the keys that tokens are signed by.
 
 use proto::auth::v1 as pb;
 use tonic::{Request, Response, Status};
@@ -49,5 +49,15 @@ impl<A: Adapters> pb::signing_key_service_server::SigningKeyService for AuthGrpc
         let algorithm = parse::signing_algorithm("algorithm", request.into_inner().algorithm).map_err(status)?;
         let (key, already_pending) = self.auth.rotate_key(&caller, algorithm).await.map_err(status)?;
         Ok(Response::new(pb::RotateKeyResponse { key: Some(self.key_message(&key)), already_pending }))
+    }
+
+    async fn revoke_key(
+        &self,
+        request: Request<pb::RevokeKeyRequest>,
+    ) -> Result<Response<pb::RevokeKeyResponse>, Status> {
+        let caller = caller(&request)?;
+        let id = parse::signing_key_id(request.into_inner().signing_key_id).map_err(status)?;
+        let active = self.auth.revoke_key(&caller, &id).await.map_err(status)?;
+        Ok(Response::new(pb::RevokeKeyResponse { active_key: Some(self.key_message(&active)) }))
     }
 }

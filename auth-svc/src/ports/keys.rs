@@ -38,6 +38,14 @@ pub trait KeyStore: Send + Sync + 'static {
     fn activate_key(&self, id: &str, event: &Event) -> impl Future<Output = Result<bool, StoreError>> + Send;
     /// Forgets a retiring key, with the event; `false` when it is not retiring.
     fn remove_key(&self, id: &str, event: &Event) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Forgets a key in whatever state, and lets its successor sign instead, one that is kept already or a new one, with the
+    /// event; `false` when the key is not in that state any more, or another signs.
+    fn revoke_key(
+        &self,
+        key: &StoredKey,
+        successor: Option<&StoredKey>,
+        event: &Event,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 /// Signs and verifies our own tokens.

@@ -6,6 +6,7 @@ use auth_svc::{
     app::keys::KeyCare,
     crypto::KeyRing,
     domain::keys::{PUBLISHED_FOR, RETIRED_FOR, SigningAlgorithm},
+    error::AuthError,
     ports::{KeyStore as _, Tokens as _},
     store::memory::MemoryStore,
 };
@@ -85,4 +86,35 @@ async fn old_keys_are_followed_by_new_ones() {
     process.care().look(NOW.saturating_add(SIGNS_FOR + PUBLISHED_FOR)).await.unwrap();
     assert!(process.knows(&old) && process.knows(&process.signs()));
     assert_ne!(old.split('.').next(), process.signs().split('.').next(), "another key signs");
+}
+
+#[tokio::test]
+async fn a_key_that_leaked_is_believed_until_the_other_processes_look() {
+    let store = Arc::new(MemoryStore::default());
+    let (one, other) = (Process::new(&store), Process::new(&store));
+    one.care().look(NOW).await.unwrap();
+    other.care().look(NOW).await.unwrap();
+    let leaked = store.keys().await.unwrap().into_iter().find(|key| key.algorithm == ES256).unwrap().id;
+    let old = one.signs();
+    let next = one.care().revoke("test", &leaked, NOW).await.unwrap();
+    assert!(next.id != leaked && !one.knows(&old) && one.knows(&one.signs()), "here at once");
+    other.care().look(NOW).await.unwrap();
+    assert!(!other.knows(&old) && other.knows(&one.signs()) && one.knows(&other.signs()));
+    assert_eq!((one.published(), other.published()), (3, 3));
+    let again = one.care().revoke("test", &leaked, NOW).await.unwrap_err();
+    assert!(matches!(again, AuthError::SigningKeyNotFound), "{again:?}");
+}
+
+#[tokio::test]
+async fn many_who_revoke_at_once_leave_one_key_that_signs() {
+    let store = Arc::new(MemoryStore::default());
+    let processes: Vec<Process> = (0..8).map(|_| Process::new(&store)).collect();
+    for process in &processes {
+        process.care().look(NOW).await.unwrap();
+    }
+    let leaked = store.keys().await.unwrap().into_iter().find(|key| key.algorithm == ES256).unwrap().id;
+    let work = processes.iter().map(|process| async { process.care().revoke("test", &leaked, NOW).await.is_ok() });
+    let done = futures::future::join_all(work).await;
+    assert_eq!(done.into_iter().filter(|is_done| *is_done).count(), 1);
+    assert_eq!(store.keys().await.unwrap().len(), 3);
 }

@@ -13,6 +13,7 @@ mod config;
 mod device;
 mod dpop;
 mod heavy;
+mod leaked_key;
 mod pushed;
 mod registration;
 mod resources;

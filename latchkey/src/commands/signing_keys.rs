@@ -1,7 +1,7 @@
 //! `latchkey signing-keys`: the keys that tokens are signed by.
 
 use clap::{Args, Subcommand, ValueEnum};
-use proto::auth::v1::{ListSigningKeysRequest, RotateKeyRequest, SigningAlgorithm, SigningKey};
+use proto::auth::v1::{ListSigningKeysRequest, RevokeKeyRequest, RotateKeyRequest, SigningAlgorithm, SigningKey};
 
 use super::pages::Limit;
 use crate::{
@@ -21,6 +21,8 @@ pub enum SigningKeysCommand {
     List(Limit),
     /// Makes the next key of an algorithm; it signs in 15 minutes, when everybody knows it.
     Rotate(RotateArgs),
+    /// Removes a key that leaked, at once and for ever; what it signed is refused, and another key signs.
+    Revoke(RevokeArgs),
 }
 
 /// Arguments of `latchkey signing-keys rotate`.
@@ -29,6 +31,13 @@ pub struct RotateArgs {
     /// Which key.
     #[arg(value_enum)]
     algorithm: Algorithm,
+}
+
+/// Arguments of `latchkey signing-keys revoke`.
+#[derive(Args, Debug)]
+pub struct RevokeArgs {
+    /// Id of the key, as `/jwks` has it.
+    kid: String,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -61,6 +70,7 @@ pub(super) async fn run(command: SigningKeysCommand, connection: &Connection, ou
     match command {
         SigningKeysCommand::List(limit) => list(limit, connection, output).await,
         SigningKeysCommand::Rotate(args) => rotate(&args, connection, output).await,
+        SigningKeysCommand::Revoke(args) => revoke(args, connection, output).await,
     }
 }
 
@@ -88,5 +98,14 @@ async fn rotate(args: &RotateArgs, connection: &Connection, output: &mut Output)
     if answer.already_pending {
         output.note("it waited already");
     }
+    Ok(Exit::Done)
+}
+
+async fn revoke(args: RevokeArgs, connection: &Connection, output: &mut Output) -> Answer {
+    let request = RevokeKeyRequest { signing_key_id: args.kid };
+    let answer = connection.signing_keys()?.revoke_key(request).await;
+    let answer = answer.map_err(connection.failed(Service::Auth, "revoke the signing key"))?.into_inner();
+    output.one(&answer.active_key.unwrap_or_default(), FIELDS)?;
+    output.note("revoked; what it signed is refused, and the key above signs");
     Ok(Exit::Done)
 }

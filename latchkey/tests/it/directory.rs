@@ -152,7 +152,7 @@ async fn users_are_imported_from_a_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn signing_keys_are_shown_and_replaced() {
+async fn signing_keys_are_shown_replaced_and_revoked() {
     let stack = Stack::start().await;
     let list = stack.run(&["signing-keys", "list"]).await;
     for text in ["rs256", "es256", "eddsa", "active"] {
@@ -167,6 +167,12 @@ async fn signing_keys_are_shown_and_replaced() {
     );
     let told = stack.run(&["audit", "--action", "key.created"]).await;
     assert!(told.text().contains("operator:dev"), "{told:?}");
+    let leaked = next["id"].as_str().unwrap();
+    let active = stack.run(&["signing-keys", "revoke", leaked]).await;
+    assert!(active.text().contains("active") && active.stderr.contains("is refused"), "{active:?}");
+    assert!(!stack.run(&["signing-keys", "list"]).await.text().contains(leaked));
+    let again = stack.run(&["signing-keys", "revoke", leaked]).await;
+    assert!(again.code == 1 && again.stderr.contains("SIGNING_KEY_NOT_FOUND"), "{again:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{
     AccessError, Caller, JwksSource, KeySource, Scopes,
-    jwt::{self, JwtVerifier},
+    jwt::{self, JwtVerifier, Verified},
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -35,8 +35,13 @@ pub trait CredentialSource: Send + Sync + 'static {
     fn caller<'a>(&'a self, credential: &'a str) -> CredentialFuture<'a>;
 }
 
-/// Verified credentials by their hash: whose they are, and until when that is taken for granted.
-type Remembered = HashMap<[u8; 32], (Arc<Caller>, Timestamp)>;
+/// A verified credential: whose it is, until when that is taken for granted, and by which key it is signed.
+#[derive(Clone)]
+struct Remembered {
+    caller: Arc<Caller>,
+    until: Timestamp,
+    kid: Arc<str>,
+}
 
 /// Finds out who presents a credential.
 pub struct Authenticator {
@@ -44,7 +49,8 @@ pub struct Authenticator {
     jwt: Option<JwtVerifier>,
     own: Option<Box<dyn CredentialSource>>,
     clock: Arc<dyn Clock>,
-    cache: Mutex<Remembered>,
+    /// By the hash of the credential.
+    cache: Mutex<HashMap<[u8; 32], Remembered>>,
 }
 
 impl Authenticator {
@@ -107,30 +113,33 @@ impl Authenticator {
             return Ok(Arc::new(caller));
         }
         let now = self.clock.now();
-        if let Some(caller) = self.remembered(&hash, now) {
-            return Ok(caller);
-        }
         let jwt = self.jwt.as_ref().ok_or(AccessError::CredentialInvalid)?;
-        let (caller, ends) = jwt.verify(credential, now).await?;
+        if let Some(known) = self.remembered(&hash, now) {
+            // Its key may have been revoked since.
+            let is_good = jwt.keys.key(&known.kid).await?.is_some();
+            return is_good.then_some(known.caller).ok_or(AccessError::CredentialInvalid);
+        }
+        let Verified { caller, ends, kid } = jwt.verify(credential, now).await?;
         let caller = Arc::new(caller);
-        self.remember(hash, &caller, ends.min(now.saturating_add(CACHE_TTL)), now);
+        let until = ends.min(now.saturating_add(CACHE_TTL));
+        self.remember(hash, Remembered { caller: caller.clone(), until, kid: kid.into() }, now);
         Ok(caller)
     }
 
-    fn remembered(&self, hash: &[u8; 32], now: Timestamp) -> Option<Arc<Caller>> {
+    fn remembered(&self, hash: &[u8; 32], now: Timestamp) -> Option<Remembered> {
         let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.get(hash).filter(|(_, until)| now < *until).map(|(caller, _)| caller.clone())
+        cache.get(hash).filter(|known| now < known.until).cloned()
     }
 
-    fn remember(&self, hash: [u8; 32], caller: &Arc<Caller>, until: Timestamp, now: Timestamp) {
+    fn remember(&self, hash: [u8; 32], verified: Remembered, now: Timestamp) {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= CACHE_MAX {
-            cache.retain(|_, (_, until)| now < *until);
+            cache.retain(|_, known| now < known.until);
         }
         if cache.len() >= CACHE_MAX {
             cache.clear();
         }
-        cache.insert(hash, (caller.clone(), until));
+        cache.insert(hash, verified);
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod caller;
 mod credentials;
+mod jwks;
 mod jwt;
 mod layer;
 mod rules;
@@ -14,7 +15,7 @@ mod tenant_field;
 
 pub use caller::{Caller, Scopes, caller_of};
 pub use credentials::{Authenticator, CredentialFuture, CredentialSource};
-pub use jwt::{JwksSource, KeyFuture, KeySource};
+pub use jwks::{JwksSource, KeyFuture, KeySource};
 pub use layer::{AccessLayer, AccessService};
 pub use rules::{AccessRule, AccessRules, Importance, TenantRule};
 

@@ -50,4 +50,24 @@ impl KeyStore for MemoryStore {
         }
         Ok(is_removed)
     }
+    async fn revoke_key(
+        &self,
+        key: &StoredKey,
+        successor: Option<&StoredKey>,
+        event: &Event,
+    ) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        let is_it = |other: &StoredKey| other.id == key.id && other.state == key.state;
+        let is_in_the_way = |other: &StoredKey| {
+            other.algorithm == key.algorithm && other.state == KeyState::Active && other.id != key.id
+        };
+        let is_taken = successor.is_some() && tables.keys.iter().any(is_in_the_way);
+        if is_taken || !tables.keys.iter().any(is_it) {
+            return Ok(false);
+        }
+        tables.keys.retain(|other| other.id != key.id && successor.is_none_or(|next| next.id != other.id));
+        tables.keys.extend(successor.cloned());
+        self.record(&mut tables, event);
+        Ok(true)
+    }
 }

@@ -1,5 +1,6 @@
 //! Signing keys in PostgreSQL.
 
+use sqlx::PgConnection;
 use svc_kit::{clock::Timestamp, sql};
 
 use super::{PostgresStore, concluded, failed, tell, unreadable};
@@ -88,5 +89,44 @@ impl KeyStore for PostgresStore {
         let removed = sqlx::query!("DELETE FROM signing_key WHERE id = $1 AND state = 'retiring'", id);
         let removed = removed.execute(&mut *transaction).await.map_err(failed)?;
         concluded(transaction, &removed, event).await
+    }
+    async fn revoke_key(
+        &self,
+        key: &StoredKey,
+        successor: Option<&StoredKey>,
+        event: &Event,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        let state = key.state.name();
+        let removed = sqlx::query!("DELETE FROM signing_key WHERE id = $1 AND state = $2", key.id, state);
+        let removed = removed.execute(&mut *transaction).await.map_err(failed)?;
+        if removed.rows_affected() > 0
+            && let Some(next) = successor
+            && !let_sign(&mut transaction, next).await?
+        {
+            return Ok(false);
+        }
+        concluded(transaction, &removed, event).await
+    }
+}
+
+/// Keeps a key as the one that signs, whether it waits already or is new; `false` when another one signs.
+async fn let_sign(connection: &mut PgConnection, key: &StoredKey) -> Result<bool, StoreError> {
+    let kept = sqlx::query!(
+        "INSERT INTO signing_key (id, algorithm, state, since_ms, private_key, created_at_ms)
+         VALUES ($1, $2, 'active', $3, $4, $5)
+         ON CONFLICT (id) DO UPDATE SET state = 'active', since_ms = excluded.since_ms",
+        key.id,
+        key.algorithm.name(),
+        key.since.as_ms(),
+        key.sealed,
+        key.created_at.as_ms()
+    )
+    .execute(connection)
+    .await;
+    match kept {
+        Ok(_) => Ok(true),
+        Err(error) if sql::violates(&error, "one_active_key") => Ok(false),
+        Err(error) => Err(failed(error)),
     }
 }

@@ -22,6 +22,8 @@ on_both_stores!(
     one_key_of_an_algorithm_is_active_whoever_is_first,
     the_next_key_takes_over_once,
     only_what_retires_is_removed,
+    a_revoked_key_is_gone_and_its_successor_signs_at_the_same_time,
+    a_revocation_counts_only_for_the_keys_as_they_were_read,
 );
 
 fn event(at: Timestamp) -> Event {
@@ -91,4 +93,54 @@ async fn only_what_retires_is_removed<S: Store>(store: Arc<S>) {
     }
     assert_eq!(store.keys().await.unwrap().len(), 2);
     assert_eq!(on_record(&*store).await, 4);
+}
+
+async fn a_revoked_key_is_gone_and_its_successor_signs_at_the_same_time<S: Store>(store: Arc<S>) {
+    let algorithm = SigningAlgorithm::Es256;
+    let [active, waiting, retiring] = [
+        key("active", algorithm, KeyState::Active),
+        key("waiting", algorithm, KeyState::Pending),
+        key("retiring", algorithm, KeyState::Retiring),
+    ];
+    for key in [&active, &waiting, &retiring] {
+        assert!(store.add_key(key, &event(NOW)).await.unwrap());
+    }
+    // What does not sign needs nobody in its place.
+    assert!(store.revoke_key(&retiring, None, &event(NOW)).await.unwrap());
+    assert!(!store.revoke_key(&retiring, None, &event(NOW)).await.unwrap(), "it is gone already");
+    // What waits takes over.
+    let then = NOW.saturating_add(Duration::from_secs(60));
+    let next = StoredKey { state: KeyState::Active, since: then, ..waiting.clone() };
+    assert!(store.revoke_key(&active, Some(&next), &event(then)).await.unwrap());
+    assert_eq!(store.keys().await.unwrap(), std::slice::from_ref(&next));
+    // Where nothing waits, it is one that was not there before.
+    let new = StoredKey { id: "new".to_owned(), ..next.clone() };
+    assert!(store.revoke_key(&next, Some(&new), &event(then)).await.unwrap());
+    assert_eq!(store.keys().await.unwrap(), [new]);
+    assert_eq!(on_record(&*store).await, 6);
+}
+
+async fn a_revocation_counts_only_for_the_keys_as_they_were_read<S: Store>(store: Arc<S>) {
+    let algorithm = SigningAlgorithm::Es256;
+    let (old, waiting) = (key("old", algorithm, KeyState::Active), key("waiting", algorithm, KeyState::Pending));
+    for key in [&old, &waiting] {
+        assert!(store.add_key(key, &event(NOW)).await.unwrap());
+    }
+    assert!(store.activate_key("waiting", &event(NOW)).await.unwrap());
+    // It retires meanwhile, and another one signs.
+    let new = key("new", algorithm, KeyState::Active);
+    assert!(!store.revoke_key(&old, Some(&new), &event(NOW)).await.unwrap());
+    let retiring = StoredKey { state: KeyState::Retiring, ..old };
+    assert!(!store.revoke_key(&retiring, Some(&new), &event(NOW)).await.unwrap(), "one signs already");
+    assert_eq!(store.keys().await.unwrap().len(), 2);
+    assert_eq!(on_record(&*store).await, 3);
+    // Of many at once, one does it.
+    let signing = StoredKey { state: KeyState::Active, ..waiting };
+    let work = (0..RACERS).map(|number| {
+        let (store, signing) = (store.clone(), signing.clone());
+        let next = key(&format!("next {number}"), algorithm, KeyState::Active);
+        async move { store.revoke_key(&signing, Some(&next), &event(NOW)).await.unwrap() }
+    });
+    assert_eq!(at_once(work).await.into_iter().filter(|is_first| *is_first).count(), 1);
+    assert_eq!(store.keys().await.unwrap().len(), 2);
 }

@@ -4,7 +4,7 @@ use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
 use proto::{
     auth::v1::{
         ApiKey, Application, ClientType, CreateApiKeyRequest, CreateApplicationRequest, CreateRegistrationRequest,
-        CreateTenantRequest, CreateUserRequest, Tenant,
+        CreateTenantRequest, CreateUserRequest, ListSigningKeysRequest, SigningAlgorithm, SigningKey, Tenant,
     },
     session::v1::{CreateSessionRequest, Policy, PutPolicyRequest, SessionKind},
     webhook::v1::{CreateEndpointRequest, PingEndpointRequest},
@@ -24,6 +24,7 @@ pub struct Objects {
     pub login: String,
     pub application_id: String,
     pub api_key_id: String,
+    pub signing_key_id: String,
     pub endpoint_id: String,
     pub delivery_id: String,
 }
@@ -71,6 +72,11 @@ impl Objects {
             ApiKey { tenant_id: tenant_id.clone(), scopes: vec!["directory.read".to_owned()], ..ApiKey::default() };
         let key = CreateApiKeyRequest { api_key: Some(key) };
         let api_key_id = stack.api_keys().create_api_key(key).await.unwrap().into_inner().api_key.unwrap().id;
+        let keys =
+            stack.signing_keys().list_signing_keys(ListSigningKeysRequest::default()).await.unwrap().into_inner();
+        // Not the one of access tokens, which other requests are made with.
+        let is_spare = |key: &SigningKey| key.algorithm() == SigningAlgorithm::Eddsa;
+        let signing_key_id = keys.keys.into_iter().find(is_spare).unwrap().id;
         let session = CreateSessionRequest {
             tenant_id: tenant_id.clone(),
             user_id: user_id.clone(),
@@ -89,7 +95,18 @@ impl Objects {
         let ping = PingEndpointRequest { endpoint_id: endpoint_id.clone() };
         let delivery_id = stack.endpoints().ping_endpoint(ping).await.unwrap().into_inner().delivery_id;
         let (session_id, token) = (created.session.unwrap().id, created.token);
-        Self { tenant_id, session_id, token, user_id, login, application_id, api_key_id, endpoint_id, delivery_id }
+        Self {
+            tenant_id,
+            session_id,
+            token,
+            user_id,
+            login,
+            application_id,
+            api_key_id,
+            signing_key_id,
+            endpoint_id,
+            delivery_id,
+        }
     }
 
     /// The same sorts, well-formed, but none of them exists.
@@ -107,6 +124,7 @@ impl Objects {
             login: "nobody@example.com".to_owned(),
             application_id: "no-such-application".to_owned(),
             api_key_id: other(&self.api_key_id),
+            signing_key_id: other(&self.signing_key_id),
             endpoint_id: other(&self.endpoint_id),
             delivery_id: other(&self.delivery_id),
         }
@@ -147,6 +165,7 @@ impl Objects {
             "user_id" => text(&self.user_id),
             "application_id" => text(&self.application_id),
             "api_key_id" => text(&self.api_key_id),
+            "signing_key_id" => text(&self.signing_key_id),
             "api_key" => {
                 inner(&[("tenant_id", string(DEFAULT_TENANT)), ("scopes", Value::List(vec![string("directory.read")]))])
             }

@@ -8,7 +8,8 @@ use proto::{
     auth::v1::{
         api_key_service_client::ApiKeyServiceClient, application_service_client::ApplicationServiceClient,
         auth_service_client::AuthServiceClient, registration_service_client::RegistrationServiceClient,
-        tenant_service_client::TenantServiceClient, user_service_client::UserServiceClient,
+        signing_key_service_client::SigningKeyServiceClient, tenant_service_client::TenantServiceClient,
+        user_service_client::UserServiceClient,
     },
     session::v1::{policy_service_client::PolicyServiceClient, session_service_client::SessionServiceClient},
     webhook::v1::{endpoint_service_client::EndpointServiceClient, event_service_client::EventServiceClient},
@@ -130,6 +131,11 @@ impl Stack {
     pub fn api_keys(&self) -> ApiKeyServiceClient<Carrier> {
         let (channel, outgoing) = carry(&self.auth, OPERATOR_KEY);
         ApiKeyServiceClient::with_interceptor(channel, outgoing)
+    }
+
+    pub fn signing_keys(&self) -> SigningKeyServiceClient<Carrier> {
+        let (channel, outgoing) = carry(&self.auth, OPERATOR_KEY);
+        SigningKeyServiceClient::with_interceptor(channel, outgoing)
     }
 
     pub fn endpoints(&self) -> EndpointServiceClient<Carrier> {

@@ -11,4 +11,4 @@ pub use client::{
     encoded_bytes, header,
 };
 pub use keys::{KEYED, Key, STRANGE};
-pub use provider::{Provider, SEED, verified};
+pub use provider::{Provider, SEED, line, operator, verified};

@@ -4,9 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use latchkey::dev::{self, DevOptions, DevServer, Ports, Seed};
 use serde_json::Value;
-use svc_kit::clock::{Clock, ManualClock, SystemClock};
+use svc_kit::{
+    client::{Outgoing, channel},
+    clock::{Clock, ManualClock, SystemClock},
+};
+use tonic::{service::interceptor::InterceptedService, transport::Channel};
 
 use super::Client;
+
+/// Longer than any deadline of a service.
+const CALL_DEADLINE: Duration = Duration::from_secs(15);
 
 pub const SEED: &str = concat!(include_str!("../../../../deploy/dev/seed.toml"), include_str!("seed.toml"));
 
@@ -40,6 +47,11 @@ impl Provider {
     /// Where session-svc answers calls.
     pub fn session_grpc(&self) -> String {
         format!("http://{}", self.server.addresses.session_grpc)
+    }
+
+    /// Where auth-svc answers calls.
+    pub fn auth_grpc(&self) -> String {
+        format!("http://{}", self.server.addresses.auth_grpc)
     }
 
     /// Moves the time.
@@ -109,6 +121,19 @@ impl Provider {
         assert_eq!(status, 200, "{answer}");
         answer
     }
+}
+
+/// How calls of the tests are carried.
+pub type Line = InterceptedService<Channel, Outgoing>;
+
+/// A way to call a service with a credential.
+pub fn line(address: &str, credential: &str) -> Line {
+    InterceptedService::new(channel(address, CALL_DEADLINE).unwrap(), Outgoing::new(&credential.to_owned().into()))
+}
+
+/// A way to call a service as an operator.
+pub fn operator(address: &str) -> Line {
+    line(address, "dev-operator-key")
 }
 
 fn basic(id: &str, secret: &str) -> String {

@@ -148,6 +148,7 @@ fn the_profile_ids_has_ids_and_names_and_nothing_else() {
     .session.tenant_id
     .session.user_id
     .session_id
+    .successor_key_id
     .user_id
     .warning
     ");
