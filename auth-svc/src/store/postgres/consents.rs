@@ -2,7 +2,11 @@
 
 use svc_kit::{clock::Timestamp, sql};
 
-use super::{PostgresStore, concluded, failed, limit, revocations::order, tell, unreadable};
+use super::{
+    PostgresStore, concluded, failed, limit,
+    revocations::{End, concluded_with},
+    unreadable,
+};
 use crate::{
     domain::{
         consent::Consent,
@@ -88,13 +92,7 @@ impl ConsentStore for PostgresStore {
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-        if deleted.rows_affected() == 0 {
-            return Ok(false);
-        }
-        let why = RevocationReason::ConsentWithdrawn;
-        order(&mut transaction, &user.tenant, user.id.as_str(), application, why).await?;
-        tell(&mut transaction, event).await?;
-        transaction.commit().await.map_err(failed)?;
-        Ok(true)
+        let end = End { user, application, why: RevocationReason::ConsentWithdrawn };
+        concluded_with(transaction, &deleted, end, event).await
     }
 }

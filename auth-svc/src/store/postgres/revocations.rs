@@ -1,10 +1,11 @@
 //! Orders to session-svc, in PostgreSQL.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgQueryResult};
 use svc_kit::clock::Timestamp;
 
-use super::{failed, limit, unreadable};
+use super::{concluded, failed, limit, unreadable};
 use crate::{
+    domain::{event::Event, user::User},
     ports::{Revocation, RevocationReason, StoreError},
     store::REVOCATIONS_MAX,
 };
@@ -50,6 +51,27 @@ pub(super) async fn order(
     .await
     .map_err(failed)?;
     Ok(())
+}
+
+/// The end of a user's sessions in an application.
+pub(super) struct End<'a> {
+    pub(super) user: &'a User,
+    pub(super) application: &'a str,
+    pub(super) why: RevocationReason,
+}
+
+/// Ends the transaction in which something was deleted that let the user in: with the order to end the sessions and the
+/// event, or, where nothing was deleted, without a trace.
+pub(super) async fn concluded_with(
+    mut transaction: Transaction<'_, Postgres>,
+    deleted: &PgQueryResult,
+    end: End<'_>,
+    event: &Event,
+) -> Result<bool, StoreError> {
+    if deleted.rows_affected() > 0 {
+        order(&mut transaction, &end.user.tenant, end.user.id.as_str(), end.application, end.why).await?;
+    }
+    concluded(transaction, deleted, event).await
 }
 
 pub(super) async fn due(pool: &PgPool, now: Timestamp) -> Result<Vec<Revocation>, StoreError> {

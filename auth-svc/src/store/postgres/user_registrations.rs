@@ -2,7 +2,11 @@
 
 use svc_kit::{clock::Timestamp, sql};
 
-use super::{PostgresStore, failed, limit, revocations::order, tell, unreadable};
+use super::{
+    PostgresStore, failed, limit,
+    revocations::{End, concluded_with},
+    tell, unreadable,
+};
 use crate::{
     domain::{
         event::Event,
@@ -95,14 +99,8 @@ impl UserRegistrationStore for PostgresStore {
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-        if deleted.rows_affected() == 0 {
-            return Ok(false);
-        }
-        let why = RevocationReason::RegistrationDeleted;
-        order(&mut transaction, &user.tenant, user.id.as_str(), application, why).await?;
-        tell(&mut transaction, event).await?;
-        transaction.commit().await.map_err(failed)?;
-        Ok(true)
+        let end = End { user, application, why: RevocationReason::RegistrationDeleted };
+        concluded_with(transaction, &deleted, end, event).await
     }
 }
 

@@ -1,9 +1,8 @@
 //! `latchkey users`: who may sign in.
 
+mod applications;
 mod change;
-mod consents;
 mod import;
-mod registrations;
 mod resolve;
 mod show;
 
@@ -44,15 +43,15 @@ pub enum UsersCommand {
     /// Changes a password by the present one, as its user; the new one comes from LATCHKEY_NEW_PASSWORD or the terminal.
     ChangePassword(change::ChangePasswordArgs),
     /// Registers a user for an application; one that requires it lets nobody else in.
-    Register(registrations::RegisterArgs),
+    Register(applications::TieArgs),
     /// Lists the applications that a user is registered for.
-    Registrations(registrations::RegistrationsArgs),
+    Registrations(applications::OfUserArgs),
     /// Deletes a registration; the user's sessions in the application end.
-    Deregister(registrations::RegisterArgs),
+    Deregister(applications::TieArgs),
     /// Lists what a user agreed that applications get to know.
-    Consents(consents::ConsentsArgs),
+    Consents(applications::OfUserArgs),
     /// Withdraws a user's consent; their sessions in the application end.
-    WithdrawConsent(consents::WithdrawArgs),
+    WithdrawConsent(applications::TieArgs),
 }
 
 /// Names a user.
@@ -74,11 +73,11 @@ pub(super) async fn run(command: UsersCommand, connection: &Connection, output: 
         UsersCommand::Delete(args) => change::delete(args, connection, output).await,
         UsersCommand::SetPassword(args) => change::set_password(args, connection, output).await,
         UsersCommand::ChangePassword(args) => change::change_password(args, connection, output).await,
-        UsersCommand::Register(args) => registrations::register(args, connection, output).await,
-        UsersCommand::Registrations(args) => registrations::list(args, connection, output).await,
-        UsersCommand::Deregister(args) => registrations::deregister(args, connection, output).await,
-        UsersCommand::Consents(args) => consents::list(args, connection, output).await,
-        UsersCommand::WithdrawConsent(args) => consents::withdraw(args, connection, output).await,
+        UsersCommand::Register(args) => applications::register(args, connection, output).await,
+        UsersCommand::Registrations(args) => applications::registrations(args, connection, output).await,
+        UsersCommand::Deregister(args) => applications::deregister(args, connection, output).await,
+        UsersCommand::Consents(args) => applications::consents(args, connection, output).await,
+        UsersCommand::WithdrawConsent(args) => applications::withdraw_consent(args, connection, output).await,
     }
 }
 
