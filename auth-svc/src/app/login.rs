@@ -11,7 +11,7 @@ use super::{
     Adapters, Auth,
     oidc::possession,
     throttle::Attempt,
-    tokens::{Audience, Terms, TokenSet},
+    tokens::{AccessClaims, Audience, Terms, TokenSet},
 };
 use crate::{
     domain::{
@@ -305,14 +305,22 @@ impl<A: Adapters> Auth<A> {
         self.logout(session).await
     }
 
+    /// Says whether the session of an access token lives. A token without one is an application's own; it is as good as it
+    /// says.
+    ///
+    /// # Errors
+    /// session-svc is away.
+    pub async fn is_live(&self, claims: &AccessClaims) -> Result<bool, AuthError> {
+        Ok(claims.sid.is_empty() || self.sessions.validate(SessionRef::Id(&claims.sid), false).await?.is_some())
+    }
+
     /// Says what a token is good for right now; `None` for nothing.
     ///
     /// # Errors
     /// session-svc is away.
     pub async fn introspect(&self, token: &str) -> Result<Option<Introspection>, AuthError> {
         if let Some(claims) = self.read_access_token(token) {
-            // A token without a session is an application's own; it is as good as it says.
-            if !claims.sid.is_empty() && self.sessions.validate(SessionRef::Id(&claims.sid), false).await?.is_none() {
+            if !self.is_live(&claims).await? {
                 return Ok(None);
             }
             return Ok(Some(Introspection {

@@ -122,6 +122,9 @@ pub struct SeedApplication {
     /// Whether devices without a browser may ask for it.
     #[serde(default)]
     pub device_grant: bool,
+    /// Whether only users may sign in who are registered for it.
+    #[serde(default)]
+    pub registration_required: bool,
     /// By what we sign what we tell it.
     #[serde(default)]
     pub signing_algorithm: SigningAlgorithm,
@@ -174,6 +177,7 @@ impl<A: Adapters> Auth<A> {
                     signs_userinfo: application.userinfo_signed,
                     allowed_resources: application.allowed_resources,
                     allows_devices: application.device_grant,
+                    requires_registration: application.registration_required,
                     signing_algorithm: application.signing_algorithm,
                     jwks: application.jwks,
                     ..ClientSettings::default()

@@ -149,15 +149,22 @@ impl<'a, A: Adapters> Visit<'a, A> {
         let (device, code) = (&waiting.device, waiting.code.to_string());
         let step = Step { code: code.clone(), session: sso.id.clone() };
         let Some(user) = self.state.auth.user_of(sso).await? else { return Ok(self.too_old()) };
-        let (application, action) = (self.application_name(device).await?, self.action("device/decide"));
+        let auth = &self.state.auth;
+        let application = auth.store.application(&device.request.client_id).await?;
+        let Some(application) = application else { return Ok(self.too_old()) };
         let texts = language::current().texts();
+        // Said here, because the device can only say that it failed. It waits on, for somebody who is let in.
+        if !auth.is_let_in(&application, &user.id).await? {
+            return Ok(pages::say(StatusCode::FORBIDDEN, texts.device_not_let_in));
+        }
+        let action = self.action("device/decide");
         let wishes: Vec<String> = device.request.scopes.iter().map(|scope| wish(texts, scope)).collect();
         self.show(&step, |interaction| {
             let page = ConsentPage {
                 language: language::current(),
                 action: &action,
                 interaction,
-                application: &application,
+                application: &application.name,
                 login: user.login.as_str(),
                 wishes: &wishes,
                 code: &code,

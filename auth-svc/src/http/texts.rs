@@ -40,6 +40,7 @@ pub(super) struct Texts {
     pub(super) device_warning: &'static str,
     pub(super) device_allowed: Said,
     pub(super) device_denied: Said,
+    pub(super) device_not_let_in: Said,
     pub(super) bad_sign_in_link: Said,
     pub(super) bad_sign_out_link: Said,
     pub(super) form_too_old: Said,
@@ -98,6 +99,11 @@ pub(super) const ENGLISH: Texts = Texts {
     device_warning: "Go on only if a device beside you shows this code. If somebody sent it to you, do not allow it:",
     device_allowed: Said("Your device is connected", "You can go on there, and close this page."),
     device_denied: Said("Your device is not connected", "Nothing was allowed. You can close this page."),
+    device_not_let_in: Said(
+        "Your account cannot be used on this device",
+        "You are signed in, but not registered for the application on the device. Ask those who run the application, or \
+         sign out and type the code again as somebody else.",
+    ),
     bad_sign_in_link: Said(
         "This sign-in link does not work",
         "Go back to the application and try again. If it happens again, tell those who run the application.",
@@ -165,6 +171,11 @@ pub(super) const GERMAN: Texts = Texts {
     device_warning: "Fahren Sie nur fort, wenn ein Gerät bei Ihnen diesen Code anzeigt. Hat ihn Ihnen jemand geschickt, erlauben Sie es nicht:",
     device_allowed: Said("Ihr Gerät ist verbunden", "Sie können dort weitermachen und diese Seite schließen."),
     device_denied: Said("Ihr Gerät ist nicht verbunden", "Nichts wurde erlaubt. Sie können diese Seite schließen."),
+    device_not_let_in: Said(
+        "Ihr Konto kann auf diesem Gerät nicht benutzt werden",
+        "Sie sind angemeldet, aber für die Anwendung auf dem Gerät nicht registriert. Fragen Sie die, die die Anwendung \
+         betreiben, oder melden Sie sich ab und geben Sie den Code als jemand anderes noch einmal ein.",
+    ),
     bad_sign_in_link: Said(
         "Dieser Anmeldelink funktioniert nicht",
         "Gehen Sie zur Anwendung zurück und versuchen Sie es noch einmal. Geschieht es wieder, sagen Sie es denen, die \

@@ -85,16 +85,18 @@ async fn userinfo<A: Adapters>(
         Ok(_) => return Ok(Err(Refusal::INVALID)),
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let Some(found) = auth.introspect(presented.token).await? else { return Ok(Err(Refusal::INVALID)) };
-    let scopes: Vec<&str> = found.scope.split(' ').collect();
+    if !auth.is_live(&access).await? {
+        return Ok(Err(Refusal::INVALID));
+    }
+    let scopes: Vec<&str> = access.scope.split(' ').collect();
     if !scopes.contains(&"openid") {
         return Ok(Err(Refusal::SCOPE));
     }
-    let user = match UserId::parse(&found.sub) {
+    let user = match UserId::parse(&access.sub) {
         Ok(id) => auth.store.user(&id).await?.filter(|user| !user.is_disabled),
         Err(_) => None,
     };
-    let application = auth.store.application(&found.client_id).await?;
+    let application = auth.store.application(&access.client_id).await?;
     let Some((user, application)) = user.zip(application) else { return Ok(Err(Refusal::INVALID)) };
     let mut told = claims::of_user(&user, &scopes, &access.userinfo_claims);
     told.insert("sub".to_owned(), user.id.as_str().into());

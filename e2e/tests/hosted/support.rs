@@ -1,10 +1,13 @@
 //! The development server, and a browser and an application of a few lines in front of it.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
 use latchkey::dev::{self, DevOptions, DevServer, Ports, Seed};
 use reqwest::{Client, Response, StatusCode, header, redirect::Policy};
 use serde_json::Value;
+use svc_kit::clock::{Clock, SystemClock};
 use url::Url;
 
 pub const REDIRECT: &str = "http://localhost:8080/cb";
@@ -31,8 +34,14 @@ impl Stack {
 
     /// Starts with more applications.
     pub async fn start_with(seed: &str) -> Self {
+        Self::start_at(Arc::new(SystemClock), seed).await
+    }
+
+    /// Starts with a clock of its own.
+    pub async fn start_at(clock: Arc<dyn Clock>, seed: &str) -> Self {
         let seed = Seed::parse(&format!("{SEED}\n{seed}")).unwrap();
-        let server = dev::start(DevOptions::new(Ports::free(), seed)).await.unwrap();
+        let options = DevOptions { clock, ..DevOptions::new(Ports::free(), seed) };
+        let server = dev::start(options).await.unwrap();
         Self { server, http: Client::builder().redirect(Policy::none()).build().unwrap() }
     }
 

@@ -1,10 +1,13 @@
 //! Devices without a browser (RFC 8628).
 
+use proto::auth::v1::{CreateRegistrationRequest, registration_service_client::RegistrationServiceClient};
 use serde_json::{Value, json};
 
-use super::support::{Browser, Client, KEYED, MANAGED, Page, Provider, Tokens, WEB, claims};
+use super::support::{Browser, Client, KEYED, MANAGED, Page, Provider, Tokens, WEB, claims, operator};
 
 const TV: Client = Client { id: "tv", secret: "", redirect_uri: "", ..WEB };
+/// It lets in registered users only.
+const MEMBERS_TV: Client = Client { id: "members-tv", ..TV };
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 async fn begin(provider: &Provider, client: &Client, scope: &str) -> (u16, Value) {
@@ -180,6 +183,34 @@ async fn device_grant_is_for_who_may_use_it() {
     let page = browser.get(&other, &[]).await;
     let page = browser.submit(&page, &[("user_code", device["user_code"].as_str().unwrap())]).await;
     assert_eq!(page.status, 400, "another tenant knows nothing of it");
+}
+
+#[tokio::test]
+async fn who_is_not_registered_is_told_so_before_they_are_asked() {
+    let provider = Provider::start().await;
+    let device = provider.post(&MEMBERS_TV, "device_authorization", &[("scope", "openid")]).await.1;
+    let code = device["user_code"].as_str().unwrap();
+    let signed_in = Browser::new();
+    WEB.sign_in(&provider, &signed_in, &[]).await;
+    let page = typed(&provider, &signed_in, code).await;
+    assert_eq!((page.status, page.html.contains("not registered for the application")), (403, true), "{}", page.html);
+    // Nor after signing in on the way.
+    let other = Browser::new();
+    let page = typed(&provider, &other, code).await;
+    let page = other.sign_in(&page).await;
+    assert_eq!((page.status, page.html.contains("consent-allow")), (403, false), "{}", page.html);
+    // The device waits on, and comes in when they are registered.
+    let fields = [("grant_type", GRANT), ("device_code", device["device_code"].as_str().unwrap())];
+    assert_eq!(provider.post(&MEMBERS_TV, "token", &fields).await.1["error"], "authorization_pending");
+    let user_id = WEB.sign_in(&provider, &signed_in, &[]).await.claims()["sub"].as_str().unwrap().to_owned();
+    let request = CreateRegistrationRequest { user_id, application_id: MEMBERS_TV.id.to_owned() };
+    let mut registrations = RegistrationServiceClient::new(operator(&provider.auth_grpc()));
+    registrations.create_registration(request).await.unwrap();
+    let page = typed(&provider, &signed_in, code).await;
+    assert!(is_question(&page), "{}", page.html);
+    signed_in.submit(&page, &[("decision", "allow")]).await;
+    provider.advance(5);
+    Tokens::of(provider.post(&MEMBERS_TV, "token", &fields).await);
 }
 
 #[tokio::test]

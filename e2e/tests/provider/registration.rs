@@ -77,6 +77,24 @@ async fn application_registers_itself_and_signs_users_in() {
 }
 
 #[tokio::test]
+async fn only_public_applications_must_use_pkce() {
+    let provider = Provider::start().await;
+    for (method, is_answered) in [("client_secret_basic", true), ("none", false)] {
+        let metadata = json!({ "redirect_uris": [REDIRECT], "token_endpoint_auth_method": method });
+        let (_, made) = register(&provider, &metadata).await;
+        let request = [
+            ("client_id", text(&made, "client_id")),
+            ("redirect_uri", REDIRECT),
+            ("response_type", "code"),
+            ("scope", "openid"),
+        ];
+        let page = Browser::new().get(&format!("{}/authorize", provider.issuer), &request).await;
+        assert_eq!(page.is_sign_in(), is_answered, "{method}");
+        assert!(is_answered || page.answer("error") == "invalid_request", "{method}");
+    }
+}
+
+#[tokio::test]
 async fn application_reads_changes_and_deletes_what_it_registered() {
     let provider = Provider::start().await;
     let (_, made) = register(&provider, &json!({ "redirect_uris": [REDIRECT], "client_name": "New" })).await;
