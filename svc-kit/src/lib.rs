@@ -5,6 +5,7 @@
 //! | [`clock`], [`entropy`] | time and randomness, passed in |
 //! | [`id`], [`secret`], [`seal`], [`page`] | identifiers, secrets in memory and at rest, page tokens |
 //! | [`error`] | failures as callers see them |
+//! | [`egress`] | requests to addresses that others chose |
 //! | [`lifecycle`] | tasks, two-stage shutdown |
 //! | [`testing`] | what tests of several crates need |
 
@@ -15,6 +16,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod egress;
 pub mod entropy;
 pub mod error;
 pub mod id;

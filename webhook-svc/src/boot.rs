@@ -12,6 +12,7 @@ use svc_kit::{
     boot::{BootError, Parts},
     bus::{self, BusPublisher},
     cli::{Booting, Service},
+    egress::Network,
     ops::{self, Readiness},
     outbox,
     seal::SealKeys,
@@ -26,7 +27,7 @@ use crate::{
     auth::GrpcLogoutTokens,
     config::{Config, DEFAULTS, StoreKind},
     grpc::WebhookGrpc,
-    http::{self, HttpSender, Network},
+    http::{self, HttpSender},
     ports::{Means, UpkeepStore},
     store::{memory::MemoryStore, postgres},
 };

@@ -2,23 +2,19 @@
 
 use std::time::Duration;
 
-use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use svc_kit::{
     cli::ProcessConfig,
     config::{
-        AccessConfig, BusConfig, HumanDuration, ListenConfig, PostgresConfig, Problems, Profile, ServerConfig,
-        ShutdownConfig, TelemetryConfig, Validate,
+        AccessConfig, BusConfig, EgressConfig, HumanDuration, ListenConfig, PostgresConfig, Problems, Profile,
+        ServerConfig, ShutdownConfig, TelemetryConfig, Validate,
     },
     seal::SealKeys,
 };
 use url::Url;
 
-use crate::domain::{
-    egress::EgressPolicy,
-    schedule::{BadSchedule, Schedule, Schedules},
-};
+use crate::domain::schedule::{BadSchedule, Schedule, Schedules};
 
 /// The embedded defaults, which are the schema as well.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
@@ -97,17 +93,6 @@ pub struct AuthConfig {
     pub key: SecretString,
 }
 
-/// `[egress]`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct EgressConfig {
-    /// Whether plain http may be used.
-    pub allow_http: bool,
-    /// Networks that are allowed although they are not public.
-    pub allow_networks: Vec<IpNet>,
-    /// Ports that may be used; empty means any.
-    pub allow_ports: Vec<u16>,
-}
-
 /// `[retention]`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct RetentionConfig {
@@ -127,17 +112,6 @@ impl RetentionConfig {
         problems.check(self.payload.0 >= PAYLOAD_MIN, "retention.payload", "must be at least 7d");
         let is_good = self.attempts >= self.payload && self.attempts.0 <= ATTEMPTS_MAX;
         problems.check(is_good, "retention.attempts", "must be at least retention.payload and at most 3650d");
-    }
-}
-
-impl EgressConfig {
-    /// Returns the rules.
-    pub fn policy(&self) -> EgressPolicy {
-        EgressPolicy {
-            allow_http: self.allow_http,
-            allow_networks: self.allow_networks.clone(),
-            allow_ports: self.allow_ports.clone(),
-        }
     }
 }
 
@@ -197,11 +171,7 @@ impl Validate for Config {
             "seal.keys",
             "the built-in key is public; make your own: openssl rand -hex 32",
         );
-        problems.check(
-            !(self.egress.allow_http && is_strict),
-            "egress.allow_http",
-            "only profile dev may send over plain http",
-        );
+        self.egress.validate(self.profile, problems);
     }
 }
 

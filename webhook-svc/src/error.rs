@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use svc_kit::{
+    egress::Refused,
     error::{FieldError, Kind, ServiceError},
     page::PageTokenError,
     seal::SealError,
 };
 
-use crate::{domain::egress::Refused, ports::StoreError};
+use crate::ports::StoreError;
 
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

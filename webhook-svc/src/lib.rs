@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`domain`] | endpoints, deliveries, schedule, signature, egress rules; pure |
+//! | [`domain`] | endpoints, deliveries, schedule, signature; pure |
 //! | [`app`] | the use cases, the intake of events and the delivery engine |
 //! | [`ports`] | what the use cases need |
 //! | [`grpc`] | calls → use cases |

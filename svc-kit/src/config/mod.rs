@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 
 pub use duration::HumanDuration;
 pub use sections::{
-    AccessConfig, BusConfig, BusKind, ListenConfig, LogFormat, OperatorKey, PostgresConfig, Profile, ServerConfig,
-    ShutdownConfig, TelemetryConfig,
+    AccessConfig, BusConfig, BusKind, EgressConfig, ListenConfig, LogFormat, OperatorKey, PostgresConfig, Profile,
+    ServerConfig, ShutdownConfig, TelemetryConfig,
 };
 
 /// Prefix of the environment variables that are read.

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{HumanDuration, Problems, Validate};
+use crate::egress::EgressPolicy;
 
 /// How strict the deployment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,34 @@ impl Profile {
 
 /// The operator key that is in the defaults of every service: good for development, refused elsewhere.
 const DEV_OPERATOR_KEY: &str = "dev-operator-key";
+
+/// `[egress]`: where requests may go whose address somebody else chose.
+#[derive(Clone, Debug, Deserialize)]
+pub struct EgressConfig {
+    /// Whether plain http may be used.
+    pub allow_http: bool,
+    /// Networks that are allowed although they are not public.
+    pub allow_networks: Vec<IpNet>,
+    /// Ports that may be used; empty means any.
+    pub allow_ports: Vec<u16>,
+}
+
+impl EgressConfig {
+    /// Returns the rules.
+    pub fn policy(&self) -> EgressPolicy {
+        EgressPolicy {
+            allow_http: self.allow_http,
+            allow_networks: self.allow_networks.clone(),
+            allow_ports: self.allow_ports.clone(),
+        }
+    }
+
+    /// Notes what `profile` does not allow.
+    pub fn validate(&self, profile: Profile, problems: &mut Problems) {
+        let is_unsafe = self.allow_http && profile.is_strict();
+        problems.check(!is_unsafe, "egress.allow_http", "only profile dev may send over plain http");
+    }
+}
 
 /// `[grpc]`, `[http]`, `[ops]`: where a server listens.
 #[derive(Clone, Debug, Deserialize)]

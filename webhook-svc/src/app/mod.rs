@@ -20,11 +20,11 @@ pub mod watch;
 
 use std::sync::Arc;
 
-use svc_kit::{clock::Clock, entropy::Entropy, seal::SealKeys};
+use svc_kit::{clock::Clock, egress::EgressPolicy, entropy::Entropy, seal::SealKeys};
 use tokio::sync::Notify;
 
 use self::{meters::Meters, watch::Arrivals};
-use crate::domain::{egress::EgressPolicy, schedule::Schedules};
+use crate::domain::schedule::Schedules;
 
 /// The use cases over a store.
 pub struct Webhooks<S> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use svc_kit::{
     clock::{Clock, Timestamp},
+    egress::EgressPolicy,
     entropy::OsEntropy,
     seal::SealKeys,
     telemetry::TraceContext,
@@ -11,11 +12,7 @@ use svc_kit::{
 use tokio::sync::Notify;
 
 use super::{Webhooks, meters::Meters, watch::Arrivals};
-use crate::{
-    domain::{egress::EgressPolicy, schedule::Schedules},
-    ports::LoggedEvent,
-    store::memory::MemoryStore,
-};
+use crate::{domain::schedule::Schedules, ports::LoggedEvent, store::memory::MemoryStore};
 
 /// The tenant of the stories.
 pub const TENANT: &str = "acme";

@@ -1,7 +1,6 @@
 //! Endpoints, deliveries, and the rules of sending. Pure and synchronous.
 
 pub mod delivery;
-pub mod egress;
 pub mod endpoint;
 pub mod headers;
 pub mod health;

@@ -1,74 +1,32 @@
 //! Sends to receivers over HTTP, guarded: only where the egress rules allow, never further than asked. And the one thing that
 //! receivers may read from us ([`keys`]).
 
-mod connector;
-mod failure;
 pub mod keys;
-mod resolver;
 mod response;
-mod stopwatch;
-mod stream;
-mod tls;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header};
 use http_body_util::Full;
-use hyper_util::{
-    client::legacy::Client,
-    rt::{TokioExecutor, TokioTimer},
-};
 use secrecy::ExposeSecret as _;
-use svc_kit::boot::BootError;
-
-pub use self::resolver::{Resolve, SystemResolver};
-use self::{
-    connector::Connector,
-    failure::Failure,
-    response::Answer,
-    stopwatch::Stopwatch,
-    tls::{Certificate, tls_config},
+use svc_kit::{
+    boot::BootError,
+    egress::{Cause, EgressClient, EgressPolicy, Failure, Network, Stopwatch},
 };
+
+use self::response::Answer;
 use crate::{
-    domain::{
-        delivery::Verdict,
-        egress::{EgressPolicy, Refused},
-        signature::sign,
-    },
+    domain::{delivery::Verdict, signature::sign},
     ports::{Content, Receipt, Sender, Shipment},
 };
 
 /// For the whole exchange, the response's body included.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(15);
-/// Most bytes that the head of a response may have.
-const RESPONSE_HEAD_MAX: usize = 32 * 1024;
-const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 const USER_AGENT: &str = concat!("latchkey-webhooks/", env!("CARGO_PKG_VERSION"));
 
-/// What the sender finds its way with. Tests have names and certificates of their own.
-pub struct Network {
-    /// Finds the addresses of names.
-    pub resolver: Arc<dyn Resolve>,
-    /// Certificates (DER) that are trusted besides those of the system.
-    pub extra_roots: Vec<Certificate>,
-}
-
-impl Network {
-    /// The names and the certificates of the system.
-    pub fn system() -> Self {
-        Self { resolver: Arc::new(SystemResolver), extra_roots: Vec::new() }
-    }
-}
-
 /// Sends over HTTP.
-pub struct HttpSender {
-    client: Client<Connector, Full<Bytes>>,
-    egress: EgressPolicy,
-}
+pub struct HttpSender(EgressClient);
 
 impl HttpSender {
     /// Makes a sender.
@@ -76,25 +34,11 @@ impl HttpSender {
     /// # Errors
     /// Fails when there are no certificates to trust.
     pub fn new(egress: EgressPolicy, network: Network) -> Result<Self, BootError> {
-        let tls = tls_config(network.extra_roots).map_err(BootError::because("the HTTP client cannot be built"))?;
-        let connector = Connector::new(network.resolver, egress.clone(), tls);
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .http1_max_buf_size(RESPONSE_HEAD_MAX)
-            .build(connector);
-        Ok(Self { client, egress })
+        EgressClient::new(egress, network).map(Self)
     }
 
     async fn exchange(&self, shipment: &Shipment, stopwatch: &Stopwatch) -> Result<Answer, Failure> {
-        // Checked at each attempt: what was allowed when the endpoint was created may not be any more.
-        let url = self.egress.check_url(&shipment.url).map_err(Failure::refused)?;
-        let uri: Uri = url.as_str().parse().map_err(|_| Failure::refused(Refused::Malformed))?;
-        let request = request(uri, shipment).map_err(Failure::ours)?;
-        let sent = stopwatch.around(self.client.request(request)).await;
-        let response = sent.map_err(|error| Failure::of(&error))?;
-        stopwatch.answered(&response);
+        let response = self.0.send(&shipment.url, stopwatch, |uri| request(uri, shipment)).await?;
         Ok(Answer::read(response).await)
     }
 }
@@ -111,9 +55,23 @@ impl Sender for HttpSender {
                 let receipt = Receipt::without_answer(Verdict::Status(status));
                 Receipt { retry_after, response: head, detail, ..receipt }
             }
-            Err(Failure { verdict, detail }) => Receipt { failed_in: last, detail, ..Receipt::without_answer(verdict) },
+            Err(Failure { cause, detail }) => {
+                Receipt { failed_in: last, detail, ..Receipt::without_answer(verdict(cause)) }
+            }
         };
         Receipt { duration: started.elapsed(), timing, ..receipt }
+    }
+}
+
+fn verdict(cause: Cause) -> Verdict {
+    match cause {
+        Cause::Refused => Verdict::Refused,
+        Cause::Dns => Verdict::Dns,
+        Cause::Connect => Verdict::Connect,
+        Cause::Tls => Verdict::Tls,
+        Cause::Timeout => Verdict::Timeout,
+        Cause::Broken => Verdict::Broken,
+        Cause::Ours => Verdict::Ours,
     }
 }
 

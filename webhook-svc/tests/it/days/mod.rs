@@ -13,6 +13,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use svc_kit::{
     clock::{Clock, ManualClock, Timestamp},
+    egress::EgressPolicy,
     entropy::SeededEntropy,
     seal::SealKeys,
 };
@@ -21,7 +22,6 @@ use webhook_svc::{
     app::{Webhooks, endpoints::NewEndpoint, manner::NewManner, meters::Meters, watch::Arrivals},
     domain::{
         delivery::{DeliveryId, Verdict},
-        egress::EgressPolicy,
         endpoint::{Endpoint, EventPattern},
         limits::{Concurrency, Limits},
         logout::LogoutNotice,

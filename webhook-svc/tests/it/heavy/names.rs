@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures::future::{BoxFuture, ready};
-use webhook_svc::http::{Network, Resolve};
+use svc_kit::egress::{Network, Resolve};
 
 /// What names lead to: one list after the other, and the last one from then on.
 #[derive(Clone, Default)]

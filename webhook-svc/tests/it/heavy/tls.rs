@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use svc_kit::egress::Network;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
-use webhook_svc::http::Network;
 
 use super::{
     certificates::{Authority, self_signed},

@@ -14,13 +14,13 @@ use svc_kit::{
     client::{Outgoing, channel},
     clock::Clock as _,
     config,
+    egress::Network,
     telemetry::TraceContext,
 };
 use tonic::{service::interceptor::InterceptedService, transport::Channel};
 use webhook_svc::{
     boot::{self, Running},
     config::{Config, DEFAULTS},
-    http::Network,
 };
 
 use super::{auth::FakeAuth, issuer::Issuer};

@@ -19,13 +19,11 @@ use tower::Service;
 
 use super::{
     failure::Failure,
+    policy::{EgressPolicy, Refused},
     resolver::{Resolve, addresses},
     stopwatch::Stopwatch,
     stream::Stream,
-};
-use crate::domain::{
-    delivery::Phase,
-    egress::{EgressPolicy, Refused},
+    timing::Phase,
 };
 
 /// For all that comes before the request: name, connection, TLS.

@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use futures::future::BoxFuture;
 
-use super::failure::Failure;
-use crate::domain::egress::EgressPolicy;
+use super::{failure::Failure, policy::EgressPolicy};
 
 /// Most addresses of a name that are tried.
 const ADDRESSES_MAX: usize = 8;

@@ -1,48 +1,69 @@
-//! Why there is no answer, as a verdict and in words.
+//! Why there is no answer, as a cause and in words.
 
 use std::{error::Error, time::Duration};
 
-use crate::domain::{delivery::Verdict, egress::Refused};
+use super::policy::Refused;
 
 /// Longest explanation, in bytes.
 const DETAIL_BYTES_MAX: usize = 256;
 
+/// Why an exchange brought no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Our rules refuse the address.
+    Refused,
+    /// The name has no address.
+    Dns,
+    /// No connection.
+    Connect,
+    /// No trust in the certificate, or no TLS.
+    Tls,
+    /// Too slow.
+    Timeout,
+    /// The connection broke after it stood.
+    Broken,
+    /// A fault of ours; the other side is not to blame.
+    Ours,
+}
+
 /// An exchange that brought no answer. It travels through the HTTP client as the cause of its error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
-pub(super) struct Failure {
-    pub verdict: Verdict,
+pub struct Failure {
+    /// Why.
+    pub cause: Cause,
     /// For people; nothing is decided by it.
     pub detail: String,
 }
 
 impl Failure {
-    fn new(verdict: Verdict, detail: impl Into<String>) -> Self {
-        Self { verdict, detail: readable(&detail.into()) }
+    fn new(cause: Cause, detail: impl Into<String>) -> Self {
+        Self { cause, detail: readable(&detail.into()) }
     }
 
     pub(super) fn refused(why: Refused) -> Self {
-        Self::new(Verdict::Refused, format!("the address {why}"))
+        Self::new(Cause::Refused, format!("the address {why}"))
     }
 
     pub(super) fn no_address() -> Self {
-        Self::new(Verdict::Dns, "the name has no address")
+        Self::new(Cause::Dns, "the name has no address")
     }
 
     pub(super) fn no_connection(error: &std::io::Error) -> Self {
-        Self::new(Verdict::Connect, error.to_string())
+        Self::new(Cause::Connect, error.to_string())
     }
 
     pub(super) fn no_tls(error: &std::io::Error) -> Self {
-        Self::new(Verdict::Tls, error.to_string())
+        Self::new(Cause::Tls, error.to_string())
     }
 
-    pub(super) fn too_slow(limit: Duration) -> Self {
-        Self::new(Verdict::Timeout, format!("not within {} s", limit.as_secs()))
+    /// It took longer than `limit`.
+    pub fn too_slow(limit: Duration) -> Self {
+        Self::new(Cause::Timeout, format!("not within {} s", limit.as_secs()))
     }
 
     pub(super) fn ours(error: impl std::fmt::Display) -> Self {
-        Self::new(Verdict::Ours, error.to_string())
+        Self::new(Cause::Ours, error.to_string())
     }
 
     /// What an error of the HTTP client means: a failure to connect is ours already; what comes later broke the exchange.
@@ -53,11 +74,11 @@ impl Failure {
                 return failure.clone();
             }
             if let Some(broken) = cause.downcast_ref::<hyper::Error>() {
-                return Self::new(Verdict::Broken, broken_because(broken));
+                return Self::new(Cause::Broken, broken_because(broken));
             }
             source = cause.source();
         }
-        Self::new(Verdict::Broken, "the connection broke")
+        Self::new(Cause::Broken, "the connection broke")
     }
 }
 

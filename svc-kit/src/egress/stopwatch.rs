@@ -7,7 +7,7 @@ use std::{
 
 use http::Response;
 
-use crate::domain::delivery::{Phase, Timing};
+use super::timing::{Phase, Timing};
 
 tokio::task_local! {
     static CURRENT: Stopwatch;
@@ -37,7 +37,7 @@ fn millis(duration: Duration) -> u32 {
 
 /// The stopwatch of one exchange.
 #[derive(Clone, Default)]
-pub(super) struct Stopwatch(Arc<Mutex<Laps>>);
+pub struct Stopwatch(Arc<Mutex<Laps>>);
 
 /// Marks a connection with the exchange that it was made for.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ impl Stopwatch {
     }
 
     /// Runs an exchange: a connection that it makes is measured.
-    pub(super) async fn around<F: Future>(&self, exchange: F) -> F::Output {
+    pub async fn around<F: Future>(&self, exchange: F) -> F::Output {
         self.laps().began = Some(Instant::now());
         CURRENT.scope(self.clone(), exchange).await
     }
@@ -74,7 +74,7 @@ impl Stopwatch {
     }
 
     /// Notes that the head of an answer is here.
-    pub(super) fn answered<B>(&self, response: &Response<B>) {
+    pub fn answered<B>(&self, response: &Response<B>) {
         let is_mine = |made: &MadeFor| Arc::ptr_eq(&made.0.0, &self.0);
         let is_fresh = response.extensions().get().is_some_and(is_mine);
         let mut laps = self.laps();
@@ -89,7 +89,7 @@ impl Stopwatch {
     }
 
     /// Ends the last part; returns what was measured, and which part it was.
-    pub(super) fn stop(&self) -> (Timing, Option<Phase>) {
+    pub fn stop(&self) -> (Timing, Option<Phase>) {
         let mut laps = self.laps();
         if laps.open.is_none() {
             // On an open connection there is nothing before the wait for the answer.

@@ -6,7 +6,7 @@ use rustls_platform_verifier::Verifier;
 use tokio_rustls::rustls::{ClientConfig, Error, crypto::aws_lc_rs, pki_types::CertificateDer};
 
 /// A certificate, as DER.
-pub(super) type Certificate = CertificateDer<'static>;
+pub type Certificate = CertificateDer<'static>;
 
 pub(super) fn tls_config(extra_roots: Vec<Certificate>) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
