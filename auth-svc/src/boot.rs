@@ -15,6 +15,7 @@ use svc_kit::{
     boot::{BootError, Parts},
     bus::BusPublisher,
     cli::{Booting, Service},
+    egress::Network,
     error::chain,
     ops::{self, Readiness},
     outbox,
@@ -29,7 +30,7 @@ use tokio::net::TcpListener;
 use crate::{
     app::{Adapters, Auth, RegistrationRules, Settings, seed::Seed, tenants::KnownTenants, throttle::Throttle},
     config::{Config, DEFAULTS, StoreKind},
-    crypto::{Argon2Passwords, JwkSignatures, KeyRing, RingKeys},
+    crypto::{Argon2Passwords, JwkSignatures, KeyRing, PublishedKeys, RingKeys},
     error::AuthError,
     grpc::{ApiKeyCallers, AuthGrpc},
     http::{self, HttpState},
@@ -87,6 +88,7 @@ impl<S: Store> Adapters for Chosen<S> {
     type Passwords = Argon2Passwords;
     type Tokens = Arc<KeyRing>;
     type Signatures = JwkSignatures;
+    type KeySets = PublishedKeys;
 }
 
 /// Starts the service as tasks of the parts' lifecycle. `seed` is added besides the configured file.
@@ -136,6 +138,7 @@ async fn start_with<S: Store>(
         passwords: passwords.map_err(BootError::because("passwords cannot be hashed"))?,
         tokens: ring.clone(),
         signatures: JwkSignatures,
+        key_sets: PublishedKeys::new(config.egress.policy(), Network::system(), parts.clock.clone())?,
         throttle: Throttle::default(),
         tenants: KnownTenants::default(),
         seal,
@@ -147,6 +150,7 @@ async fn start_with<S: Store>(
             audience: config.access.audience.clone(),
             dpop_nonces: config.tokens.dpop_nonces,
             keys_sign_for: config.tokens.signing_key_lifetime.0,
+            egress: config.egress.policy(),
             registration: registration_rules(&config),
             client_address_header: config.http.client_address_header.clone(),
         },

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use svc_kit::{
     cli::ProcessConfig,
     config::{
-        AccessConfig, BusConfig, HumanDuration, ListenConfig, PostgresConfig, Problems, Profile, ServerConfig,
-        ShutdownConfig, TelemetryConfig, Validate,
+        AccessConfig, BusConfig, EgressConfig, HumanDuration, ListenConfig, PostgresConfig, Problems, Profile,
+        ServerConfig, ShutdownConfig, TelemetryConfig, Validate,
     },
     seal::SealKeys,
 };
@@ -42,6 +42,8 @@ pub struct Config {
     pub tokens: TokensConfig,
     /// Applications that register themselves.
     pub registration: RegistrationConfig,
+    /// Where to read what applications publish.
+    pub egress: EgressConfig,
     /// Passwords.
     pub passwords: PasswordsConfig,
     /// Secrets at rest.
@@ -156,6 +158,7 @@ impl Validate for Config {
         self.access.validate(self.profile, problems);
         self.bus.validate(self.profile, problems);
         self.telemetry.validate(problems);
+        self.egress.validate(self.profile, problems);
         let is_strict = self.profile.is_strict();
         let is_memory = self.store.kind == StoreKind::Memory;
         problems.check(!(is_memory && is_strict), "store.kind", "memory loses everything; only profile dev may use it");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use svc_kit::{
+    egress::Refused,
     error::{FieldError, Kind, ServiceError},
     page::PageTokenError,
 };
@@ -54,6 +55,9 @@ pub enum AuthError {
     /// No such tenant.
     #[error("there is no such tenant")]
     TenantNotFound,
+    /// The keys of an application cannot be read where it publishes them: our rules do not allow the address.
+    #[error("jwks_uri {0}")]
+    JwksUriRefused(Refused),
     /// No such signing key, any more.
     #[error("there is no such signing key")]
     SigningKeyNotFound,
@@ -105,6 +109,7 @@ impl ServiceError for AuthError {
     fn kind(&self) -> Kind {
         match self {
             Self::Field(_) | Self::PageToken(_) | Self::PasswordRefused(_) => Kind::InvalidArgument,
+            Self::JwksUriRefused(_) => Kind::InvalidArgument,
             Self::Sessions(SessionsError::Invalid(_)) => Kind::InvalidArgument,
             Self::CredentialsRefused | Self::Sessions(SessionsError::TokenRefused) => Kind::Unauthenticated,
             Self::UserNotFound | Self::ApplicationNotFound | Self::ConsentNotFound => Kind::NotFound,
@@ -148,6 +153,7 @@ impl ServiceError for AuthError {
             Self::ConsentNotFound => "CONSENT_NOT_FOUND",
             Self::TenantNotFound => "TENANT_NOT_FOUND",
             Self::ApiKeyNotFound => "API_KEY_NOT_FOUND",
+            Self::JwksUriRefused(_) => "JWKS_URI_REFUSED",
             Self::SigningKeyNotFound => "SIGNING_KEY_NOT_FOUND",
             Self::ScopeNotHeld(_) => "SCOPE_NOT_HELD",
             Self::TenantExists => "TENANT_EXISTS",
@@ -180,6 +186,7 @@ impl ServiceError for AuthError {
             Self::PageToken(error) => error.metadata(),
             Self::ScopeNotHeld(scope) => vec![("scope", scope.clone())],
             Self::PasswordRefused(_) => vec![("field", "password".to_owned())],
+            Self::JwksUriRefused(_) => vec![("field", "application.jwks_uri".to_owned())],
             _ => Vec::new(),
         }
     }

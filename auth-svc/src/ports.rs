@@ -4,6 +4,7 @@ mod api_keys;
 mod audit;
 mod consents;
 mod devices;
+mod key_sets;
 mod keys;
 mod pushed;
 mod replays;
@@ -23,6 +24,7 @@ pub use self::{
     audit::AuditStore,
     consents::ConsentStore,
     devices::DeviceStore,
+    key_sets::KeySets,
     keys::{KeyStore, StoredKey, Tokens, TokensError},
     pushed::PushedStore,
     replays::ReplayStore,

@@ -25,7 +25,7 @@ impl<A: Adapters> Auth<A> {
     /// Creates an application; returns the secret of a confidential one, which is made here.
     ///
     /// # Errors
-    /// [`AuthError::TenantNotFound`], [`AuthError::ApplicationExists`], or a failure.
+    /// [`AuthError::TenantNotFound`], [`AuthError::ApplicationExists`], [`AuthError::JwksUriRefused`], or a failure.
     pub async fn create_application(
         &self,
         actor: &str,
@@ -34,6 +34,7 @@ impl<A: Adapters> Auth<A> {
         if !self.store.has_tenant(&application.tenant).await? {
             return Err(AuthError::TenantNotFound);
         }
+        self.may_read_keys(&application)?;
         let secret = matches!(application.client, Client::Confidential(_)).then(|| self.new_secret());
         if let Some(secret) = &secret {
             application.client = Client::Confidential(SecretHash::of(secret.expose_secret()));
@@ -59,6 +60,15 @@ impl<A: Adapters> Auth<A> {
         self.create_application(&caller.subject, application).await
     }
 
+    /// Checks that we may read the keys of an application where it publishes them.
+    fn may_read_keys(&self, application: &Application) -> Result<(), AuthError> {
+        let uri = &application.settings.jwks_uri;
+        if !uri.is_empty() {
+            self.settings.egress.check_url(uri).map_err(AuthError::JwksUriRefused)?;
+        }
+        Ok(())
+    }
+
     /// Returns an application that exists for `caller`.
     ///
     /// # Errors
@@ -71,8 +81,8 @@ impl<A: Adapters> Auth<A> {
     /// Changes an application to what `change` makes of it. Of two changes at once the second builds on the first.
     ///
     /// # Errors
-    /// [`AuthError::ApplicationNotFound`], [`AuthError::ChangedMeanwhile`], [`AuthError::ScopeNotHeld`], what `change` finds,
-    /// or a failure.
+    /// [`AuthError::ApplicationNotFound`], [`AuthError::ChangedMeanwhile`], [`AuthError::ScopeNotHeld`],
+    /// [`AuthError::JwksUriRefused`], what `change` finds, or a failure.
     pub async fn update_application(
         &self,
         caller: &Caller,
@@ -84,8 +94,13 @@ impl<A: Adapters> Auth<A> {
             let current = self.application(caller, id).await?;
             let changed = change(&current)?;
             may_grant(caller, &current.service_scopes, &changed.service_scopes)?;
+            let (old, new) = (&current.settings, &changed.settings);
+            if new.jwks_uri != old.jwks_uri {
+                self.may_read_keys(&changed)?;
+            }
             // Whoever has a key of the application can do what it can.
-            if changed.client == Client::PrivateKey && changed.settings.jwks != current.settings.jwks {
+            let has_other_keys = (&new.jwks, &new.jwks_uri) != (&old.jwks, &old.jwks_uri);
+            if changed.client == Client::PrivateKey && has_other_keys {
                 may_grant(caller, &[], &changed.service_scopes)?;
             }
             let what = What::updated(&changed, fields);

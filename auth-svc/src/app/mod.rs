@@ -23,6 +23,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::SecretString;
 use svc_kit::{
     clock::Clock,
+    egress::EgressPolicy,
     entropy::{self, Entropy},
     origin,
     seal::SealKeys,
@@ -31,7 +32,7 @@ use svc_kit::{
 use self::{tenants::KnownTenants, throttle::Throttle};
 use crate::{
     domain::event::{Event, What},
-    ports::{Passwords, Sessions, Signatures, Store, Tokens},
+    ports::{KeySets, Passwords, Sessions, Signatures, Store, Tokens},
 };
 
 /// The adapters that the use cases work with.
@@ -46,6 +47,8 @@ pub trait Adapters: Send + Sync + 'static {
     type Tokens: Tokens;
     /// Signatures of others.
     type Signatures: Signatures;
+    /// Keys that applications publish.
+    type KeySets: KeySets;
 }
 
 /// The use cases.
@@ -60,6 +63,8 @@ pub struct Auth<A: Adapters> {
     pub tokens: A::Tokens,
     /// Signatures of others.
     pub signatures: A::Signatures,
+    /// Keys that applications publish.
+    pub key_sets: A::KeySets,
     /// Who guesses passwords.
     pub throttle: Throttle,
     /// What tenants are set to.
@@ -91,6 +96,8 @@ pub struct Settings {
     pub dpop_nonces: bool,
     /// How long a signing key signs before the next one is made.
     pub keys_sign_for: Duration,
+    /// Where we may read what applications publish.
+    pub egress: EgressPolicy,
     /// Whether applications register themselves.
     pub registration: RegistrationRules,
     /// The header in which a proxy of ours says where a request comes from; empty when there is none.

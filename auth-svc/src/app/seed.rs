@@ -107,6 +107,9 @@ pub struct SeedApplication {
     /// Its public keys, a JWK set as JSON. Without a secret, it authenticates itself by a JWT that it signs with one of them.
     #[serde(default)]
     pub jwks: String,
+    /// Where it publishes them instead.
+    #[serde(default)]
+    pub jwks_uri: String,
     /// Whether its requests count only when it pushed them.
     #[serde(default)]
     pub pushed_requests_required: bool,
@@ -156,7 +159,8 @@ impl<A: Adapters> Auth<A> {
             if !self.store.has_tenant(&application.tenant).await? {
                 return Err(AuthError::TenantNotFound);
             }
-            let keyed = if application.jwks.is_empty() { Client::Public } else { Client::PrivateKey };
+            let has_keys = !application.jwks.is_empty() || !application.jwks_uri.is_empty();
+            let keyed = if has_keys { Client::PrivateKey } else { Client::Public };
             let client = secret.map_or(keyed, Client::Confidential);
             let target = |uri| LogoutTarget { uri, session_required: true };
             let application = Application {
@@ -180,6 +184,7 @@ impl<A: Adapters> Auth<A> {
                     requires_registration: application.registration_required,
                     signing_algorithm: application.signing_algorithm,
                     jwks: application.jwks,
+                    jwks_uri: application.jwks_uri,
                     ..ClientSettings::default()
                 },
                 ..Application::new(&application.id, &application.tenant, client)

@@ -1,4 +1,4 @@
-//! Passwords and signing keys.
+//! Passwords, signing keys, and the keys of others.
 
 mod foreign;
 mod imported;
@@ -6,7 +6,9 @@ mod jws;
 mod keys;
 mod material;
 mod passwords;
+mod published;
 
 pub use foreign::JwkSignatures;
 pub use keys::{KeyError, KeyRing, RingKeys};
 pub use passwords::Argon2Passwords;
+pub use published::PublishedKeys;

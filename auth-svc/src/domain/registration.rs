@@ -6,7 +6,7 @@ use super::{
     application::{Application, Client, SecretHash, is_redirect_uri},
     device::DEVICE_GRANT,
     keys::SigningAlgorithm,
-    settings::{LogoutTarget, jwks_problem},
+    settings::{KeysProblem, LogoutTarget},
 };
 
 /// Longest name, in bytes, and most addresses of one kind.
@@ -19,6 +19,14 @@ pub struct Unregistrable(pub &'static str, pub &'static str);
 
 const fn metadata(description: &'static str) -> Unregistrable {
     Unregistrable("invalid_client_metadata", description)
+}
+
+/// What is wrong with the keys.
+fn keys((member, _): KeysProblem) -> Unregistrable {
+    metadata(match member {
+        "jwks" => "jwks must be a set of 1 to 16 public keys; private_key_jwt needs it, or jwks_uri",
+        _ => "jwks_uri must be an https address (http on the own machine), and not be given beside jwks",
+    })
 }
 
 /// Metadata that was read; what we do not know was left out (RFC 7591 §2).
@@ -59,12 +67,12 @@ impl<'a> Metadata<'a> {
             return Err(Unregistrable("invalid_redirect_uri", "redirect_uris is missing"));
         }
         application.post_logout_redirect_uris = self.addresses("post_logout_redirect_uris")?;
-        let jwks = self.jwks()?;
-        if jwks.is_empty() && application.client == Client::PrivateKey {
-            return Err(metadata("jwks is missing: the application authenticates itself by its key"));
-        }
         let settings = &mut application.settings;
-        settings.jwks = jwks;
+        settings.jwks = self.0.get("jwks").filter(|set| !set.is_null()).map(Value::to_string).unwrap_or_default();
+        settings.jwks_uri = self.text("jwks_uri")?.unwrap_or_default().to_owned();
+        if let Some(problem) = settings.keys_problem(application.client == Client::PrivateKey) {
+            return Err(keys(problem));
+        }
         settings.requires_consent = true;
         settings.allows_devices = grants.contains(&DEVICE_GRANT);
         settings.frontchannel_logout = self.target("frontchannel_logout")?;
@@ -123,19 +131,6 @@ impl<'a> Metadata<'a> {
             return Err(metadata("a grant type is not supported, or not for applications that register themselves"));
         }
         Ok(if grants.is_empty() { vec!["authorization_code"] } else { grants })
-    }
-
-    fn jwks(&self) -> Result<String, Unregistrable> {
-        if self.text("jwks_uri")?.is_some() {
-            return Err(metadata("jwks_uri is not supported; give jwks"));
-        }
-        match self.0.get("jwks") {
-            None | Some(Value::Null) => Ok(String::new()),
-            Some(set) => match jwks_problem(&set.to_string()) {
-                None => Ok(set.to_string()),
-                Some(_) => Err(metadata("jwks must be a set of 1 to 16 public keys")),
-            },
-        }
     }
 
     fn target(&self, name: &str) -> Result<LogoutTarget, Unregistrable> {
@@ -202,6 +197,9 @@ pub fn describe(application: &Application) -> Map<String, Value> {
     if let Ok(jwks) = serde_json::from_str(&settings.jwks) {
         members.insert("jwks".to_owned(), jwks);
     }
+    if !settings.jwks_uri.is_empty() {
+        members.insert("jwks_uri".to_owned(), settings.jwks_uri.clone().into());
+    }
     members
 }
 
@@ -241,6 +239,17 @@ mod tests {
     }
 
     #[test]
+    fn keys_may_be_published_instead() {
+        let members = json!({
+            "redirect_uris": ["https://a.example/cb"], "token_endpoint_auth_method": "private_key_jwt",
+            "jwks_uri": "https://a.example/jwks"
+        });
+        let made = registered(members).unwrap();
+        assert_eq!((made.settings.jwks.as_str(), &describe(&made)["jwks_uri"]), ("", &"https://a.example/jwks".into()));
+        assert_eq!(registered(Value::Object(describe(&made))).unwrap(), made);
+    }
+
+    #[test]
     fn what_cannot_be_is_refused() {
         let good = json!({ "redirect_uris": ["https://a.example/cb"] });
         for (changes, error) in [
@@ -255,7 +264,8 @@ mod tests {
             (json!({ "grant_types": ["password"] }), "invalid_client_metadata"),
             (json!({ "response_types": ["token"] }), "invalid_client_metadata"),
             (json!({ "subject_type": "pairwise" }), "invalid_client_metadata"),
-            (json!({ "jwks_uri": "https://a.example/jwks" }), "invalid_client_metadata"),
+            (json!({ "jwks_uri": "http://a.example/jwks" }), "invalid_client_metadata"),
+            (json!({ "jwks_uri": "https://a.example/", "jwks": { "keys": [] } }), "invalid_client_metadata"),
             (json!({ "jwks": { "keys": [{ "kty": "oct", "k": "x" }] } }), "invalid_client_metadata"),
             (json!({ "token_endpoint_auth_method": "private_key_jwt" }), "invalid_client_metadata"),
             (json!({ "token_endpoint_auth_method": "client_secret_jwt" }), "invalid_client_metadata"),

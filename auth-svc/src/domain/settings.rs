@@ -15,6 +15,8 @@ pub struct ClientSettings {
     pub backchannel_logout: LogoutTarget,
     /// Its public keys, a JWK set as JSON; empty for none.
     pub jwks: String,
+    /// Where it publishes them instead; empty when it does not.
+    pub jwks_uri: String,
     /// Whether a user is asked before the application gets to know them.
     pub requires_consent: bool,
     /// Whether it must use PKCE although it is confidential.
@@ -106,6 +108,25 @@ pub fn jwks_problem(text: &str) -> Option<&'static str> {
     }
 }
 
+/// What is wrong with how an application makes its keys known: the member, and the problem.
+pub type KeysProblem = (&'static str, &'static str);
+
+impl ClientSettings {
+    /// Says what is wrong with its keys, which it must have if it authenticates itself by them.
+    pub fn keys_problem(&self, are_needed: bool) -> Option<KeysProblem> {
+        match (self.jwks.as_str(), self.jwks_uri.as_str()) {
+            ("", "") if are_needed => {
+                Some(("jwks", "must be given, or jwks_uri: the application authenticates itself by its key"))
+            }
+            ("", "") => None,
+            (set, "") => jwks_problem(set).map(|problem| ("jwks", problem)),
+            ("", uri) if is_redirect_uri(uri) => None,
+            ("", _) => Some(("jwks_uri", "must be an https address (http on the own machine) without fragment")),
+            _ => Some(("jwks_uri", "must not be given beside jwks")),
+        }
+    }
+}
+
 /// Says whether a text is an origin as browsers send it, of an address that could be a redirect address.
 pub fn is_origin(text: &str) -> bool {
     is_redirect_uri(text) && Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
@@ -140,6 +161,25 @@ mod tests {
             r#"{"keys":["x"]}"#,
         ] {
             assert!(jwks_problem(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn keys_are_given_or_published_and_not_both() {
+        let rsa = r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#;
+        for (jwks, jwks_uri, are_needed, expected) in [
+            ("", "", false, None),
+            ("", "", true, Some("jwks")),
+            (rsa, "", true, None),
+            ("{}", "", false, Some("jwks")),
+            ("", "https://app.example/jwks", true, None),
+            ("", "http://app.example/jwks", true, Some("jwks_uri")),
+            ("", "https://app.example/jwks#one", false, Some("jwks_uri")),
+            (rsa, "https://app.example/jwks", true, Some("jwks_uri")),
+        ] {
+            let (jwks, jwks_uri) = (jwks.to_owned(), jwks_uri.to_owned());
+            let settings = ClientSettings { jwks, jwks_uri, ..ClientSettings::default() };
+            assert_eq!(settings.keys_problem(are_needed).map(|(member, _)| member), expected, "{settings:?}");
         }
     }
 

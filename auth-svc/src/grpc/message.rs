@@ -125,6 +125,7 @@ pub(super) fn application(application: &Application) -> pb::Application {
         backchannel_logout_session_required: settings.backchannel_logout.session_required,
         client_authentication: authentication.into(),
         jwks: settings.jwks.clone(),
+        jwks_uri: settings.jwks_uri.clone(),
         consent_required: settings.requires_consent,
         pkce: pkce.into(),
         cors_origins: settings.cors_origins.clone(),

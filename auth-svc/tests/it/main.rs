@@ -5,5 +5,6 @@
 mod contract;
 mod keys;
 mod outage;
+mod published_keys;
 mod rpc;
 mod support;

@@ -1,9 +1,15 @@
 //! Applications that register themselves (RFC 7591) and manage what they registered (RFC 7592).
 
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::{Json, Router, routing::get};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::support::{Browser, CHALLENGE, KEYED, Page, Provider, VERIFIER};
+use super::support::{Browser, CHALLENGE, KEYED, Key, Page, Provider, STRANGE, VERIFIER};
 
 const REDIRECT: &str = "https://new.example/cb?own=1";
 
@@ -197,4 +203,59 @@ async fn registration_is_off_or_for_some_where_it_is_configured_so() {
     assert_eq!(register(&some, &metadata).await.0, 401);
     assert_eq!(send(&some, Method::POST, &address, &"x".repeat(32), Some(&metadata)).await.0, 401);
     assert_eq!(send(&some, Method::POST, &address, &token, Some(&metadata)).await.0, 201);
+}
+
+/// A server of an application that publishes a key, which can be changed.
+async fn publisher(first: Key) -> (String, Arc<Mutex<Key>>) {
+    let published = Arc::new(Mutex::new(first));
+    let shown = published.clone();
+    let answer = async move || Json(json!({ "keys": [shown.lock().unwrap().jwk()] }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/jwks", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/jwks", get(answer))).await });
+    (address, published)
+}
+
+#[tokio::test]
+async fn application_that_publishes_its_keys_changes_them_when_it_likes() {
+    let provider = Provider::start().await;
+    let (jwks_uri, published) = publisher(KEYED).await;
+    let metadata = json!({
+        "redirect_uris": [REDIRECT], "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": jwks_uri
+    });
+    let (status, made) = register(&provider, &metadata).await;
+    assert_eq!((status, &made["jwks_uri"], made.get("client_secret")), (201, &jwks_uri.clone().into(), None), "{made}");
+    let id = text(&made, "client_id");
+    let number = AtomicUsize::new(0);
+    // What introspection says to whoever signs by this key.
+    let ask = async |key: Key| {
+        let claims = json!({
+            "iss": id, "sub": id, "aud": provider.issuer, "exp": provider.now() + 60,
+            "jti": number.fetch_add(1, Ordering::Relaxed).to_string()
+        });
+        let assertion = key.sign(&json!({}), &claims);
+        let fields = [
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", &assertion),
+            ("token", "x"),
+        ];
+        provider.post_as_it_is("default", "introspect", &fields).await.0
+    };
+    assert_eq!((ask(KEYED).await, ask(STRANGE).await), (200, 401));
+    *published.lock().unwrap() = STRANGE;
+    assert_eq!((ask(STRANGE).await, ask(KEYED).await), (401, 200), "the keys were read a moment ago");
+    provider.advance(30);
+    assert_eq!((ask(STRANGE).await, ask(KEYED).await), (200, 401));
+}
+
+#[tokio::test]
+async fn keys_are_not_read_inside() {
+    let provider = Provider::start().await;
+    for jwks_uri in ["https://10.0.0.1/jwks", "https://169.254.169.254/latest/meta-data", "http://keys.example/"] {
+        let metadata = json!({
+            "redirect_uris": [REDIRECT], "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": jwks_uri
+        });
+        let (status, answer) = register(&provider, &metadata).await;
+        assert_eq!((status, &answer["error"]), (400, &"invalid_client_metadata".into()), "{jwks_uri}");
+    }
 }

@@ -152,6 +152,23 @@ async fn users_are_imported_from_a_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_application_publishes_its_keys_or_gives_them() {
+    let stack = Stack::start().await;
+    let (uri, create) = ("http://localhost:9/jwks", ["applications", "create", "keyed", "--private-key-jwt"]);
+    assert_eq!(stack.run(&create).await.code, 2, "by which key?");
+    let made = stack.run(&[&create[..], &["--jwks-uri", uri, "--json"]].concat()).await.json();
+    assert_eq!((&made["application"]["jwks_uri"], made.get("client_secret")), (&uri.into(), None), "{made}");
+    assert!(stack.run(&["applications", "get", "keyed"]).await.text().contains(uri));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), r#"{"keys":[{"kty":"EC","crv":"P-256","x":"eA","y":"eQ"}]}"#).unwrap();
+    let update = ["applications", "update", "keyed", "--json", "--jwks", file.path().to_str().unwrap()];
+    let given = stack.run(&update).await.json();
+    assert_eq!((given["jwks"].is_string(), given.get("jwks_uri")), (true, None), "one takes the place of the other");
+    let inside = ["applications", "update", "keyed", "--jwks-uri", "https://10.0.0.1/jwks"];
+    assert!(stack.run(&inside).await.stderr.contains("JWKS_URI_REFUSED"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn signing_keys_are_shown_replaced_and_revoked() {
     let stack = Stack::start().await;
     let list = stack.run(&["signing-keys", "list"]).await;

@@ -1,6 +1,7 @@
 //! Who asks at the token endpoint and its neighbours: client authentication (RFC 6749 §2.3, RFC 7523).
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 use svc_kit::secret;
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
         assertion::Assertion,
     },
     error::AuthError,
-    ports::{ApplicationStore as _, ReplayStore as _, Signatures as _},
+    ports::{ApplicationStore as _, KeySets as _, ReplayStore as _, Signatures as _},
 };
 
 /// What a client presents.
@@ -61,7 +62,7 @@ impl<A: Adapters> Auth<A> {
 
     /// Says whether an assertion is the application's, meant for us, and presented for the first time.
     async fn is_asserted(&self, application: &Application, endpoint: &str, jwt: &str) -> Result<bool, AuthError> {
-        let Some(claims) = self.signatures.signed_by(&application.settings.jwks, jwt) else { return Ok(false) };
+        let Some(claims) = self.signed_by(application, jwt).await else { return Ok(false) };
         let now = self.clock.now();
         let assertion = match Assertion::read(&claims, &application.id, &self.names(application, endpoint), now) {
             Ok(assertion) => assertion,
@@ -72,6 +73,21 @@ impl<A: Adapters> Auth<A> {
         };
         let hash = secret::sha256(format!("assertion\n{}\n{}", application.id, assertion.jti).as_bytes());
         Ok(self.store.is_first(hash, now, assertion.expires_at).await?)
+    }
+
+    /// The claims of a JWT that a key of the application signed. One that signs by a key that is not in our copy has changed
+    /// its keys, or is somebody else.
+    async fn signed_by(&self, application: &Application, jwt: &str) -> Option<Value> {
+        let settings = &application.settings;
+        if settings.jwks_uri.is_empty() {
+            return self.signatures.signed_by(&settings.jwks, jwt);
+        }
+        let kept = self.key_sets.key_set(&settings.jwks_uri).await?;
+        if let Some(claims) = self.signatures.signed_by(&kept, jwt) {
+            return Some(claims);
+        }
+        let newer = self.key_sets.newer_key_set(&settings.jwks_uri).await?;
+        self.signatures.signed_by(&newer, jwt)
     }
 
     /// What an assertion may call us: by our issuer, or by the token endpoint or the one that is asked, as clients do that

@@ -51,7 +51,19 @@ pub enum RegistrationError {
     Refused(Unregistrable),
     /// Something failed.
     #[error(transparent)]
-    Failed(#[from] AuthError),
+    Failed(AuthError),
+}
+
+impl From<AuthError> for RegistrationError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::JwksUriRefused(_) => {
+                let description = "jwks_uri must lead to a public address that may be asked";
+                Self::Refused(Unregistrable("invalid_client_metadata", description))
+            }
+            error => Self::Failed(error),
+        }
+    }
 }
 
 impl<A: Adapters> Auth<A> {

@@ -10,7 +10,7 @@ use crate::{
     domain::{
         application::{Application, Client, SecretHash, is_client_id, is_redirect_uri},
         keys::SigningAlgorithm,
-        settings::{ClientSettings, LogoutReach, LogoutTarget, is_origin, is_resource, jwks_problem},
+        settings::{ClientSettings, LogoutReach, LogoutTarget, is_origin, is_resource},
     },
     grpc::message,
 };
@@ -63,6 +63,7 @@ fn overlay(to: &mut pb::Application, from: &pb::Application, path: &str) -> Pars
             to.backchannel_logout_session_required = from.backchannel_logout_session_required;
         }
         "jwks" => to.jwks.clone_from(&from.jwks),
+        "jwks_uri" => to.jwks_uri.clone_from(&from.jwks_uri),
         "consent_required" => to.consent_required = from.consent_required,
         "pkce" => to.pkce = from.pkce,
         "cors_origins" => to.cors_origins.clone_from(&from.cors_origins),
@@ -141,14 +142,6 @@ fn settings(application: &pb::Application, client: &Client) -> Parsed<ClientSett
         Ok(pb::PkceRequirement::Optional) if *client != Client::Public => false,
         _ => return Err(field("application.pkce", "must be REQUIRED, or OPTIONAL for a confidential application")),
     };
-    let jwks = application.jwks.clone();
-    match jwks_problem(&jwks) {
-        Some(problem) if !jwks.is_empty() => return Err(field("application.jwks", problem)),
-        Some(_) if *client == Client::PrivateKey => {
-            return Err(field("application.jwks", "must be given: the application authenticates itself by its key"));
-        }
-        _ => {}
-    }
     let target = |path: &str, uri: &str, session_required| {
         if uri.is_empty() || is_redirect_uri(uri) {
             Ok(LogoutTarget { uri: uri.to_owned(), session_required })
@@ -158,7 +151,7 @@ fn settings(application: &pb::Application, client: &Client) -> Parsed<ClientSett
     };
     let origins = application.cors_origins.clone();
     let resources = application.allowed_resources.clone();
-    Ok(ClientSettings {
+    let settings = ClientSettings {
         frontchannel_logout: target(
             "application.frontchannel_logout_uri",
             &application.frontchannel_logout_uri,
@@ -169,7 +162,8 @@ fn settings(application: &pb::Application, client: &Client) -> Parsed<ClientSett
             &application.backchannel_logout_uri,
             application.backchannel_logout_session_required,
         )?,
-        jwks,
+        jwks: application.jwks.clone(),
+        jwks_uri: application.jwks_uri.clone(),
         requires_consent: application.consent_required,
         requires_pkce,
         requires_pushed_requests: application.pushed_requests_required,
@@ -195,7 +189,11 @@ fn settings(application: &pb::Application, client: &Client) -> Parsed<ClientSett
         logout_reach: logout_reach(application)?,
         requires_registration: application.registration_required,
         registration_token: String::new(),
-    })
+    };
+    match settings.keys_problem(*client == Client::PrivateKey) {
+        Some((member, problem)) => Err(field(&format!("application.{member}"), problem)),
+        None => Ok(settings),
+    }
 }
 
 fn logout_reach(application: &pb::Application) -> Parsed<LogoutReach> {

@@ -17,6 +17,7 @@ on_both!(
     an_application_is_created_read_listed_changed_and_deleted,
     a_secret_is_rotated_with_an_overlap,
     what_cannot_be_is_refused_by_field,
+    keys_are_given_or_published_where_we_may_read_them,
     applications_of_other_tenants_do_not_exist,
     deleting_an_application_ends_its_sessions,
     nobody_gives_an_application_what_they_do_not_have,
@@ -209,6 +210,8 @@ fn wrong() -> Vec<(&'static str, Application)> {
         ("backchannel_logout_uri", Application { backchannel_logout_uri: bad, ..shop() }),
         ("jwks", Application { jwks: "{}".to_owned(), ..shop() }),
         ("jwks", Application { jwks: String::new(), client_authentication: 3, ..shop() }),
+        ("jwks_uri", Application { jwks_uri: "https://shop.example/jwks".to_owned(), ..shop() }),
+        ("jwks_uri", Application { jwks_uri: "http://shop.example/".to_owned(), jwks: String::new(), ..shop() }),
         ("pkce", Application { pkce: 9, ..shop() }),
         ("pkce", Application { pkce: 2, client_type: 2, ..shop() }),
         ("cors_origins", Application { cors_origins: vec!["https://a.example/".to_owned()], ..shop() }),
@@ -247,6 +250,32 @@ async fn what_cannot_be_is_refused_by_field(service: &Service) {
         assert_eq!(field_of(&refused), "update_mask");
     }
     assert_eq!(get(service, "shop").await.unwrap().name, "Shop");
+}
+
+async fn keys_are_given_or_published_where_we_may_read_them(service: &Service) {
+    let published = |uri: &str| Application {
+        jwks: String::new(),
+        jwks_uri: uri.to_owned(),
+        client_authentication: ClientAuthentication::PrivateKeyJwt.into(),
+        ..shop()
+    };
+    for inside in ["https://10.0.0.1/jwks", "https://169.254.169.254/", "https://[::ffff:10.0.0.1]/"] {
+        let refused = create(service, published(inside)).await.unwrap_err();
+        assert_eq!((refused.code(), reason_of(&refused).as_str()), (Code::InvalidArgument, "JWKS_URI_REFUSED"));
+        assert_eq!(field_of(&refused), "application.jwks_uri");
+    }
+    let made = create(service, published("https://shop.example/jwks")).await.unwrap();
+    assert!(made.client_secret.is_empty());
+    assert_eq!(get(service, "shop").await.unwrap().jwks_uri, "https://shop.example/jwks");
+    let mut client = service.applications(OPERATOR_KEY);
+    let inside = client.update_application(update(published("https://10.0.0.1/jwks"), &["jwks_uri"])).await;
+    assert_eq!(reason_of(&inside.unwrap_err()), "JWKS_URI_REFUSED");
+    // One takes the place of the other when both are named.
+    let refused = client.update_application(update(shop(), &["jwks"])).await.unwrap_err();
+    assert_eq!(field_of(&refused), "application.jwks_uri");
+    client.update_application(update(shop(), &["jwks", "jwks_uri"])).await.unwrap();
+    let changed = get(service, "shop").await.unwrap();
+    assert_eq!((changed.jwks.as_str(), changed.jwks_uri.as_str()), (JWKS, ""));
 }
 
 async fn applications_of_other_tenants_do_not_exist(service: &Service) {
@@ -308,7 +337,8 @@ async fn nobody_gives_an_application_what_they_do_not_have(service: &Service) {
         ..with("keyed", &["sessions.admin"])
     };
     create(service, keyed.clone()).await.unwrap();
-    let other_key = Application { jwks: JWKS.replace("eA", "eg"), ..keyed };
+    let other_key = Application { jwks: JWKS.replace("eA", "eg"), ..keyed.clone() };
+    let published = Application { jwks: String::new(), jwks_uri: "https://mine.example/".to_owned(), ..keyed };
     let rotate = |id: &str| RotateClientSecretRequest { application_id: id.to_owned(), overlap: None };
     let secret = service.applications(OPERATOR_KEY).rotate_client_secret(rotate("writer")).await.unwrap();
     let writer = service.token_of("default", "writer", &secret.into_inner().client_secret).await.unwrap();
@@ -320,6 +350,7 @@ async fn nobody_gives_an_application_what_they_do_not_have(service: &Service) {
         client.update_application(update(with("writer", &["sessions.admin"]), &["service_scopes"])).await.map(drop),
         client.rotate_client_secret(rotate("strong")).await.map(drop),
         client.update_application(update(other_key, &["jwks"])).await.map(drop),
+        client.update_application(update(published, &["jwks", "jwks_uri"])).await.map(drop),
     ];
     for refused in refusals {
         let refused = refused.unwrap_err();

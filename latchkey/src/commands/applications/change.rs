@@ -24,8 +24,8 @@ pub struct CreateArgs {
     /// It cannot keep a secret: a single-page or native application. It must use PKCE, and its refresh tokens rotate.
     #[arg(long)]
     public: bool,
-    /// It authenticates itself by a JWT signed with its own key, not by a secret; needs --jwks.
-    #[arg(long, conflicts_with = "public", requires = "jwks")]
+    /// It authenticates itself by a JWT signed with its own key, not by a secret; needs --jwks or --jwks-uri.
+    #[arg(long, conflicts_with = "public", requires = "keys")]
     private_key_jwt: bool,
     /// It keeps its own sessions; it gets no refresh token and is told of logouts.
     #[arg(long)]
@@ -73,9 +73,12 @@ struct SettingsArgs {
     /// Application whose sessions end too when it asks for a logout; may be repeated.
     #[arg(long = "logout-application", value_name = "ID")]
     logout_applications: Option<Vec<String>>,
-    /// File with its public keys, a JWK set.
-    #[arg(long, value_name = "FILE")]
+    /// File with its public keys, a JWK set; they count instead of those that it publishes.
+    #[arg(long, value_name = "FILE", group = "keys")]
     jwks: Option<PathBuf>,
+    /// Where it publishes its public keys; they count instead of those that were given.
+    #[arg(long, value_name = "URI", group = "keys", conflicts_with = "jwks")]
+    jwks_uri: Option<String>,
     /// Whether a user is asked before the application gets to know them.
     #[arg(long, value_name = "BOOL")]
     consent: Option<bool>,
@@ -150,12 +153,15 @@ impl SettingsArgs {
             Some(path) => Some(std::fs::read_to_string(&path).map_err(|error| {
                 Failure::usage(attempt.to_owned(), format!("{} cannot be read: {error}", path.display()))
             })?),
-            None => None,
+            // One way takes the place of the other.
+            None => self.jwks_uri.is_some().then(String::new),
         };
+        let jwks_uri = self.jwks_uri.or_else(|| jwks.is_some().then(String::new));
         text(self.name, &mut application.name, "name");
         text(self.frontchannel_logout_uri, &mut application.frontchannel_logout_uri, "frontchannel_logout_uri");
         text(self.backchannel_logout_uri, &mut application.backchannel_logout_uri, "backchannel_logout_uri");
         text(jwks, &mut application.jwks, "jwks");
+        text(jwks_uri, &mut application.jwks_uri, "jwks_uri");
         let mut list = |value: Option<Vec<String>>, field: &mut Vec<String>, path: &str| {
             if let Some(value) = value {
                 *field = value;

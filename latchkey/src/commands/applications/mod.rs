@@ -61,6 +61,7 @@ const FIELDS: &[Column<Application>] = &[
     ("after logout", |application, _| application.post_logout_redirect_uris.join(" ")),
     ("service scopes", |application, _| application.service_scopes.join(" ")),
     ("authentication", |application, _| authentication(application)),
+    ("keys at", |application, _| application.jwks_uri.clone()),
     ("old secret until", |application, now| moment(application.old_secret_expires_at.as_ref(), now)),
     ("pkce", |application, _| word(application.pkce().as_str_name(), "PKCE_REQUIREMENT_")),
     ("pushed requests", |application, _| required(application.pushed_requests_required)),
