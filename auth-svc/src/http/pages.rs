@@ -37,6 +37,8 @@ pub(super) struct PasswordPage<'a> {
     pub(super) interaction: &'a str,
     pub(super) login: &'a str,
     pub(super) problem: &'a str,
+    /// Whether the problem is the new password, and not the present one.
+    pub(super) is_new_refused: bool,
 }
 
 /// The page that asks whether an application may know the user.

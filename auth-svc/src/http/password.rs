@@ -52,7 +52,15 @@ pub(super) fn show<A: Adapters>(
     let shown = interaction::show(auth, &context(tenant), headers, &cookies, step)?;
     let language = language::asked_for(&step.request);
     let action = format!("{}/password?ui_locales={}", auth.settings.issuer(tenant), language.tag());
-    let page = PasswordPage { language, action: &action, interaction: &shown.field, login: &step.login, problem };
+    let page = PasswordPage {
+        language,
+        action: &action,
+        interaction: &shown.field,
+        login: &step.login,
+        problem,
+        // Everything else is wrong with who asks, or when.
+        is_new_refused: status == StatusCode::BAD_REQUEST,
+    };
     let mut response = pages::page(status, &page);
     add_cookie(&mut response, &shown.cookie);
     Ok(response)

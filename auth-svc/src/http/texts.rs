@@ -72,8 +72,8 @@ pub(super) const ENGLISH: Texts = Texts {
     password_present: "Present password",
     password_new: "New password",
     password_wrong: "The present password is not right.",
-    password_refused: "Please choose another one: at least 8 characters, not a common one, not your e-mail address, and not \
-                       the present one.",
+    password_refused: "Please choose another new password: at least 8 characters, not a common one, not your e-mail address, \
+                       and not the present one.",
     password_first: "Your password has to be changed first. Sign in to an application in this browser to do so.",
     signing_in: "Signing in",
     go_on: "Continue",
@@ -144,8 +144,8 @@ pub(super) const GERMAN: Texts = Texts {
     password_present: "Bisheriges Passwort",
     password_new: "Neues Passwort",
     password_wrong: "Das bisherige Passwort stimmt nicht.",
-    password_refused: "Bitte wählen Sie ein anderes: mindestens 8 Zeichen, kein häufiges, nicht Ihre E-Mail-Adresse und nicht \
-                       das bisherige.",
+    password_refused: "Bitte wählen Sie ein anderes neues Passwort: mindestens 8 Zeichen, kein häufiges, nicht Ihre \
+                       E-Mail-Adresse und nicht das bisherige.",
     password_first: "Ihr Passwort muss zuerst geändert werden. Melden Sie sich dazu in diesem Browser bei einer Anwendung an.",
     signing_in: "Anmeldung",
     go_on: "Weiter",

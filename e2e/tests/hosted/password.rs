@@ -9,15 +9,24 @@ use reqwest::{Response, StatusCode, header};
 
 use crate::{
     matrix::{Line, line},
-    support::{Stack, claim, cookie_of, field_of, location, query},
+    support::{SignedIn, Stack, claim, cookie_of, field_of, location, query},
 };
 
-const ADA: &str = "ada@example.com";
-const OLD: &str = "for the first time only";
-const NEW: &str = "a wholly different one";
+pub(crate) const ADA: &str = "ada@example.com";
+pub(crate) const OLD: &str = "for the first time only";
+pub(crate) const NEW: &str = "a wholly different one";
 
 fn auth(stack: &Stack) -> Line {
     line(stack.server.addresses.auth_grpc)
+}
+
+/// Gives Ada a password for once; returns what she had before.
+pub(crate) async fn for_once(stack: &Stack) -> SignedIn {
+    let before = stack.sign_in().await;
+    let user_id = claim(&before.tokens, "sub");
+    let request = SetPasswordRequest { user_id, password: OLD.to_owned(), change_required: true };
+    UserServiceClient::new(auth(stack)).set_password(request).await.unwrap();
+    before
 }
 
 /// Sends a form as the browser that has this cookie.
@@ -37,10 +46,7 @@ async fn sign_in(stack: &Stack, password: &str) -> (Response, String) {
 #[tokio::test]
 async fn a_password_for_once_is_changed_on_the_way_to_the_application() {
     let stack = Stack::start().await;
-    let before = stack.sign_in().await;
-    let user_id = claim(&before.tokens, "sub");
-    let request = SetPasswordRequest { user_id, password: OLD.to_owned(), change_required: true };
-    UserServiceClient::new(auth(&stack)).set_password(request).await.unwrap();
+    let before = for_once(&stack).await;
     assert_eq!(sign_in(&stack, "wrong password").await.0.status(), StatusCode::UNAUTHORIZED);
     let (asked, cookie) = sign_in(&stack, OLD).await;
     assert_eq!(asked.status(), StatusCode::OK);

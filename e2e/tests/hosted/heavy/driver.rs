@@ -181,6 +181,26 @@ impl Browser {
         text.as_str().unwrap().to_owned()
     }
 
+    /// The text of an element, if it is there and stays while it is looked at.
+    async fn text_now(&self, css: &str) -> Option<String> {
+        let element = self.find(css).await?;
+        let text = self.ask(Method::GET, &format!("/element/{element}/text"), Value::Null).await.ok()?;
+        text.as_str().map(str::to_owned)
+    }
+
+    /// Waits until the text of an element starts like this, which pages have that look alike; returns all of it.
+    pub async fn waits_until(&self, css: &str, start: &str) -> String {
+        let found = tokio::time::timeout(DEADLINE, async {
+            loop {
+                if let Some(text) = self.text_now(css).await.filter(|text| text.starts_with(start)) {
+                    return text;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        });
+        found.await.unwrap_or_else(|_| panic!("{css} never says {start}"))
+    }
+
     pub async fn property(&self, css: &str, name: &str) -> Value {
         let element = self.element(css).await;
         self.call(Method::GET, &format!("/element/{element}/property/{name}"), Value::Null).await

@@ -5,6 +5,7 @@ mod application;
 mod device;
 mod driver;
 mod frames;
+mod new_password;
 mod people;
 mod sight;
 mod single_page;
