@@ -5,6 +5,7 @@
 mod access;
 mod bad_input;
 mod crashes;
+mod disturbed;
 mod main_path;
 mod matrix;
 mod outages;

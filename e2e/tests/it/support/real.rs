@@ -128,6 +128,11 @@ impl Real {
         format!("{}.", self.name)
     }
 
+    /// The database of auth-svc.
+    pub fn auth_database(&self) -> String {
+        self.servers.database(&format!("{}_auth", self.name))
+    }
+
     /// The database of webhook-svc.
     pub fn webhook_database(&self) -> String {
         self.servers.database(&format!("{}_webhook", self.name))
