@@ -101,17 +101,36 @@ async fn begin<A: Adapters>(
         let error = request.refused("invalid_request", "the id_token_hint is not one of ours");
         return Ok(answer::error(state, tenant, &error));
     }
+    let refused = request.is_silent.then(|| request.refused("temporarily_unavailable", "try again in a moment"));
+    match (go_on(state, headers, &application, request).await, refused) {
+        (Err(error), Some(refused)) => {
+            // Nothing may be shown (OpenID Connect Core 1.0 §3.1.2.1), so the application is told of it.
+            pages::note(&error);
+            Ok(answer::error(state, tenant, &refused))
+        }
+        (answered, _) => answered,
+    }
+}
+
+/// Answers a good request from the SSO session, or shows the form.
+async fn go_on<A: Adapters>(
+    state: &HttpState<A>,
+    headers: &HeaderMap,
+    application: &Application,
+    request: AuthorizationRequest,
+) -> Result<Response, AuthError> {
+    let (auth, tenant) = (&state.auth, application.tenant.as_str());
     let cookies = Cookies::new(&auth.settings.base_url, tenant);
     let cookie = cookies.get(headers, SSO);
     if let Some(sso) = auth.sso_session(tenant, cookie.as_deref()).await? {
-        let answer = auth.authorize_silently(&request, &application, &sso).await?;
+        let answer = auth.authorize_silently(&request, application, &sso).await?;
         match answer {
             Answer::Code(code) => return Ok(answer::code(state, tenant, &request, &code)),
             Answer::Consent { .. } if request.is_silent => {
                 return Ok(answer::error(state, tenant, &request.consent_required()));
             }
             Answer::Consent { login } => {
-                return consent::show(state, headers, Asking { application: &application, request, sso: &sso, login });
+                return consent::show(state, headers, Asking { application, request, sso: &sso, login });
             }
             Answer::NotRegistered => return Ok(answer::error(state, tenant, &not_registered(&request))),
             Answer::SignIn => {}
@@ -121,7 +140,7 @@ async fn begin<A: Adapters>(
         return Ok(answer::error(state, tenant, &request.login_required()));
     }
     let hint = request.login_hint.clone();
-    show_form(state, &application, headers, &request, Form { login: &hint, ..Form::default() })
+    show_form(state, application, headers, &request, Form { login: &hint, ..Form::default() })
 }
 
 /// The request that the browser brings, or a reference to; then nothing counts but the reference (RFC 9126 §4).

@@ -117,21 +117,31 @@ pub(super) fn unavailable() -> Response {
     response
 }
 
-/// The page for a failure of a use case.
-pub(super) fn failed(error: &AuthError) -> Response {
+/// Puts the failure of a use case into the log, where somebody must or may look.
+pub(super) fn note(error: &AuthError) {
     match error.kind() {
         Kind::Unavailable | Kind::ResourceExhausted => {
             tracing::warn!(error = chain(error), reason = error.reason(), "a page cannot be served now");
+        }
+        Kind::Internal => {
+            tracing::error!(error = chain(error), reason = error.reason(), "a page failed by a fault of ours");
+        }
+        _ => {}
+    }
+}
+
+/// The page for a failure of a use case.
+pub(super) fn failed(error: &AuthError) -> Response {
+    note(error);
+    match error.kind() {
+        Kind::Unavailable | Kind::ResourceExhausted => {
             let mut response = unavailable();
             if error.kind() == Kind::ResourceExhausted {
                 *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
             }
             response
         }
-        Kind::Internal => {
-            tracing::error!(error = chain(error), reason = error.reason(), "a page failed by a fault of ours");
-            say(StatusCode::INTERNAL_SERVER_ERROR, texts().broken)
-        }
+        Kind::Internal => say(StatusCode::INTERNAL_SERVER_ERROR, texts().broken),
         _ => say(StatusCode::BAD_REQUEST, texts().refused_request),
     }
 }
