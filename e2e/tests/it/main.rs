@@ -6,6 +6,7 @@ mod access;
 mod bad_input;
 mod crashes;
 mod disturbed;
+mod logs;
 mod main_path;
 mod matrix;
 mod outages;
