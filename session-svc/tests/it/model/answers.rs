@@ -19,7 +19,7 @@ use session_svc::{
         session::{Kind, RefreshMode},
     },
     error::SessionError,
-    ports::{Chores, IdempotencyKey, Outbox},
+    ports::IdempotencyKey,
 };
 
 use super::{
@@ -27,7 +27,7 @@ use super::{
     run::{Run, everything},
     step::{APPLICATIONS, Create, Scope, Step, USERS},
 };
-use crate::support::{commands, use_cases::caller};
+use crate::support::{AnyStore, commands, use_cases::caller};
 
 /// A request with a key, and its first answer.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ fn application(number: usize) -> ApplicationId {
 
 type Keyed = Option<(IdempotencyKey, RequestHash)>;
 
-impl<S: Chores + Outbox> Run<S> {
+impl<S: AnyStore> Run<S> {
     fn keyed(&self, step: &Step, scope: &impl std::fmt::Display, key: Option<u8>) -> (Keyed, Before) {
         let Some(key) = key else { return (None, Before::New) };
         let key = IdempotencyKey::within(scope, &key.to_string());

@@ -30,7 +30,7 @@ use futures::FutureExt as _;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use session_svc::{
     domain::id::Shard,
-    ports::{Chores, Outbox},
+    ports::Outbox,
     store::{memory::MemoryStore, redis::RedisStore},
 };
 use svc_kit::{
@@ -39,6 +39,7 @@ use svc_kit::{
 };
 
 use crate::support::{
+    AnyStore,
     mutant::{Fault, Mutant},
     redis_server::RedisServer,
     service::{START, Setting},
@@ -80,7 +81,7 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().expect("a number"))
 }
 
-async fn run<S: Chores + Outbox>(store: Arc<S>, clock: Arc<ManualClock>, waiting: Waiting, steps: &[Step]) {
+async fn run<S: AnyStore>(store: Arc<S>, clock: Arc<ManualClock>, waiting: Waiting, steps: &[Step]) {
     let sessions = use_cases(store, clock.clone(), &policy());
     let mut run = Run::new(sessions, clock, waiting, Reference::new(START.as_ms(), LIMITS));
     for step in steps {
@@ -134,6 +135,7 @@ fn histories_in_memory_are_what_the_reference_says() {
 fn every_mutant_is_found_out() {
     let faults = [
         Fault::NoCutoffs,
+        Fault::NoPolicies,
         Fault::NoEnd,
         Fault::NoEvent,
         Fault::TwoEvents,

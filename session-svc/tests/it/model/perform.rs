@@ -1,7 +1,10 @@
 //! Performs one step on both sides.
 
+use std::time::Duration;
+
 use session_svc::{
     app::{
+        policies::PutPolicy,
         reauthenticate::ReauthenticateSession,
         refresh::RefreshSession,
         revoke::RevokeSession,
@@ -12,24 +15,24 @@ use session_svc::{
     domain::{
         end::EndReason,
         id::{Shard, UserId},
+        policy::{self, PolicyScope},
         reauthentication::Proof,
         refresh::Origin,
         session::Kind,
         token::PresentedToken,
     },
     error::SessionError,
-    ports::{Chores, Outbox},
 };
 
 use super::{
     answers::domain_scope,
     reference::Refreshed,
     run::Run,
-    step::{Create, Scope, Step, Token, USERS, Wait},
+    step::{Create, Policy, Scope, Step, Token, USERS, Wait},
 };
-use crate::support::use_cases::caller;
+use crate::support::{AnyStore, use_cases::caller};
 
-impl<S: Chores + Outbox> Run<S> {
+impl<S: AnyStore> Run<S> {
     /// Performs a step, if it can be; then compares.
     pub async fn step(&mut self, step: &Step) {
         if let Some(step) = self.resolved(step) {
@@ -75,13 +78,13 @@ impl<S: Chores + Outbox> Run<S> {
             Step::RevokeOthers { session } => self.revoke_others(*session).await,
             Step::Close { scope } => self.close(*scope).await,
             Step::Open { scope } => self.open(*scope).await,
+            Step::PutPolicy(policy) => self.put_policy(*policy).await,
             Step::Repeat(_) => unreachable!("resolved"),
             Step::Trespass { session } => self.trespass(*session).await,
             Step::Wait(Wait::Ms(ms)) => self.wait_ms(i64::try_from(*ms).unwrap()),
             Step::Wait(Wait::Limit { session, is_idle, off_by }) => {
-                let known = &self.reference.sessions[*session];
-                let idle = known.last_active_at + known.idle;
-                let limit = if *is_idle { idle } else { known.created_at + known.absolute };
+                let (idle, absolute) = self.reference.deadlines(*session);
+                let limit = if *is_idle { idle } else { absolute };
                 self.wait_ms((limit + off_by - self.reference.now).max(0));
             }
             Step::Sweep => self.sweep().await,
@@ -189,6 +192,23 @@ impl<S: Chores + Outbox> Run<S> {
         self.reference.open(scope);
     }
 
+    async fn put_policy(&mut self, policy: Policy) {
+        let scope = domain_scope(Scope { user: policy.user, is_tenant: true, application: policy.application });
+        let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap());
+        let limits = policy::Limits {
+            idle_timeout: policy.idle.map(ms),
+            absolute_lifetime: policy.absolute.map(ms),
+            idle_schedule: None,
+        };
+        let sso = if policy.is_of_sso { limits.clone() } else { policy::Limits::default() };
+        let says = policy::Policy { application: limits, sso: sso.clone(), sso_kept: sso, ..Default::default() };
+        let scope = PolicyScope { tenant: scope.tenant, application: scope.application };
+        says.check(&scope).unwrap();
+        let command = PutPolicy { scope, policy: says, expected: None };
+        self.sessions.put_policy(&caller(None), command).await.unwrap();
+        self.reference.put_policy(policy);
+    }
+
     /// I8: for a caller of another tenant there is no such session, whatever it presents.
     async fn trespass(&mut self, session: usize) {
         let own = USERS[self.reference.sessions[session].user].0;
@@ -214,6 +234,7 @@ impl<S: Chores + Outbox> Run<S> {
     /// Twice: what is recorded in the first round may be old enough to be forgotten in the second.
     async fn sweep(&mut self) {
         for shard in (0..self.sessions.store.shards()).chain(0..self.sessions.store.shards()) {
+            self.sessions.settle(Shard(shard)).await.unwrap();
             while self.sessions.sweep(Shard(shard)).await.unwrap() {}
         }
         self.reference.sweep();

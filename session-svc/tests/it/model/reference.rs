@@ -1,14 +1,14 @@
 //! What the service should do, said once more and as plainly as possible: everything happens at once, nothing is stored,
 //! nothing is retried. Times are milliseconds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use session_svc::domain::{
     end::EndReason,
     session::{Kind, RefreshMode},
 };
 
-use super::step::{Create, Scope, USERS};
+use super::step::{Create, Policy, Scope, USERS};
 
 pub const GRACE_MS: i64 = 10_000;
 pub const RECOVERY_MS: i64 = 60_000;
@@ -26,8 +26,12 @@ pub struct Known {
     pub parent: Option<usize>,
     pub survives_parent: bool,
     pub mode: RefreshMode,
+    pub keep_signed_in: bool,
     pub created_at: i64,
     pub last_active_at: i64,
+    /// What the lifetime counts from.
+    pub limits_since: i64,
+    /// Limits that its last use granted.
     pub idle: i64,
     pub absolute: i64,
     /// Counts proofs of who the user is; each makes the tokens before it worthless.
@@ -83,26 +87,64 @@ pub struct Reference {
     pub sessions: Vec<Known>,
     pub limits: Limits,
     pub cutoffs_told: usize,
+    policies: HashMap<(usize, Option<usize>), Policy>,
     closed: BTreeSet<(usize, Option<usize>, Option<usize>)>,
 }
 
-/// A scope without the user, where it is a tenant's: tenant (a user of it), user, application.
+/// The tenant of a user, by the first user of it.
+fn tenant_of(user: usize) -> usize {
+    USERS.iter().position(|(tenant, _)| *tenant == USERS[user].0).unwrap()
+}
+
+/// A scope without the user, where it is a tenant's: tenant, user, application.
 fn name(scope: Scope) -> (usize, Option<usize>, Option<usize>) {
-    let tenant = USERS.iter().position(|(tenant, _)| *tenant == USERS[scope.user].0).unwrap();
-    (tenant, (!scope.is_tenant).then_some(scope.user), scope.application)
+    (tenant_of(scope.user), (!scope.is_tenant).then_some(scope.user), scope.application)
 }
 
 impl Reference {
     pub fn new(now: i64, limits: Limits) -> Self {
-        Self { now, sessions: Vec::new(), limits, cutoffs_told: 0, closed: BTreeSet::new() }
+        Self { now, sessions: Vec::new(), limits, cutoffs_told: 0, policies: HashMap::new(), closed: BTreeSet::new() }
+    }
+
+    /// What policies say of a session: of each limit, the application's before the tenant's.
+    fn said(&self, known: &Known) -> (Option<i64>, Option<i64>) {
+        let tenant = tenant_of(known.user);
+        let of_application = known.application.and_then(|number| self.policies.get(&(tenant, Some(number))));
+        let layers = [of_application, self.policies.get(&(tenant, None))];
+        let mut layers = layers.into_iter().flatten().filter(|policy| policy.is_of_sso || known.kind != Kind::Sso);
+        let (first, second) = (layers.next(), layers.next());
+        let nearest = |limit: fn(&Policy) -> Option<i64>| first.and_then(limit).or_else(|| second.and_then(limit));
+        (nearest(|policy| policy.idle), nearest(|policy| policy.absolute))
+    }
+
+    /// A use grants what policies say, and what the deployment says where they do not.
+    fn grant(&mut self, session: usize) {
+        let known = &self.sessions[session];
+        let (idle, absolute) = self.said(known);
+        let deployment = self.limits.of(known.kind, known.keep_signed_in);
+        let known = &mut self.sessions[session];
+        (known.idle, known.absolute) = (idle.unwrap_or(deployment.0), absolute.unwrap_or(deployment.1));
+    }
+
+    /// When it is over by idleness and by age: what was granted counts, and what policies say now, whichever is earlier.
+    pub fn deadlines(&self, session: usize) -> (i64, i64) {
+        let known = &self.sessions[session];
+        let (idle, absolute) = self.said(known);
+        let shorter = |granted: i64, said: Option<i64>| said.map_or(granted, |said| granted.min(said));
+        (known.last_active_at + shorter(known.idle, idle), known.limits_since + shorter(known.absolute, absolute))
     }
 
     /// How and when the session ended, as it reads now.
     pub fn end_of(&self, session: usize) -> Option<(EndReason, i64)> {
         let known = &self.sessions[session];
-        let (idle, absolute) = (known.last_active_at + known.idle, known.created_at + known.absolute);
+        let (idle, absolute) = self.deadlines(session);
         let reason = if idle <= absolute { EndReason::Idle } else { EndReason::Absolute };
-        known.end.or_else(|| (self.now >= idle.min(absolute)).then_some((reason, idle.min(absolute))))
+        let expiry = (self.now >= idle.min(absolute)).then_some((reason, idle.min(absolute)));
+        match (known.end, expiry) {
+            // Cut off, and a shorter policy came before that was recorded: over before the cut.
+            (Some(cut), Some(expiry)) if !known.is_recorded && expiry.1 <= cut.1 => Some(expiry),
+            (end, expiry) => end.or(expiry),
+        }
     }
 
     pub fn is_alive(&self, session: usize) -> bool {
@@ -137,7 +179,6 @@ impl Reference {
                 return Err(Refused::ParentEnded);
             }
         }
-        let (idle, absolute) = self.limits.of(create.kind, create.keep_signed_in);
         self.sessions.push(Known {
             user: create.user,
             application,
@@ -145,10 +186,12 @@ impl Reference {
             parent: create.parent,
             survives_parent: create.survives_parent,
             mode: if create.is_reusable { RefreshMode::Reusable } else { RefreshMode::Rotate },
+            keep_signed_in: create.keep_signed_in,
             created_at: self.now,
             last_active_at: self.now,
-            idle,
-            absolute,
+            limits_since: self.now,
+            idle: 0,
+            absolute: 0,
             epoch: 0,
             generation: 1,
             rotated_at: self.now,
@@ -159,16 +202,19 @@ impl Reference {
             is_forgotten: false,
             events: vec!["session.created"],
         });
+        self.grant(self.sessions.len() - 1);
         Ok(self.sessions.len() - 1)
     }
 
     /// The current token of a living session was presented, and, if so, used.
     pub fn used(&mut self, session: usize, is_current_token: bool, is_use: bool) {
-        let now = self.now;
+        let (now, idle_until) = (self.now, self.deadlines(session).0);
         let known = &mut self.sessions[session];
         known.confirmed |= is_current_token;
-        if is_use && now - known.last_active_at >= GRAIN_MAX_MS.min(known.idle / 10) {
+        let grain = GRAIN_MAX_MS.min((idle_until - known.last_active_at) / 10);
+        if is_use && now - known.last_active_at >= grain {
             known.last_active_at = now;
+            self.grant(session);
         }
     }
 
@@ -187,6 +233,7 @@ impl Reference {
             } else {
                 (known.generation, known.rotated_at, known.confirmed, known.replays) = (generation + 1, now, false, 0);
             }
+            self.grant(session);
             return Refreshed::Advanced;
         }
         let is_graceful = age < GRACE_MS && known.replays < GRACE_REPLAYS_MAX;
@@ -202,16 +249,19 @@ impl Reference {
 
     pub fn reauthenticate(&mut self, session: usize, keep_signed_in: bool) {
         let now = self.now;
-        let (idle, absolute) = self.limits.of(Kind::Sso, keep_signed_in);
         let known = &mut self.sessions[session];
         if known.kind == Kind::Sso {
-            known.idle = idle;
-            known.absolute = now - known.created_at + absolute;
+            (known.keep_signed_in, known.limits_since) = (keep_signed_in, now);
         }
         known.epoch += 1;
         known.generation += 1;
         (known.last_active_at, known.rotated_at, known.confirmed, known.replays) = (now, now, false, 0);
         known.events.push("session.refreshed");
+        self.grant(session);
+    }
+
+    pub fn put_policy(&mut self, policy: Policy) {
+        self.policies.insert((tenant_of(policy.user), policy.application), policy);
     }
 
     /// Ends a session; says whether it had ended before.

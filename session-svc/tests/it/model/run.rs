@@ -13,20 +13,19 @@ use session_svc::{
     },
     domain::{
         filter::Filter,
-        id::{SessionId, Shard, TenantId, Whose},
-        session::{Kind, Life},
+        id::{SessionId, Shard, TenantId},
+        session::Kind,
         token::PresentedToken,
     },
-    ports::{Chores, ListQuery, Outbox},
 };
-use svc_kit::clock::{Clock as _, ManualClock, Timestamp};
+use svc_kit::clock::{ManualClock, Timestamp};
 
 use super::{
     answers::Answered,
     reference::Reference,
     step::{Token, USERS},
 };
-use crate::support::{commands, use_cases::caller};
+use crate::support::{AnyStore, commands, use_cases::caller};
 
 /// Counts the events that wait in a store.
 pub type Waiting = Box<dyn Fn() -> BoxFuture<'static, usize> + Send + Sync>;
@@ -46,7 +45,7 @@ pub struct Run<S> {
     cutoffs_told: usize,
 }
 
-impl<S: Chores + Outbox> Run<S> {
+impl<S: AnyStore> Run<S> {
     pub fn new(sessions: Sessions<S>, clock: Arc<ManualClock>, waiting: Waiting, reference: Reference) -> Self {
         Self {
             sessions,
@@ -136,6 +135,9 @@ impl<S: Chores + Outbox> Run<S> {
             (Verdict::Active(found, _), None) => {
                 assert_eq!(found.token.generation, known.generation, "I2: generation of {id}");
                 assert_eq!(found.last_active_at.as_ms(), known.last_active_at, "last activity of {id}");
+                let (idle, absolute) = self.reference.deadlines(session);
+                let found = (found.idle_deadline().as_ms(), found.absolute_deadline().as_ms());
+                assert_eq!(found, (idle, absolute), "I7: deadlines of {id}");
             }
             (Verdict::Ended(_, _, reason), Some((expected, _))) => assert_eq!(*reason, expected, "I1: end of {id}"),
             _ => panic!("I1, I7: {id} should have ended {end:?}, found {verdict:?}"),
@@ -145,18 +147,12 @@ impl<S: Chores + Outbox> Run<S> {
     /// I6: lists and counts know every session.
     async fn check_lists(&self, user: usize) {
         let owner = commands::owner(USERS[user].0, USERS[user].1);
-        let query = ListQuery { after: None, newest_first: true, limit: 1_000 };
-        let shard = owner.shard(self.sessions.store.shards());
-        let raw = self.sessions.store.list(shard, &Whose::Owner(owner.clone()), query).await.unwrap();
-        let cutoffs = self.sessions.store.cutoffs(shard).await.unwrap();
+        let filter = Filter { user: Some(owner.user.clone()), ..everything(&owner.tenant) };
+        let page = self.sessions.list(&filter, true, None, 1_000).await.unwrap();
         let mut found = HashMap::new();
-        for read in raw {
-            let stored = read.stored;
+        for stored in page.sessions {
             assert_eq!(stored.sequence as usize, self.told[&stored.session.id.to_string()].len(), "I4: sequence");
-            let end = match stored.life(self.clock.now(), &cutoffs) {
-                Life::Alive => None,
-                Life::Ended(end) | Life::Lapsed(end) => Some((end.reason, end.at.as_ms())),
-            };
+            let end = stored.session.end.map(|end| (end.reason, end.at.as_ms()));
             assert!(found.insert(stored.session.id, end).is_none(), "I6: listed twice");
         }
         let of_user = |n: &usize| self.reference.sessions[*n].user == user && !self.reference.sessions[*n].is_forgotten;

@@ -49,6 +49,8 @@ pub enum Step {
     Close {
         scope: Scope,
     },
+    /// Another policy in the place of a tenant's, or of an application's.
+    PutPolicy(Policy),
     Open {
         scope: Scope,
     },
@@ -92,6 +94,17 @@ pub struct Scope {
     pub application: Option<usize>,
 }
 
+/// A policy of a user's tenant, or of an application of it: idle timeout and lifetime in ms, the same for each kind of session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub user: usize,
+    pub application: Option<usize>,
+    pub idle: Option<i64>,
+    pub absolute: Option<i64>,
+    /// Whether it speaks of SSO sessions; an application's cannot.
+    pub is_of_sso: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     Ms(u64),
@@ -128,6 +141,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => session.clone().prop_map(|session| Step::RevokeOthers { session }),
         1 => scope().prop_map(|scope| Step::Close { scope }),
         1 => scope().prop_map(|scope| Step::Open { scope }),
+        3 => policy().prop_map(Step::PutPolicy),
         3 => session.clone().prop_map(Step::Repeat),
         1 => session.clone().prop_map(|session| Step::Trespass { session }),
         6 => wait(session).prop_map(Step::Wait),
@@ -162,6 +176,23 @@ fn token() -> impl Strategy<Value = Token> {
 fn scope() -> impl Strategy<Value = Scope> {
     (0..USERS.len(), prop::bool::weighted(0.3), prop::option::of(0..APPLICATIONS.len()))
         .prop_map(|(user, is_tenant, application)| Scope { user, is_tenant, application })
+}
+
+/// Shorter and longer than the deployment's, each of them for some kind of session.
+fn policy() -> impl Strategy<Value = Policy> {
+    const IDLE: [i64; 3] = [10 * 60_000, 45 * 60_000, 10 * 3_600_000];
+    const ABSOLUTE: [i64; 3] = [20 * 60_000, 5 * 3_600_000, 50 * 3_600_000];
+    let applications = prop::option::of(0..APPLICATIONS.len());
+    let limits = [IDLE, ABSOLUTE].map(|choice| prop::option::weighted(0.7, prop::sample::select(choice.to_vec())));
+    (0..USERS.len(), applications, limits, any::<bool>()).prop_map(
+        |(user, application, [idle, absolute], is_of_sso)| Policy {
+            user,
+            application,
+            idle,
+            absolute,
+            is_of_sso: is_of_sso && application.is_none(),
+        },
+    )
 }
 
 fn wait(session: std::ops::Range<usize>) -> impl Strategy<Value = Wait> {

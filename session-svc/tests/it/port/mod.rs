@@ -20,7 +20,7 @@ use session_svc::{
         session::{Kind, RefreshMode, Session, Stored, TokenState},
         times::Times,
     },
-    ports::{Chores, Commit, Committed, Cut, CutPlace, Outbox, PolicyStore, Read, Write},
+    ports::{Commit, Committed, Cut, CutPlace, Read, Write},
     store::{memory::MemoryStore, redis::RedisStore},
 };
 use svc_kit::{
@@ -29,17 +29,13 @@ use svc_kit::{
 };
 
 use crate::support::{
-    commands,
+    AnyStore, commands,
     service::{START, forget, random_name, redis_url},
 };
 
 const SHARDS: u16 = 2;
 const IDLE: Duration = Duration::from_secs(3_600);
 const LIFE: Duration = Duration::from_secs(10 * 3_600);
-
-/// A store that does all that a store has to do.
-pub trait AnyStore: PolicyStore + Chores + Outbox {}
-impl<S: PolicyStore + Chores + Outbox> AnyStore for S {}
 
 /// Makes a test of each function for each store.
 macro_rules! for_each_store {

@@ -23,6 +23,7 @@ pub use requests::*;
 pub use service::{Client, Policies, Service, Store};
 pub use wait::eventually;
 
+use session_svc::ports::{Chores, Outbox, PolicyStore};
 use svc_kit::error::reason_of;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -59,6 +60,10 @@ macro_rules! on_each_store {
     };
 }
 pub(crate) use on_each_store;
+
+/// A store that does all that a store has to do.
+pub trait AnyStore: PolicyStore + Chores + Outbox {}
+impl<S: PolicyStore + Chores + Outbox> AnyStore for S {}
 
 /// Asserts that a call was refused with this code and this reason.
 #[track_caller]

@@ -6,11 +6,12 @@ use session_svc::{
     domain::{
         cutoff::{Cutoffs, Scope},
         id::{ApplicationId, Owner, SessionId, Shard, TenantId, Whose},
+        policy::{PolicyScope, PolicySet, StoredPolicy},
         revision::Revision,
     },
     ports::{
-        Answer, Chores, Commit, Committed, IdempotencyKey, ListQuery, Loaded, Look, Outbox, Read, SessionStore,
-        StoreError,
+        Answer, Chores, Commit, Committed, IdempotencyKey, ListQuery, Loaded, Look, Outbox, PolicyStore, Put, Read,
+        SessionStore, StoreError,
     },
 };
 use svc_kit::{bus::Message, clock::Timestamp};
@@ -24,6 +25,8 @@ pub enum Fault {
     NoGuard,
     /// Cutoffs are not seen.
     NoCutoffs,
+    /// Policies are not seen.
+    NoPolicies,
     /// The end of a session is told of and not stored.
     NoEnd,
     /// The last event of a change is lost.
@@ -51,6 +54,7 @@ impl<S: SessionStore> Mutant<S> {
         match self.fault {
             // The version stays, or every commit would be refused.
             Fault::NoCutoffs => Arc::new(Cutoffs { scopes: Default::default(), ..(*cutoffs).clone() }),
+            Fault::NoPolicies => Arc::new(Cutoffs { policies: Arc::default(), ..(*cutoffs).clone() }),
             _ => cutoffs,
         }
     }
@@ -82,7 +86,7 @@ impl<S: SessionStore> Mutant<S> {
                 rotated.for_each(|write| write.after.session.token.generation += 1);
             }
             Fault::NoAnswers => commit.answer = None,
-            Fault::None | Fault::NoEvent | Fault::NoCutoffs | Fault::NoIndex | Fault::Leeway => {}
+            Fault::None | Fault::NoEvent | Fault::NoCutoffs | Fault::NoPolicies | Fault::NoIndex | Fault::Leeway => {}
         }
         Ok(commit)
     }
@@ -173,5 +177,35 @@ impl<S: Outbox> Outbox for Mutant<S> {
 
     async fn remove(&self, shard: Shard, last: Revision) -> Result<(), StoreError> {
         self.inner.remove(shard, last).await
+    }
+}
+
+impl<S: PolicyStore> PolicyStore for Mutant<S> {
+    async fn policies(&self) -> Result<Arc<PolicySet>, StoreError> {
+        self.inner.policies().await
+    }
+
+    async fn put_policy(&self, policy: &StoredPolicy, before: u64) -> Result<Put, StoreError> {
+        self.inner.put_policy(policy, before).await
+    }
+
+    async fn announce(&self, shard: Shard, scope: &PolicyScope, version: u64) -> Result<(), StoreError> {
+        self.inner.announce(shard, scope, version).await
+    }
+
+    async fn unannounced(&self) -> Result<Vec<(PolicyScope, u64)>, StoreError> {
+        self.inner.unannounced().await
+    }
+
+    async fn announced(&self, scope: &PolicyScope, version: u64) -> Result<(), StoreError> {
+        self.inner.announced(scope, version).await
+    }
+
+    async fn unsettled(&self, shard: Shard) -> Result<Vec<(PolicyScope, u64)>, StoreError> {
+        self.inner.unsettled(shard).await
+    }
+
+    async fn settled(&self, shard: Shard, scope: &PolicyScope, version: u64) -> Result<(), StoreError> {
+        self.inner.settled(shard, scope, version).await
     }
 }
