@@ -34,10 +34,10 @@ check: ## Checks format, lints, dependencies, contract, scripts, manifests and t
 	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
 	cargo test $(LOCKED) --workspace --test tidy
 
-bench: ## Measures against a bare echo in the same run; prints a table, writes target/bench/report.json
+bench: ## Measures against yardsticks in the same run, writes target/bench/report.json; BENCH="--only …" chooses
 	scripts/install.sh test
 	scripts/services.sh start
-	. target/services/env && cargo run $(LOCKED) --release --bin bench
+	. target/services/env && cargo run $(LOCKED) --release --bin bench -- $(BENCH)
 
 up: ## Builds the images and starts everything in containers
 	$(COMPOSE) up --build --detach

@@ -6,6 +6,9 @@ pub enum Failure {
     /// The system refused something.
     #[error("the system refused something")]
     System(#[from] std::io::Error),
+    /// Somebody pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
     /// A server of ours did not come up.
     #[error("{0} did not come up; see {1}")]
     NotUp(String, String),

@@ -46,7 +46,15 @@ fn measure(settings: Settings) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&Failure::from(error)),
     };
-    match runtime.block_on(run_groups(&settings)) {
+    // Whoever has seen enough leaves no servers, databases and queues behind either.
+    let interrupted = async { tokio::signal::ctrl_c().await.map_or_else(Failure::from, |()| Failure::Interrupted) };
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = run_groups(&settings) => outcome,
+            failure = interrupted => Err(failure),
+        }
+    });
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => complain(&failure),
     }

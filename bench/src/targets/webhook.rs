@@ -23,7 +23,10 @@ use tonic::{
 };
 
 use super::{broker::Bus, database::Database, session::Key};
-use crate::{failure::Failure, process};
+use crate::{
+    failure::Failure,
+    process::{self, Watched},
+};
 
 /// Names the address that events are fed to.
 const FEED: &str = "BENCH_FEED";
@@ -41,12 +44,12 @@ const PILE_EVENTS: &str = "
     SELECT 'pending_' || tenant || '_' || n, tenant, 'session.revoked', 'demo-web', $3, $3, $4, '', '',
            'sess_' || tenant || '_' || n, 'user_' || n
     FROM unnest($1::text[]) AS t (tenant) CROSS JOIN generate_series(1, $2) AS n";
-/// Their deliveries to these endpoints, made at a time and due at another. An id is base32 that ends in zero bits: hexadecimal
+/// Their deliveries to these endpoints, made at a time and due before another, a millisecond from one to the next. An id is base32 that ends in zero bits: hexadecimal
 /// digits, the four replaced that base32 does not have, and an `a`.
 const PILE_DELIVERIES: &str = "
     INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, event_type, state, created_at_ms, next_attempt_at_ms)
     SELECT 'msg_' || translate(left(md5(tenant || '_' || n), 25), '0189', 'ghij') || 'a', tenant, endpoint,
-           'pending_' || tenant || '_' || n, 'session.revoked', 1, $3, $4
+           'pending_' || tenant || '_' || n, 'session.revoked', 1, $3, $4 - n
     FROM unnest($1::text[], $5::text[]) AS t (tenant, endpoint) CROSS JOIN generate_series(1, $2) AS n";
 
 /// Serves webhook-svc as the whole of a process.
@@ -125,6 +128,14 @@ impl WebhookSvc {
         Ok(EndpointServiceClient::with_interceptor(self.grpc.connect().await?, Key::operator()))
     }
 
+    /// The process, and those of PostgreSQL that serve it.
+    ///
+    /// # Errors
+    /// [`Failure::Postgres`].
+    pub async fn watched(&self) -> Result<[Watched; 2], Failure> {
+        Ok([self.server.watched(), self.database.watched().await?])
+    }
+
     /// Makes an endpoint of a tenant for the ends of sessions; returns its id.
     ///
     /// # Errors
@@ -141,7 +152,7 @@ impl WebhookSvc {
         Ok(created.endpoint.unwrap_or_default().id)
     }
 
-    /// Writes deliveries that are pending: `each` for every one of these endpoints (with their tenants), due after `due_in`.
+    /// Writes deliveries that are pending: `each` for every one of these endpoints (with their tenants), due before `due_in`.
     /// Not by events, which would be made to wait one by one.
     ///
     /// # Errors
