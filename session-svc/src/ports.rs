@@ -83,6 +83,8 @@ pub struct Commit {
     pub writes: Vec<Write>,
     /// Cutoffs to write.
     pub cuts: Vec<Cut>,
+    /// A cutoff that is forgotten: what it covers is recorded as ended by this.
+    pub spent: Option<Scope>,
     /// Events, in order.
     pub events: Vec<Event>,
     /// How many sessions of this user were born under a limit: must still be the number, and is one more afterwards.
@@ -130,6 +132,7 @@ impl Commit {
             cutoffs: None,
             writes: Vec::new(),
             cuts: Vec::new(),
+            spent: None,
             events: Vec::new(),
             births: None,
             answer: None,

@@ -2,10 +2,10 @@
 
 use svc_kit::access::Caller;
 
-use super::{DECISIONS_MAX, RequestHash, Sessions, validate::Presented};
+use super::{DECISIONS_MAX, RequestHash, Sessions, scope::Change, validate::Presented};
 use crate::{
     domain::{
-        cutoff::Cutoffs,
+        cutoff::{Cutoffs, Scope},
         end::{End, EndReason},
         id::{SessionId, Whose},
         session::{Kind, Life, Stored},
@@ -14,9 +14,9 @@ use crate::{
     ports::{Commit, Committed, IdempotencyKey, ListQuery, Read, SessionStore, Write},
 };
 
-/// How often an ending decides again. Whoever refreshes a session without pause must not keep its end away: of two that
-/// store at the same time one loses, and an end must not be the one that gives up.
-const ENDINGS_MAX: usize = 8 * DECISIONS_MAX;
+/// How often an ending is overtaken before the session is cut off. Of two that store at the same time one loses, so whoever
+/// refreshes without pause could keep an end away for ever; no refresh overtakes a cutoff, and none is possible after it.
+const OVERTAKEN_MAX: usize = 8;
 /// How many of the user's sessions are read at a time to find the children.
 const CHILDREN_CHUNK: usize = 500;
 
@@ -52,7 +52,8 @@ impl<S: SessionStore> Sessions<S> {
             Presented::Id(id) => (*id, None),
             Presented::Token(token) => (token.session, Some(token)),
         };
-        for _ in 0..ENDINGS_MAX {
+        let mut cut: Option<End> = None;
+        for round in 1..=DECISIONS_MAX {
             let (read, cutoffs) = self.find(caller, id).await?;
             let is_genuine = |read: &Read| token.is_none_or(|token| self.keys.is_genuine(token, &read.stored.session));
             let read = read.filter(is_genuine).ok_or(SessionError::SessionNotFound)?;
@@ -63,10 +64,13 @@ impl<S: SessionStore> Sessions<S> {
             let asked =
                 End { at: now, reason: command.reason, comment: command.comment.clone(), by: caller.subject.clone() };
             let (mut commit, stored, already_ended) = match read.stored.life(now, &cutoffs) {
-                Life::Ended(_) => (Commit::new(id.shard()), read.stored.clone(), true),
+                Life::Ended(end) => (Commit::new(id.shard()), read.stored.clone(), cut != Some(end)),
                 // Over already, by time or by a cutoff: recorded as what it was.
-                Life::Lapsed(end) => self.ending(&read, &cutoffs, end, None).await?.with(true),
-                Life::Alive => self.ending(&read, &cutoffs, asked, None).await?.with(false),
+                Life::Lapsed(end) => {
+                    let already_ended = cut.as_ref() != Some(&end);
+                    self.ending(&read, &cutoffs, end, None).await?.with(already_ended)
+                }
+                Life::Alive => self.ending(&read, &cutoffs, asked.clone(), None).await?.with(false),
             };
             commit.is_ending = true;
             commit.is_assured = true;
@@ -84,6 +88,10 @@ impl<S: SessionStore> Sessions<S> {
             if matches!(self.store.commit(commit).await?, Committed::Done(_)) {
                 return Ok(Revoked { stored, already_ended });
             }
+            if round == OVERTAKEN_MAX {
+                self.change_shard(id.shard(), &[Scope::of(&read.stored.session)], &Change::Cut { end: &asked }).await?;
+                cut = Some(asked);
+            }
         }
         Err(SessionError::Contention)
     }
@@ -98,6 +106,7 @@ impl<S: SessionStore> Sessions<S> {
     ) -> Result<Ending, SessionError> {
         let mut commit = Commit::new(read.stored.session.id.shard());
         commit.cutoffs = Some(cutoffs.version);
+        commit.spent = cutoffs.of(&read.stored.session);
         commit.is_ending = true;
         let (next, event) = read.stored.ended(end.clone());
         commit.events.push(event);

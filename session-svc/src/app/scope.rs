@@ -134,7 +134,13 @@ impl<S: SessionStore> Sessions<S> {
         Err(SessionError::Contention)
     }
 
-    async fn change_shard(&self, shard: Shard, scopes: &[Scope], change: &Change<'_>) -> Result<(), SessionError> {
+    /// Changes scopes in one shard, without telling of it.
+    pub(super) async fn change_shard(
+        &self,
+        shard: Shard,
+        scopes: &[Scope],
+        change: &Change<'_>,
+    ) -> Result<(), SessionError> {
         for _ in 0..DECISIONS_MAX {
             let (commit, _) = self.changed(shard, scopes, change).await?;
             if commit.cuts.is_empty() || self.store.commit(commit).await? != Committed::Conflict {

@@ -4,13 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     end::End,
-    id::{ApplicationId, Owner, TenantId, UserId, Whose},
+    id::{ApplicationId, Owner, SessionId, TenantId, UserId, Whose},
     policy::PolicySet,
     revision::Revision,
-    session::Stored,
+    session::{Session, Stored},
 };
 
-/// What a cutoff covers: sessions of a tenant, of one user and of one application where these are given.
+/// What a cutoff covers: sessions of a tenant, of one user and of one application where these are given, or one session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// The tenant.
@@ -19,9 +19,17 @@ pub struct Scope {
     pub user: Option<UserId>,
     /// Only sessions of this application; `None` means all, SSO sessions too.
     pub application: Option<ApplicationId>,
+    /// Only this session, of the user that is given.
+    pub session: Option<SessionId>,
 }
 
 impl Scope {
+    /// One session and nothing else.
+    pub fn of(session: &Session) -> Self {
+        let Owner { tenant, user } = session.owner.clone();
+        Self { tenant, user: Some(user), application: None, session: Some(session.id) }
+    }
+
     /// Whose sessions it covers, applications aside.
     pub fn whose(&self) -> Whose {
         match &self.user {
@@ -33,6 +41,7 @@ impl Scope {
     /// What kind of scope it is, in a word or two.
     pub fn kind(&self) -> &'static str {
         match (&self.user, &self.application) {
+            _ if self.session.is_some() => "session",
             (None, None) => "tenant",
             (Some(_), None) => "user",
             (None, Some(_)) => "application",
@@ -40,7 +49,7 @@ impl Scope {
         }
     }
 
-    /// Every scope that sessions of `owner` in `application` are in.
+    /// Every scope that sessions of `owner` in `application` are in, whichever they are.
     pub fn around<'a>(owner: &'a Owner, application: Option<&'a ApplicationId>) -> impl Iterator<Item = Self> + 'a {
         let applications = [None, application].into_iter().take(1 + usize::from(application.is_some()));
         applications.flat_map(move |application| {
@@ -48,6 +57,7 @@ impl Scope {
                 tenant: owner.tenant.clone(),
                 user: user.cloned(),
                 application: application.cloned(),
+                session: None,
             })
         })
     }
@@ -109,13 +119,23 @@ impl Cutoffs {
         Scope::around(owner, application).find(|scope| self.is_closed(scope))
     }
 
+    /// Returns the scope of a session's own cutoff, if there is one.
+    pub fn of(&self, session: &Session) -> Option<Scope> {
+        if self.scopes.is_empty() {
+            return None;
+        }
+        Some(Scope::of(session)).filter(|scope| self.scopes.contains_key(scope))
+    }
+
     /// Returns how a mass revocation ended `stored`, the earliest if there are several.
     pub fn covering(&self, stored: &Stored) -> Option<&End> {
         // Nearly every shard has none: then this must cost nothing.
         if self.scopes.is_empty() {
             return None;
         }
-        Scope::around(&stored.session.owner, stored.session.application.as_ref())
+        let session = &stored.session;
+        Scope::around(&session.owner, session.application.as_ref())
+            .chain([Scope::of(session)])
             .filter_map(|scope| self.scopes.get(&scope)?.after(stored.created))
             .min_by_key(|(revision, _)| *revision)
             .map(|(_, end)| end)

@@ -111,7 +111,8 @@ impl Filter {
         if restricts_otherwise {
             return None;
         }
-        let scope = |application| Scope { tenant: self.tenant.clone(), user: self.user.clone(), application };
+        let scope =
+            |application| Scope { tenant: self.tenant.clone(), user: self.user.clone(), application, session: None };
         if self.applications.is_empty() {
             return Some(vec![scope(None)]);
         }

@@ -18,11 +18,16 @@ use session_svc::{
         validate::{Presented, ValidateSession, Verdict},
     },
     domain::{
-        end::EndReason, filter::Filter, id::SessionId, refresh::Origin, session::RefreshMode, token::PresentedToken,
+        end::EndReason,
+        filter::Filter,
+        id::{SessionId, Shard},
+        refresh::Origin,
+        session::RefreshMode,
+        token::PresentedToken,
     },
     error::SessionError,
-    ports::SessionStore,
-    store::redis::RedisStore,
+    ports::{Chores, Outbox, SessionStore},
+    store::{memory::MemoryStore, redis::RedisStore},
 };
 use svc_kit::clock::ManualClock;
 
@@ -176,4 +181,46 @@ async fn without_guards_sessions_come_back_to_life() {
     for fault in [Fault::NoGuard, Fault::NoCutoffs] {
         assert!(race(fault, MUTANT_ROUNDS).await.is_some(), "{fault:?}");
     }
+}
+
+/// Logs out while somebody uses the session before each attempt to store its end.
+async fn log_out_overtaken<S: Chores + Outbox>(inner: S) -> Arc<Mutant<S>> {
+    let store = Arc::new(Mutant { inner, fault: Fault::Overtaken });
+    let sessions = use_cases(Arc::clone(&store), Arc::new(ManualClock::new(START)), &[]);
+    let session = sessions.create(&caller(None), commands::create("acme", "ada")).await.unwrap().stored.session;
+    let other = sessions.create(&caller(None), commands::create("acme", "ada")).await.unwrap().stored.session;
+    let command = RevokeSession {
+        presented: Presented::Id(session.id),
+        reason: EndReason::Logout,
+        comment: "enough".to_owned(),
+        idempotency: None,
+    };
+    let revoked = sessions.revoke(&caller(None), &command).await.unwrap();
+    let end = revoked.stored.session.end.unwrap();
+    assert!(!revoked.already_ended);
+    assert_eq!((end.reason, end.comment.as_str(), end.by.as_str()), (EndReason::Logout, "enough", "test"));
+    assert!(sessions.revoke(&caller(None), &command).await.unwrap().already_ended);
+    assert_eq!(sessions.get(&caller(None), session.id).await.unwrap().session.end, Some(end));
+    assert_eq!(sessions.get(&caller(None), other.id).await.unwrap().session.end, None, "it was not asked to end");
+    let told = store.take(&[session.id.shard()], 10).await.unwrap();
+    assert_eq!(told.len(), 3, "two are created and one ends");
+    store
+}
+
+/// What made an end final leaves nothing behind.
+async fn has_no_cutoff(store: &impl Chores) {
+    assert_eq!(store.unfinished(Shard(0)).await.unwrap(), []);
+    assert!(store.cutoffs(Shard(0)).await.unwrap().scopes.is_empty());
+}
+
+/// Of two that store at the same time one loses, and it is not for ever the end.
+#[tokio::test]
+async fn refreshing_without_pause_does_not_keep_the_end_away() {
+    let store = log_out_overtaken(MemoryStore::new("test", 1, Arc::new(ManualClock::new(START)))).await;
+    has_no_cutoff(&*store).await;
+    let prefix = format!("{}:", random_name());
+    let open = || RedisStore::new(&redis_url(), &prefix, "test", 1, 1).unwrap();
+    log_out_overtaken(open()).await;
+    has_no_cutoff(&open()).await;
+    forget(&prefix);
 }

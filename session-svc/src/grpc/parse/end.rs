@@ -86,6 +86,7 @@ pub(in crate::grpc) fn scope(scope: Option<&pb::SessionScope>) -> Parsed<Scope> 
         tenant: TenantId::parse(&scope.tenant_id).map_err(|error| field("scope.tenant_id", error))?,
         user: is_user.then(|| user("scope.user_id", &scope.user_id)).transpose()?,
         application: application("scope.application_id", &scope.application_id)?,
+        session: None,
     })
 }
 

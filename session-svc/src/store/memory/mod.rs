@@ -220,6 +220,12 @@ impl SessionStore for MemoryStore {
                 state.unfinished.entry(commit.shard).or_default().push(scope);
             }
         }
+        if let Some(scope) = commit.spent {
+            let mut cutoffs = (*state.cutoffs(commit.shard)).clone();
+            cutoffs.scopes.remove(&scope);
+            state.cutoffs.insert(commit.shard, Arc::new(cutoffs));
+            state.unfinished.entry(commit.shard).or_default().retain(|other| *other != scope);
+        }
         if let Some((owner, births)) = commit.births {
             state.births.insert(owner, births + 1);
         }

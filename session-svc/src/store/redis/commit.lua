@@ -4,7 +4,7 @@
 --       then record key, owner key and tenant key for each write
 -- ARGV  1 expected cutoff version, '' for any   2 answer, '' for none   3 its time to live in ms
 --       4 number of writes  5 number of events  6 number of cutoffs  7 number of counts
---       8 expected births, '' for any: then they stay
+--       8 expected births, '' for any: then they stay  9 scope whose cutoff is forgotten, '' for none
 --       then for each write: exact record before ('' for none), 'put' or 'forget', what follows on the created revision in the
 --            record, ttl in ms, session id, created ms, entry of the tenant's index, look that is armed and look to arm,
 --            both as entries and '' where nothing changes
@@ -13,7 +13,7 @@
 -- Returns {1, position of each event ...} and, if there are cutoffs, theirs; or {0}: a guard failed and nothing is stored.
 
 local writes, events, cuts, counts = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local key, arg = 8, 8
+local key, arg = 8, 9
 
 -- Guards.
 if ARGV[1] ~= '' and (redis.call('GET', KEYS[3]) or '0') ~= ARGV[1] then return {0} end
@@ -77,6 +77,12 @@ if cuts > 0 then
   local count = version % 4294967296
   if mark == count or mark == 0 then mark = count + 1 end
   redis.call('SET', KEYS[3], string.format('%.0f', version - count + mark))
+end
+
+-- The version stays: whoever still knows it knows of an end that is recorded as well.
+if ARGV[9] ~= '' then
+  redis.call('HDEL', KEYS[2], ARGV[9])
+  redis.call('SREM', KEYS[5], ARGV[9])
 end
 
 at = at + cuts * 3

@@ -67,6 +67,7 @@ impl Scripts {
         let counts = counts(commit);
         call.arg(commit.writes.len()).arg(commit.events.len()).arg(commit.cuts.len()).arg(counts.len());
         call.arg(births.map(|(_, births)| births.to_string()).unwrap_or_default());
+        call.arg(commit.spent.as_ref().map(record::encode_scope).unwrap_or_default());
         for write in &commit.writes {
             let session = &write.after.session;
             call.key(keys.session(session.id)).key(keys.owner(shard, &session.owner));

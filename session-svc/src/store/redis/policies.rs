@@ -159,7 +159,12 @@ fn decode(value: &[u8]) -> Result<StoredPolicy, StoreError> {
 
 /// Scopes of policies are written as those of cutoffs are.
 fn encode_scope(scope: &PolicyScope) -> Vec<u8> {
-    record::encode_scope(&Scope { tenant: scope.tenant.clone(), user: None, application: scope.application.clone() })
+    record::encode_scope(&Scope {
+        tenant: scope.tenant.clone(),
+        user: None,
+        application: scope.application.clone(),
+        session: None,
+    })
 }
 
 fn decode_scope(field: &[u8]) -> Result<PolicyScope, StoreError> {

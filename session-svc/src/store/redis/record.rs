@@ -154,6 +154,8 @@ struct ScopeRecord {
     user: String,
     #[prost(string, tag = "3")]
     application: String,
+    #[prost(bytes = "vec", tag = "4")]
+    session: Vec<u8>,
 }
 
 /// Encodes a session that is looked at next at this moment, without the revision, which the commit script writes.
@@ -340,7 +342,8 @@ pub(super) fn decode_answer(value: &[u8]) -> Result<Answer, StoreError> {
 pub(super) fn encode_scope(scope: &Scope) -> Vec<u8> {
     let application = scope.application.as_ref().map(ToString::to_string).unwrap_or_default();
     let user = scope.user.as_ref().map(ToString::to_string).unwrap_or_default();
-    ScopeRecord { tenant: scope.tenant.to_string(), user, application }.encode_to_vec()
+    let session = scope.session.map(|id| id.to_bytes().to_vec()).unwrap_or_default();
+    ScopeRecord { tenant: scope.tenant.to_string(), user, application, session }.encode_to_vec()
 }
 
 /// Decodes a scope.
@@ -348,7 +351,8 @@ pub(super) fn decode_scope(field: &[u8]) -> Result<Scope, StoreError> {
     let scope = ScopeRecord::decode(field).ok().and_then(|record| {
         let user = if record.user.is_empty() { None } else { Some(UserId::parse(&record.user).ok()?) };
         let tenant = TenantId::parse(&record.tenant).ok()?;
-        Some(Scope { tenant, user, application: application(&record.application)? })
+        let session = if record.session.is_empty() { None } else { Some(SessionId::from_bytes(&record.session)?) };
+        Some(Scope { tenant, user, application: application(&record.application)?, session })
     });
     scope.ok_or(StoreError::Unreadable("the scope of a cutoff"))
 }

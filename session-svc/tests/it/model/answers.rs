@@ -58,6 +58,7 @@ pub fn domain_scope(scope: Scope) -> cutoff::Scope {
         tenant: owner.tenant,
         user: (!scope.is_tenant).then_some(owner.user),
         application: scope.application.map(application),
+        session: None,
     }
 }
 

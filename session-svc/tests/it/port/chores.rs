@@ -14,6 +14,7 @@ for_each_store!(
     a_look_is_removed_if_it_is_the_one,
     a_cutoff_is_unfinished_until_it_is_said_to_be,
     a_newer_cutoff_has_work_of_its_own,
+    a_cutoff_goes_with_the_commit_that_has_done_its_work,
     old_cutoffs_are_forgotten_unless_they_are_closed,
 );
 
@@ -133,4 +134,14 @@ async fn old_cutoffs_are_forgotten_unless_they_are_closed<S: AnyStore>(port: &Po
     let known = users.iter().map(|user| cutoffs.scopes.contains_key(&scope(user)));
     assert_eq!(known.collect::<Vec<_>>(), [false, true, true]);
     assert_ne!(cutoffs.version, before, "whoever knows the old ones looks again");
+}
+
+async fn a_cutoff_goes_with_the_commit_that_has_done_its_work<S: AnyStore>(port: &Port<S>) {
+    let read = port.create("ada", 0).await;
+    port.store(cutting("ada", 1, false)).await;
+    let version = port.version("ada").await;
+    assert_eq!(port.store.unfinished(shard("ada")).await.unwrap(), [scope("ada")]);
+    port.store(Commit { spent: Some(scope("ada")), ..ending(&read, 1) }).await;
+    assert_eq!(port.store.unfinished(shard("ada")).await.unwrap(), []);
+    assert_eq!(port.version("ada").await, version, "nobody has to look again");
 }

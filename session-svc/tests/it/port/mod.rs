@@ -173,7 +173,7 @@ fn forgetting(read: &Read) -> Commit {
 }
 
 fn scope(user: &str) -> Scope {
-    Scope { tenant: owner(user).tenant, user: Some(owner(user).user), application: None }
+    Scope { tenant: owner(user).tenant, user: Some(owner(user).user), application: None, session: None }
 }
 
 /// The decision to cut a user off.

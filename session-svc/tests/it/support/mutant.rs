@@ -11,7 +11,7 @@ use session_svc::{
     },
     ports::{
         Answer, Chores, Commit, Committed, IdempotencyKey, ListQuery, Loaded, Look, Outbox, PolicyStore, Put, Read,
-        SessionStore, StoreError,
+        SessionStore, StoreError, Write,
     },
 };
 use svc_kit::{bus::Message, clock::Timestamp};
@@ -41,6 +41,8 @@ pub enum Fault {
     Leeway,
     /// Answers to idempotency keys are forgotten.
     NoAnswers,
+    /// None, but somebody uses a session just before each attempt to store its end, for as long as it is alive.
+    Overtaken,
 }
 
 /// A store with a fault.
@@ -86,9 +88,29 @@ impl<S: SessionStore> Mutant<S> {
                 rotated.for_each(|write| write.after.session.token.generation += 1);
             }
             Fault::NoAnswers => commit.answer = None,
+            Fault::Overtaken => {
+                for write in commit.writes.iter().filter(|write| write.after.session.end.is_some()) {
+                    self.overtake(write.after.session.id).await?;
+                }
+            }
             Fault::None | Fault::NoEvent | Fault::NoCutoffs | Fault::NoPolicies | Fault::NoIndex | Fault::Leeway => {}
         }
         Ok(commit)
+    }
+
+    async fn overtake(&self, id: SessionId) -> Result<(), StoreError> {
+        let loaded = self.inner.load(id).await?;
+        let is_alive =
+            |read: &Read| read.stored.session.end.is_none() && loaded.cutoffs.covering(&read.stored).is_none();
+        if let Some(read) = loaded.read.filter(is_alive) {
+            let mut commit = Commit::new(id.shard());
+            commit.cutoffs = Some(loaded.cutoffs.version);
+            let mut after = read.stored;
+            after.session.token.replays += 1;
+            commit.writes.push(Write { before: Some(read.snapshot), after, is_forgotten: false });
+            self.inner.commit(commit).await?;
+        }
+        Ok(())
     }
 }
 
