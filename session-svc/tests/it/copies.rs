@@ -38,9 +38,12 @@ mod heavy {
     async fn pair() -> (RedisServer, RedisServer) {
         let primary = RedisServer::start_with(&["--repl-diskless-sync-delay", "0"]).await;
         let copy = RedisServer::start_with(&["--replicaof", "127.0.0.1", &primary.port().to_string()]).await;
-        eventually("the copy is up to date", || async {
-            let info: String = primary.ask(redis::cmd("INFO").arg("replication")).await.ok()?;
-            info.contains("state=online").then_some(())
+        // It says that it is in touch before it has loaded what it was sent: ask for something that only it can say.
+        eventually("the copy has what is written", || async {
+            let mut write = redis::pipe();
+            write.set("seen", "").ignore().cmd("WAIT").arg(1).arg(100);
+            let (copies,): (u8,) = write.query_async(&mut primary.connection().await).await.ok()?;
+            (copies == 1).then_some(())
         })
         .await;
         (primary, copy)
