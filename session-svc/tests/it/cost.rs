@@ -16,7 +16,7 @@ use session_svc::{
         device::{Device, DeviceType},
         end::EndReason,
         filter::Filter,
-        id::{ApplicationId, TenantId},
+        id::{ApplicationId, SessionId, TenantId},
         refresh::Origin,
         token::PresentedToken,
     },
@@ -233,4 +233,24 @@ async fn a_session_takes_few_bytes() {
         println!("{bytes} bytes a session, of {count}");
     }
     assert!(bytes <= BYTES_MAX, "{bytes} bytes a session");
+}
+
+/// What is ready to be sent at the same moment leaves together, and each call has its own answer.
+#[tokio::test]
+async fn calls_of_one_moment_are_one_round_trip() {
+    let bench = Bench::start().await;
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(PresentedToken::parse(bench.create().await.expose_secret()).unwrap().session);
+    }
+    let look = async |id: &SessionId| {
+        let presented = Presented::Id(*id);
+        let command = ValidateSession { presented, is_interactive: false, ip_address: String::new() };
+        bench.sessions.validate(&bench.caller, &command).await.unwrap()
+    };
+    let (trips, commands, verdicts) = bench.cost_of(join_all(ids.iter().map(look))).await;
+    assert_eq!((trips, commands), (1, counts(&[("get", 40)])));
+    for (id, verdict) in ids.iter().zip(verdicts) {
+        assert!(matches!(verdict, Verdict::Active(session, _) if session.id == *id));
+    }
 }

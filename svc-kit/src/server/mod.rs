@@ -6,10 +6,12 @@
 
 mod admission;
 mod call;
+mod connection;
 pub mod threads;
 
 pub use admission::{AdmissionLayer, AdmissionService};
 pub use call::{CallLayer, ServerError};
+pub use connection::Connection;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -152,10 +154,10 @@ impl GrpcServer {
 
 /// The connections of a listener; what is written to them leaves at once.
 fn without_delay(listener: TcpListener) -> Incoming {
-    let incoming = TcpListenerStream::new(listener).inspect(|stream| {
-        if let Ok(stream) = stream {
-            let _ = stream.set_nodelay(true);
-        }
+    let incoming = TcpListenerStream::new(listener).map(|stream| {
+        let stream = stream?;
+        let _ = stream.set_nodelay(true);
+        Ok(Connection::from(stream))
     });
     incoming.boxed()
 }

@@ -16,12 +16,15 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
+use super::Connection;
 use crate::lifecycle::Lifecycle;
 
 /// Most connections that wait for one thread to take them over.
 const WAITING_MAX: usize = 256;
 /// How long accepting pauses after it failed: out of file descriptors, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Time between two beats of a thread: shorter than any timer of a call, and long enough to cost nothing.
+const BEAT: Duration = Duration::from_millis(250);
 /// Most threads that serve.
 pub const THREADS_MAX: usize = 256;
 
@@ -31,7 +34,7 @@ thread_local! {
 }
 
 /// Connections that a thread serves.
-pub type Incoming = BoxStream<'static, io::Result<TcpStream>>;
+pub type Incoming = BoxStream<'static, io::Result<Connection>>;
 
 /// The number of threads: what is `wanted`, where 0 is one for each processor.
 pub fn threads(wanted: usize) -> usize {
@@ -153,6 +156,14 @@ where
     Ok(())
 }
 
+/// Keeps a timer running that is nearer than any that a call starts. A thread whose only timers are those of its calls has none
+/// when they are done, and wakes itself by a system call for each that starts then.
+async fn beat() -> Infallible {
+    loop {
+        sleep(BEAT).await;
+    }
+}
+
 /// Serves until the connections end, or at once at the hard stage; whatever still runs on the thread ends with it.
 fn run<S, F, E>(
     runtime: Runtime,
@@ -165,10 +176,12 @@ where
     F: Future<Output = Result<(), E>>,
 {
     runtime.block_on(async {
-        let incoming = ReceiverStream::new(connections).map(TcpStream::from_std).boxed();
+        let stream = |stream| TcpStream::from_std(stream).map(Connection::from);
+        let incoming = ReceiverStream::new(connections).map(stream).boxed();
         tokio::select! {
             result = serve(incoming) => result,
             () = hard.cancelled() => Ok(()),
+            never = beat() => match never {},
         }
     })
 }

@@ -3,8 +3,12 @@
 //! The context travels with the task, whether or not spans are recorded: a trace id that came in goes out again, so that
 //! one id joins login, session, event and delivery even where no collector is configured.
 
-use std::{fmt::Write as _, future::Future};
+use std::{
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
 
+use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderValue};
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use serde::{Deserialize, Serialize};
@@ -29,6 +33,14 @@ tokio::task_local! {
     static CURRENT: TraceContext;
 }
 
+/// Whether spans are recorded for a collector. Where they are not, nobody needs to be told what they belong to.
+static IS_RECORDING: AtomicBool = AtomicBool::new(false);
+
+/// Says that spans are recorded from now on.
+pub(super) fn record_spans() {
+    IS_RECORDING.store(true, Relaxed);
+}
+
 /// Runs `work` as part of the trace of `context`.
 pub async fn with_context<F: Future>(context: TraceContext, work: F) -> F::Output {
     CURRENT.scope(context, work).await
@@ -37,10 +49,12 @@ pub async fn with_context<F: Future>(context: TraceContext, work: F) -> F::Outpu
 impl TraceContext {
     /// Returns the context of the running task: that of the recorded span, or the one it was entered with, or none.
     pub fn current() -> Self {
-        let context = tracing::Span::current().context();
-        let recorded = context.span().span_context().clone();
-        if recorded.is_valid() {
-            return Self::from_span(&recorded);
+        if IS_RECORDING.load(Relaxed) {
+            let context = tracing::Span::current().context();
+            let recorded = context.span().span_context().clone();
+            if recorded.is_valid() {
+                return Self::from_span(&recorded);
+            }
         }
         CURRENT.try_with(Clone::clone).unwrap_or_default()
     }
@@ -51,15 +65,12 @@ impl TraceContext {
     }
 
     fn root_from(entropy: &dyn Entropy) -> Self {
-        let bytes: [u8; 24] = entropy::bytes(entropy);
+        let (trace, span): ([u8; 16], [u8; 8]) = (entropy::bytes(entropy), entropy::bytes(entropy));
         let mut traceparent = String::with_capacity(55);
         traceparent.push_str("00-");
-        for (position, byte) in bytes.iter().enumerate() {
-            if position == 16 {
-                traceparent.push('-');
-            }
-            let _ = write!(traceparent, "{byte:02x}");
-        }
+        HEXLOWER.encode_append(&trace, &mut traceparent);
+        traceparent.push('-');
+        HEXLOWER.encode_append(&span, &mut traceparent);
         traceparent.push_str("-01");
         Self { traceparent, tracestate: String::new() }
     }
@@ -105,7 +116,9 @@ impl TraceContext {
 
     /// Makes this context the parent of `span`, where spans are recorded.
     pub fn adopt(&self, span: &tracing::Span) {
-        if let Some((trace, parent, flags)) = self.ids() {
+        if IS_RECORDING.load(Relaxed)
+            && let Some((trace, parent, flags)) = self.ids()
+        {
             let state = self.tracestate.parse::<TraceState>().unwrap_or_default();
             let remote = SpanContext::new(trace, parent, flags, true, state);
             let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(remote));
@@ -114,7 +127,9 @@ impl TraceContext {
 
     /// Links `span` to this context: the work was caused by it but is not part of it.
     pub fn link(&self, span: &tracing::Span) {
-        if let Some((trace, parent, flags)) = self.ids() {
+        if IS_RECORDING.load(Relaxed)
+            && let Some((trace, parent, flags)) = self.ids()
+        {
             span.add_link(SpanContext::new(trace, parent, flags, true, TraceState::default()));
         }
     }

@@ -53,6 +53,9 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> Result<Telemetry
     metrics::install(endpoint, service)?;
     let traces = endpoint.map(|endpoint| tracer_provider(endpoint, service)).transpose()?;
     let spans = traces.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer(service)));
+    if traces.is_some() {
+        context::record_spans();
+    }
     tracing_subscriber::registry().with(filter).with(lines).with(spans).try_init()?;
     Ok(Telemetry { traces })
 }

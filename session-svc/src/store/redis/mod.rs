@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use redis::RedisError;
+use redis::{Cmd, RedisError};
 use svc_kit::{
     boot::BootError,
     clock::{Clock, SystemClock},
@@ -95,6 +95,7 @@ pub struct RedisStore {
     unlook: link::Script,
     assure: link::Script,
     cutoffs: RwLock<HashMap<Shard, Arc<Cutoffs>>>,
+    no_cutoffs: Arc<Cutoffs>,
     policies: policies::Policies,
     outbox: outbox::Reader,
     remembered: Remembered,
@@ -133,6 +134,7 @@ impl RedisStore {
             unlook: pages::script(commit::ALWAYS, include_str!("unlook.lua")),
             assure: link::Script::new(concat!("#!lua flags=allow-oom\n", include_str!("assure.lua"))),
             cutoffs: RwLock::default(),
+            no_cutoffs: Arc::default(),
             policies: policies::Policies::new(),
             outbox: outbox::Reader::default(),
             remembered: Remembered::new(shards),
@@ -147,7 +149,7 @@ impl RedisStore {
 
     fn known_cutoffs(&self, shard: Shard, version: u64) -> Option<Arc<Cutoffs>> {
         if version == 0 {
-            return Some(Arc::default());
+            return Some(self.no_cutoffs.clone());
         }
         self.cached_cutoffs(shard).filter(|cutoffs| cutoffs.version == version)
     }
@@ -161,10 +163,13 @@ impl RedisStore {
         if let Some(known) = self.known_cutoffs(shard, version) {
             return Ok(known);
         }
+        Box::pin(self.fetch_cutoffs(shard)).await
+    }
+
+    async fn fetch_cutoffs(&self, shard: Shard) -> Result<Arc<Cutoffs>, StoreError> {
         // The version first: cutoffs that are newer than their version are fetched once more, never missed.
-        let mut pipeline = redis::pipe();
-        pipeline.get(self.keys.version(shard)).hgetall(self.keys.cutoffs(shard));
-        let fetched = self.link.reads(self.link.shard(shard), &pipeline).await?;
+        let reads = [Cmd::get(self.keys.version(shard)), Cmd::hgetall(self.keys.cutoffs(shard))];
+        let fetched = self.link.reads(self.link.shard(shard), &reads).await?;
         let (version, fields): (Option<u64>, HashMap<Vec<u8>, Vec<u8>>) = fetched.value;
         let scopes = fields
             .into_iter()
@@ -227,14 +232,13 @@ impl SessionStore for RedisStore {
         self.watch.gate()?;
         let shard = id.shard();
         // The record before the version: a cutoff that came first is seen.
-        let mut pipeline = redis::pipe();
-        pipeline.get(self.keys.session(id)).get(self.keys.version(shard));
-        let loaded = self.link.reads(self.link.shard(shard), &pipeline).await?;
+        let reads = [Cmd::get(self.keys.session(id)), Cmd::get(self.keys.version(shard))];
+        let loaded = self.link.reads(self.link.shard(shard), &reads).await?;
         let (value, version): (Option<Vec<u8>>, Option<u64>) = loaded.value;
         let mut cutoffs = self.cutoffs_of(shard, version.unwrap_or(0)).await?;
         let mut read = value.map(|value| record::decode(id, value)).transpose()?;
         if !self.restoring.is_trusted(shard, loaded.history) {
-            self.doubt(shard, &mut cutoffs, read.as_mut_slice()).await;
+            Box::pin(self.doubt(shard, &mut cutoffs, read.as_mut_slice())).await;
         }
         if let Some(ended) = read.as_ref().filter(|read| read.stored.session.end.is_some()) {
             self.remembered.session(&ended.stored, &cutoffs, self.watch.now());
@@ -244,11 +248,11 @@ impl SessionStore for RedisStore {
 
     async fn cutoffs(&self, shard: Shard) -> Result<Arc<Cutoffs>, StoreError> {
         self.watch.gate()?;
-        let get = redis::Cmd::get(self.keys.version(shard));
+        let get = Cmd::get(self.keys.version(shard));
         let version = self.link.read_traced::<Option<u64>>(self.link.shard(shard), &get).await?;
         let mut cutoffs = self.cutoffs_of(shard, version.value.unwrap_or(0)).await?;
         if !self.restoring.is_trusted(shard, version.history) {
-            self.doubt(shard, &mut cutoffs, &mut []).await;
+            Box::pin(self.doubt(shard, &mut cutoffs, &mut [])).await;
         }
         Ok(cutoffs)
     }
@@ -265,13 +269,13 @@ impl SessionStore for RedisStore {
         application: Option<&ApplicationId>,
     ) -> Result<u64, StoreError> {
         let name = commit::live_name(tenant, application);
-        let get = redis::Cmd::hget(self.keys.live(shard), name);
+        let get = Cmd::hget(self.keys.live(shard), name);
         let live: Option<u64> = self.link.read(self.link.shard(shard), &get).await?;
         Ok(live.unwrap_or(0))
     }
 
     async fn births(&self, shard: Shard, owner: &Owner) -> Result<u64, StoreError> {
-        let get = redis::Cmd::get(self.keys.births(shard, Some(owner)));
+        let get = Cmd::get(self.keys.births(shard, Some(owner)));
         let births: Option<u64> = self.link.read(self.link.shard(shard), &get).await?;
         Ok(births.unwrap_or(0))
     }
@@ -302,7 +306,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn answer(&self, shard: Shard, key: &IdempotencyKey) -> Result<Option<Answer>, StoreError> {
-        let get = redis::Cmd::get(self.keys.answer(shard, key.as_str()));
+        let get = Cmd::get(self.keys.answer(shard, key.as_str()));
         let value: Option<Vec<u8>> = self.link.read(self.link.shard(shard), &get).await?;
         value.map(|value| record::decode_answer(&value)).transpose()
     }

@@ -12,12 +12,17 @@ use futures::{
 use redis::{ErrorKind, RedisError, RedisResult, aio::MultiplexedConnection};
 use svc_kit::{clock::Timestamp, secret, server::threads::PerThread};
 
-use super::topology::{Map, Node, Topology, connect};
+use super::{
+    batch::Batch,
+    topology::{Map, Node, Topology, connect},
+};
 
 /// A connection that may be used now.
 #[derive(Clone)]
 pub(super) struct Open {
     pub(super) connection: MultiplexedConnection,
+    /// The same, for what need not be sent alone.
+    pub(super) batch: Batch,
     pub(super) node: Arc<Node>,
     /// The history of the data that it was opened to. When others find another one at this address it is of no use.
     pub(super) history: u64,
@@ -221,7 +226,13 @@ async fn introduce(node: Arc<Node>) -> RedisResult<Open> {
     let mut connection = connect(&node.client).await?;
     let examined = examine(&mut connection).await?;
     node.history.store(examined.history, SeqCst);
-    Ok(Open { connection, node, history: examined.history, serial: SERIAL.fetch_add(1, Relaxed) })
+    Ok(Open {
+        batch: Batch::new(connection.clone()),
+        connection,
+        node,
+        history: examined.history,
+        serial: SERIAL.fetch_add(1, Relaxed),
+    })
 }
 
 async fn examine(connection: &mut MultiplexedConnection) -> RedisResult<Examined> {

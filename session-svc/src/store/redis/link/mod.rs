@@ -5,6 +5,7 @@
 //! connection belongs to the runtime of its thread and is made anew when it breaks. Every command names the place that it
 //! is about, and goes to the server that holds it ([`route`]).
 
+mod batch;
 mod lanes;
 mod request;
 mod route;
@@ -21,7 +22,7 @@ use std::{
 
 use futures::future::join_all;
 use redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind, Value,
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, Value,
     aio::MultiplexedConnection,
 };
 use svc_kit::{boot::BootError, clock::Timestamp};
@@ -105,9 +106,9 @@ impl Link {
     pub(super) async fn reads<T: FromRedisValue>(
         &self,
         place: Place,
-        pipeline: &Pipeline,
+        commands: &[Cmd],
     ) -> Result<Answered<T>, StoreError> {
-        let Answered { value, history } = self.run(place, Request::Many(pipeline), true, Trust::Any).await?;
+        let Answered { value, history } = self.run(place, Request::Many(commands), true, Trust::Any).await?;
         Ok(Answered { value: read(Value::Array(value))?, history })
     }
 

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use redis::{
-    Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value, aio::MultiplexedConnection, from_redis_value,
-};
+use redis::{Cmd, FromRedisValue, RedisError, RedisResult, Value, from_redis_value};
 
-use super::slots;
+use super::{lanes::Open, slots};
 use crate::{ports::StoreError, store::redis::failed};
 
 /// Longest wait for copies: below the wait for an answer, so that "too few" is an answer too.
@@ -71,23 +69,20 @@ pub(in crate::store::redis) struct Answered<T> {
 #[derive(Clone, Copy)]
 pub(super) enum Request<'r> {
     One(&'r Cmd),
-    Many(&'r Pipeline),
+    Many(&'r [Cmd]),
     /// A command, and the question whether so many copies have it. It blocks the connection that it is sent on.
     Copied(&'r Cmd, usize),
 }
 
 impl Request<'_> {
     /// Sends it; the first refusal is the failure of all. `is_asking`: the server is about to hold the place.
-    pub(super) async fn send(self, connection: &mut MultiplexedConnection, is_asking: bool) -> RedisResult<Vec<Value>> {
-        let skipped = usize::from(is_asking);
+    pub(super) async fn send(self, open: &Open, is_asking: bool) -> RedisResult<Vec<Value>> {
         let answers = match self {
-            Self::One(command) if !is_asking => vec![connection.send_packed_command(command).await?],
-            Self::One(command) => {
-                let mut pipeline = redis::pipe();
-                pipeline.cmd("ASKING").add_command(command.clone());
-                connection.send_packed_commands(&pipeline, skipped, 1).await?
+            Self::One(command) if is_asking => {
+                open.batch.send(&[redis::cmd("ASKING"), command.clone()]).await?.split_off(1)
             }
-            Self::Many(pipeline) => connection.send_packed_commands(pipeline, 0, pipeline.len()).await?,
+            Self::One(command) => open.batch.send(std::slice::from_ref(command)).await?,
+            Self::Many(commands) => open.batch.send(commands).await?,
             Self::Copied(command, copies) => {
                 let mut pipeline = redis::pipe();
                 if is_asking {
@@ -95,7 +90,7 @@ impl Request<'_> {
                 }
                 pipeline.add_command(command.clone());
                 pipeline.cmd("WAIT").arg(copies).arg(COPY_TIMEOUT.as_millis() as u64);
-                connection.send_packed_commands(&pipeline, skipped, 2).await?
+                open.connection.clone().send_packed_commands(&pipeline, usize::from(is_asking), 2).await?
             }
         };
         answers.into_iter().map(Value::extract_error).collect()

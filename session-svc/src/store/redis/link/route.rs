@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use redis::{ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 
 use super::{
     Link,
@@ -59,14 +59,14 @@ impl Link {
     ) -> Result<Answered<Vec<Value>>, Failure> {
         let way = Way { place, request, is_repeatable, trust };
         // Nearly always the connection is there and the server is the right one.
-        let Some(mut open) = self.lanes.ready(place.slot, way.usage()) else {
+        let Some(open) = self.lanes.ready(place.slot, way.usage()) else {
             return Box::pin(self.find(way, None)).await;
         };
         let history = open.history;
         if !trust.allows(history) {
             return Err(Failure::Untrusted);
         }
-        match request.send(&mut open.connection, false).await {
+        match request.send(&open, false).await {
             Ok(value) => Ok(Answered { value, history }),
             Err(error) => Box::pin(self.find(way, Some((open, error)))).await,
         }
@@ -94,13 +94,13 @@ impl Link {
                     self.lanes.close(&open);
                     (None, RedisError::from((ErrorKind::Client, "the server has another history now")))
                 }
-                Ok(mut open) => {
+                Ok(open) => {
                     let history = open.history;
                     // What a place takes along on its way to another server is what it had.
                     if !is_asking && !trust.allows(history) {
                         return Err(Failure::Untrusted);
                     }
-                    match request.send(&mut open.connection, is_asking).await {
+                    match request.send(&open, is_asking).await {
                         Ok(value) => return Ok(Answered { value, history }),
                         Err(error) => (Some(open), error),
                     }
@@ -112,8 +112,8 @@ impl Link {
                 None => self.after_nothing(&error),
             };
             match (next, request) {
-                (Next::There(_) | Next::Ask(_), Request::Many(pipeline)) => {
-                    return self.one_by_one(place, pipeline, trust).await;
+                (Next::There(_) | Next::Ask(_), Request::Many(commands)) => {
+                    return self.one_by_one(place, commands, trust).await;
                 }
                 (Next::There(address), _) => self.topology.moved(place.slot, &address)?,
                 (Next::Ask(address), _) => asked = Some(self.topology.number(&address)?),
@@ -136,14 +136,9 @@ impl Link {
     }
 
     /// For a place that is on its way: its keys are here and there, and each is asked for by itself, in order.
-    async fn one_by_one(
-        &self,
-        place: Place,
-        pipeline: &Pipeline,
-        trust: Trust,
-    ) -> Result<Answered<Vec<Value>>, Failure> {
-        let (mut value, mut histories) = (Vec::with_capacity(pipeline.len()), Vec::new());
-        for command in pipeline.cmd_iter() {
+    async fn one_by_one(&self, place: Place, commands: &[Cmd], trust: Trust) -> Result<Answered<Vec<Value>>, Failure> {
+        let (mut value, mut histories) = (Vec::with_capacity(commands.len()), Vec::new());
+        for command in commands {
             let answered = Box::pin(self.run(place, Request::One(command), true, trust)).await?;
             value.extend(answered.value);
             histories.push(answered.history);
