@@ -22,6 +22,9 @@ use crate::{
 
 /// Most ids that an answer names.
 pub const NAMED_MAX: usize = 1_000;
+/// Most sessions that are looked at to name some of those that a cutoff ends. A cutoff must not wait until a million sessions are
+/// looked at that have ended before.
+const LOOKED_AT_MAX: usize = 10_000;
 /// Most sessions that one call ends one by one.
 pub const ENDED_MAX: usize = 10_000;
 /// Sessions looked up at a time: what an answer names, and one more, which tells whether there are more. That is one read of
@@ -52,7 +55,7 @@ pub struct RevokedMany {
     pub ids: Vec<String>,
     /// Position of the cutoff, if one did the work.
     pub cutoff: String,
-    /// Whether more ended than are named.
+    /// Whether more ended than are named, or may have.
     pub is_truncated: bool,
     /// Whether some that the filter chooses may be left.
     pub is_incomplete: bool,
@@ -76,7 +79,7 @@ impl<S: SessionStore> Sessions<S> {
         };
         let filter = Filter { states: vec![State::Active], ..command.filter.clone() };
         if command.is_dry_run {
-            return Ok(named(self.chosen(&filter, NAMED_MAX + 1).await?, String::new()));
+            return self.preview(&filter).await;
         }
         match command.filter.as_scopes() {
             Some(scopes) => self.cut_off(command, &filter, &scopes, &end).await,
@@ -92,7 +95,7 @@ impl<S: SessionStore> Sessions<S> {
         end: &End,
     ) -> Result<RevokedMany, SessionError> {
         // Named before the cut: afterwards nothing of it lives.
-        let result = named(self.chosen(filter, NAMED_MAX + 1).await?, String::new());
+        let result = self.preview(filter).await?;
         let answer = |answer: Answer, _| to_answer(answer, &result);
         let change = Change::Cut { end };
         self.change(&filter.whose(), scopes, &change, command.idempotency.as_ref(), answer).await.map(from_answer)
@@ -101,7 +104,7 @@ impl<S: SessionStore> Sessions<S> {
     async fn end_each(&self, command: &RevokeSessions, filter: &Filter, end: End) -> Result<RevokedMany, SessionError> {
         let (mut ended, mut is_incomplete) = (Vec::new(), true);
         for _ in 0..DECISIONS_MAX {
-            let chosen = self.chosen(filter, ENDED_MAX - ended.len()).await?;
+            let (chosen, _) = self.chosen(filter, ENDED_MAX - ended.len(), usize::MAX).await?;
             is_incomplete = !chosen.is_empty();
             for id in chosen {
                 if self.end_now(id, Some(&end), filter.except).await?.is_some() {
@@ -115,7 +118,7 @@ impl<S: SessionStore> Sessions<S> {
         // Once for all of them, and for those that an earlier call had ended when no copy took it.
         let shards = filter.whose().shards(self.store.shards());
         try_join_all(shards.into_iter().map(|shard| self.store.assure(shard))).await?;
-        let result = RevokedMany { is_incomplete, ..named(ended, String::new()) };
+        let result = RevokedMany { is_incomplete, ..named(ended) };
         if let Some((key, request)) = &command.idempotency {
             let mut commit = Commit::new(filter.whose().home(self.store.shards()));
             commit.is_ending = true;
@@ -125,25 +128,39 @@ impl<S: SessionStore> Sessions<S> {
         Ok(result)
     }
 
-    /// The living sessions that the filter chooses, at most `limit`.
-    async fn chosen(&self, filter: &Filter, limit: usize) -> Result<Vec<SessionId>, SessionError> {
-        let (mut ids, mut after) = (Vec::new(), None);
+    /// What would end now, as far as it is named.
+    async fn preview(&self, filter: &Filter) -> Result<RevokedMany, SessionError> {
+        let (chosen, is_all) = self.chosen(filter, NAMED_MAX + 1, LOOKED_AT_MAX).await?;
+        let result = named(chosen);
+        Ok(RevokedMany { is_truncated: result.is_truncated || !is_all, ..result })
+    }
+
+    /// The living sessions that the filter chooses, newest first, at most `limit` of not many more than `among`; and whether
+    /// these are all.
+    async fn chosen(
+        &self,
+        filter: &Filter,
+        limit: usize,
+        among: usize,
+    ) -> Result<(Vec<SessionId>, bool), SessionError> {
+        let (mut ids, mut looked_at, mut after) = (Vec::new(), 0, None);
         loop {
             let page = self.list(filter, true, after, PAGE.min(limit - ids.len())).await?;
             ids.extend(page.sessions.iter().map(|stored| stored.session.id));
+            looked_at += page.looked_at;
             after = page.next;
-            if after.is_none() || ids.len() >= limit {
-                return Ok(ids);
+            if after.is_none() || ids.len() >= limit || looked_at >= among {
+                return Ok((ids, after.is_none()));
             }
         }
     }
 }
 
-fn named(ids: Vec<SessionId>, cutoff: String) -> RevokedMany {
+fn named(ids: Vec<SessionId>) -> RevokedMany {
     let is_truncated = ids.len() > NAMED_MAX;
     let count = ids.len();
     let ids = ids.iter().take(NAMED_MAX).map(ToString::to_string).collect();
-    RevokedMany { count, ids, cutoff, is_truncated, is_incomplete: false }
+    RevokedMany { count, ids, is_truncated, ..RevokedMany::default() }
 }
 
 fn to_answer(answer: Answer, result: &RevokedMany) -> Answer {

@@ -1,11 +1,27 @@
 //! `RevokeSessions`.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use proto::session::v1::{self as pb, EndReason, SessionKind};
+use session_svc::{
+    app::revoke_many::RevokeSessions,
+    domain::{end, filter::Filter},
+    store::memory::MemoryStore,
+};
+use svc_kit::clock::ManualClock;
 use tonic::Code;
 
-use crate::support::*;
+use crate::{
+    model::everything,
+    support::{
+        service::START,
+        use_cases::{caller, use_cases},
+        *,
+    },
+};
 
 on_each_store!(
     a_user_is_cut_off_at_once_and_each_session_is_told_of,
@@ -317,4 +333,27 @@ async fn another_tenant_is_out_of_reach(service: &Service) {
     let namesake = pb::SessionFilter { tenant_id: "other".to_owned(), ..of_user(USER) };
     assert_eq!(revoke_all(&mut theirs, namesake).await.unwrap().revoked_count, 0);
     assert!(is_active(&mut ours, &session.id).await);
+}
+
+/// A million sessions that have ended before must not keep one that is to end from its end.
+#[tokio::test]
+async fn a_cutoff_does_not_wait_for_what_ended_before() {
+    let clock = Arc::new(ManualClock::new(START));
+    let sessions = use_cases(Arc::new(MemoryStore::new("test", 1, clock.clone())), clock, &[]);
+    let (caller, owner) = (caller(None), commands::owner("acme", "ada"));
+    let command = RevokeSessions {
+        filter: Filter { user: Some(owner.user), ..everything(&owner.tenant) },
+        is_dry_run: false,
+        reason: end::EndReason::Admin,
+        comment: String::new(),
+        idempotency: None,
+    };
+    for _ in 0..12_100 {
+        sessions.create(&caller, commands::create("acme", "ada")).await.unwrap();
+    }
+    let first = sessions.revoke_many(&caller, &command).await.unwrap();
+    assert_eq!((first.ids.len(), first.is_truncated), (1_000, true));
+    let second = sessions.revoke_many(&caller, &command).await.unwrap();
+    assert_eq!((second.count, second.is_truncated), (0, true), "nobody has looked at all of them");
+    assert!(!second.cutoff.is_empty() && second.cutoff != first.cutoff);
 }
