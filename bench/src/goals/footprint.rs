@@ -58,14 +58,14 @@ pub async fn run(settings: Settings) -> Result<Outcome, Failure> {
         }
     }
     let (warm, last) = (warm.unwrap_or(idle), servers.map(resident));
-    let mut table = new_table(&["MiB", "idle", "warm", "at the end"]);
+    let mut table = new_table(&["MB", "idle", "warm", "at the end"]);
     let mut figures = Vec::new();
     for (place, (name, _)) in servers.into_iter().enumerate() {
         let [idle, warm, last] = [idle[place], warm[place], last[place]];
         table.add_row([name.to_owned(), number(idle), number(warm), number(last)]);
-        let goals = [format!("{name}_idle_mib"), format!("{name}_growth_under_load_pct")];
+        let goals = [format!("{name}_idle_mb"), format!("{name}_growth_under_load_pct")];
         let [idle_goal, growth_goal] = goals;
-        figures.push(Figure::plain(idle_goal, idle, "MiB", 1, Target::AtMost(30.0)));
+        figures.push(Figure::plain(idle_goal, idle, "MB", 1, Target::AtMost(30.0)));
         let growth = (last / warm - 1.0) * 100.0;
         figures.push(Figure::plain(growth_goal, growth, "%", 1, Target::AtMost(10.0)));
     }
@@ -73,7 +73,7 @@ pub async fn run(settings: Settings) -> Result<Outcome, Failure> {
 }
 
 fn resident((_, server): (&str, &Server)) -> f64 {
-    server.watched().resident_bytes() as f64 / f64::from(1 << 20)
+    server.watched().resident_bytes() as f64 / 1e6
 }
 
 /// The load of auth-svc beside that of the others: nobody is to be turned away.
