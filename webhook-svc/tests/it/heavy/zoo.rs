@@ -12,6 +12,7 @@ use super::{
 use crate::{
     rpc::create,
     support::{
+        eventually,
         sink::Sink,
         stack::{Stack, StackBuilder, session_revoked},
     },
@@ -40,6 +41,12 @@ async fn those_that_take_their_time_are_left_and_hold_up_nobody() {
             .map(|(endpoint, _)| endpoint.id);
     let healthy = create(&stack, &sink.url).await.0;
     publish(&stack, "e1").await;
+    // First of all: each takes ten at once, and whatever is not among them waits until those are given up.
+    eventually("the first attempts are under way", async || {
+        let connected = [&silent, &drips, &endless].map(Animal::connections);
+        connected.iter().all(|count| *count > 0).then_some(())
+    })
+    .await;
     for n in 0..50 {
         publish(&stack, &format!("more{n}")).await;
     }
