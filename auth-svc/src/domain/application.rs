@@ -62,6 +62,14 @@ pub enum Client {
     PrivateKey,
 }
 
+impl Client {
+    /// Says whether such an application may have its answers sent to an address. Only installed programs have schemes of
+    /// their own, and they can keep no secret.
+    pub fn may_be_answered_at(&self, uri: &str) -> bool {
+        is_redirect_uri(uri) || (*self == Self::Public && is_private_use_uri(uri))
+    }
+}
+
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -173,6 +181,23 @@ pub fn is_redirect_uri(text: &str) -> bool {
         && url.password().is_none()
 }
 
+/// Says whether an address is of an installed program's own scheme, which is named after a domain, backwards, so that it is
+/// nobody else's: `com.example.app:/cb` (RFC 8252 §7.1).
+fn is_private_use_uri(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else { return false };
+    url.scheme().contains('.')
+        && text.len() <= URI_BYTES_MAX
+        && url.path().starts_with('/')
+        && !url.has_authority()
+        && !text.contains(['#', '*'])
+}
+
+/// Says whether two addresses are of one origin, as browsers see it.
+pub fn are_of_one_origin(one: &str, other: &str) -> bool {
+    let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin()).filter(url::Origin::is_tuple);
+    origin(one).is_some_and(|of_one| origin(other) == Some(of_one))
+}
+
 /// Says whether a text can be a `client_id`.
 pub fn is_client_id(text: &str) -> bool {
     let is_good = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
@@ -204,5 +229,33 @@ mod tests {
         ] {
             assert!(!is_redirect_uri(bad), "{bad}");
         }
+    }
+    #[test]
+    fn installed_programs_have_schemes_of_their_own() {
+        let confidential = Client::Confidential(SecretHash::of("s"));
+        for good in ["com.example.app:/cb", "com.example.app:/cb?x=1"] {
+            assert!(Client::Public.may_be_answered_at(good) && !confidential.may_be_answered_at(good), "{good}");
+        }
+        for bad in [
+            "app:/cb",
+            "javascript:alert(1)",
+            "com.example.app:cb",
+            "com.example.app://cb",
+            "com.example.app:/cb#x",
+            "com.example.app:/*",
+            "com.example.app:",
+        ] {
+            assert!(!Client::Public.may_be_answered_at(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let one = "https://a.example/cb";
+        assert!(are_of_one_origin(one, "https://a.example:443/out?x"));
+        for other in ["http://a.example/", "https://a.example:444/", "https://b.example/", "", "com.example.app:/cb"] {
+            assert!(!are_of_one_origin(one, other), "{other}");
+        }
+        assert!(!are_of_one_origin("com.example.app:/cb", "com.example.app:/cb"), "that is no origin");
     }
 }

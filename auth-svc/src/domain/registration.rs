@@ -62,11 +62,11 @@ impl<'a> Metadata<'a> {
         if application.name.len() > NAME_BYTES_MAX || application.name.contains(char::is_control) {
             return Err(metadata("client_name must be at most 128 bytes, without control characters"));
         }
-        application.redirect_uris = self.addresses("redirect_uris")?;
+        application.redirect_uris = self.addresses("redirect_uris", &application.client)?;
         if application.redirect_uris.is_empty() && grants.contains(&"authorization_code") {
             return Err(Unregistrable("invalid_redirect_uri", "redirect_uris is missing"));
         }
-        application.post_logout_redirect_uris = self.addresses("post_logout_redirect_uris")?;
+        application.post_logout_redirect_uris = self.addresses("post_logout_redirect_uris", &application.client)?;
         let settings = &mut application.settings;
         settings.jwks = self.0.get("jwks").filter(|set| !set.is_null()).map(Value::to_string).unwrap_or_default();
         settings.jwks_uri = self.text("jwks_uri")?.unwrap_or_default().to_owned();
@@ -76,6 +76,9 @@ impl<'a> Metadata<'a> {
         settings.requires_consent = true;
         settings.allows_devices = grants.contains(&DEVICE_GRANT);
         settings.frontchannel_logout = self.target("frontchannel_logout")?;
+        if !settings.frontchannel_logout.is_of_one_of(&application.redirect_uris) {
+            return Err(metadata("frontchannel_logout_uri must be of the origin of a redirect address"));
+        }
         settings.backchannel_logout = self.target("backchannel_logout")?;
         settings.requires_pushed_requests = self.flag("require_pushed_authorization_requests")?;
         settings.requires_dpop = self.flag("dpop_bound_access_tokens")?;
@@ -114,11 +117,12 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    fn addresses(&self, name: &str) -> Result<Vec<String>, Unregistrable> {
+    fn addresses(&self, name: &str, client: &Client) -> Result<Vec<String>, Unregistrable> {
         let addresses = self.texts(name)?;
-        let is_good = |address: &str| is_redirect_uri(address) && !address.contains(char::is_control);
+        let is_good = |address: &str| client.may_be_answered_at(address) && !address.contains(char::is_control);
         if addresses.len() > URIS_MAX || !addresses.iter().all(|address| is_good(address)) {
-            let rule = "addresses must be https (http on the own machine), without fragment or wildcard, at most 32";
+            let rule = "addresses must be https (http on the own machine, or a public application's own scheme), without \
+                        fragment or wildcard, at most 32";
             return Err(Unregistrable("invalid_redirect_uri", rule));
         }
         Ok(addresses.into_iter().map(str::to_owned).collect())
@@ -272,6 +276,8 @@ mod tests {
             (json!({ "id_token_signed_response_alg": "none" }), "invalid_client_metadata"),
             (json!({ "userinfo_signed_response_alg": "ES256" }), "invalid_client_metadata"),
             (json!({ "backchannel_logout_uri": "ftp://a.example/" }), "invalid_client_metadata"),
+            (json!({ "frontchannel_logout_uri": "https://b.example/out" }), "invalid_client_metadata"),
+            (json!({ "redirect_uris": ["com.example.app:/cb"] }), "invalid_redirect_uri"),
             (json!({ "dpop_bound_access_tokens": "yes" }), "invalid_client_metadata"),
         ] {
             let mut members = good.clone();

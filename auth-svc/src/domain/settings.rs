@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{application::is_redirect_uri, keys::SigningAlgorithm};
+use super::{
+    application::{are_of_one_origin, is_redirect_uri},
+    keys::SigningAlgorithm,
+};
 
 /// Settings of an application.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +80,14 @@ pub struct LogoutTarget {
     pub uri: String,
     /// Whether it must be told which session.
     pub session_required: bool,
+}
+
+impl LogoutTarget {
+    /// Says whether it is of the origin of one of these addresses, if there is one: the page that a browser opens must be the
+    /// application's own (OpenID Connect Front-Channel Logout 1.0 §2).
+    pub fn is_of_one_of(&self, redirect_uris: &[String]) -> bool {
+        self.uri.is_empty() || redirect_uris.iter().any(|uri| are_of_one_origin(uri, &self.uri))
+    }
 }
 
 /// Largest key set, in bytes, and most keys in it.

@@ -28,8 +28,11 @@ pub(super) async fn preflight(headers: HeaderMap) -> Response {
 pub(super) fn allow(response: &mut Response, headers: &HeaderMap, application: &Application) {
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = headers.get(header::ORIGIN) else { return };
-    let is_theirs =
-        |uri: &String| Url::parse(uri).is_ok_and(|url| origin == url.origin().ascii_serialization().as_str());
+    // An installed program's own scheme has no origin; browsers call that "null", and so everything else that has none.
+    let is_theirs = |uri: &String| {
+        let of_uri = Url::parse(uri).ok().map(|url| url.origin()).filter(url::Origin::is_tuple);
+        of_uri.is_some_and(|of_uri| origin == of_uri.ascii_serialization().as_str())
+    };
     let is_named = application.settings.cors_origins.iter().any(|named| origin == named.as_str());
     if is_named || application.redirect_uris.iter().any(is_theirs) {
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());

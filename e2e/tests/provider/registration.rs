@@ -83,6 +83,28 @@ async fn application_registers_itself_and_signs_users_in() {
 }
 
 #[tokio::test]
+async fn an_installed_program_is_answered_at_a_scheme_of_its_own() {
+    let provider = Provider::start().await;
+    let metadata = json!({ "redirect_uris": ["com.example.app:/cb"], "token_endpoint_auth_method": "none" });
+    let (status, made) = register(&provider, &metadata).await;
+    assert_eq!(status, 201, "{made}");
+    let request = [
+        ("client_id", text(&made, "client_id")),
+        ("redirect_uri", "com.example.app:/cb"),
+        ("response_type", "code"),
+        ("scope", "openid"),
+        ("state", "s"),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+    ];
+    let browser = Browser::new();
+    let page = browser.get(&format!("{}/authorize", provider.issuer), &request).await;
+    let page = browser.sign_in(&page).await;
+    let back = browser.submit(&page, &[("decision", "allow")]).await.location();
+    assert!(back.starts_with("com.example.app:/cb?code=") && back.contains("&state=s&iss="), "{back}");
+}
+
+#[tokio::test]
 async fn only_public_applications_must_use_pkce() {
     let provider = Provider::start().await;
     for (method, is_answered) in [("client_secret_basic", true), ("none", false)] {

@@ -21,7 +21,8 @@ const VALUES_MAX: usize = 32;
 const OVERLAP_DEFAULT: Duration = Duration::from_secs(24 * 3600);
 const OVERLAP_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
-const ADDRESS: &str = "must be https addresses (http on the own machine) without fragment or wildcard";
+const ADDRESS: &str =
+    "must be https addresses (http on the own machine, a public application's own scheme) without fragment or wildcard";
 
 pub(in crate::grpc) fn application_id(path: &str, text: String) -> Parsed<String> {
     if is_client_id(&text) { Ok(text) } else { Err(field(path, "must be 1 to 128 of A-Z a-z 0-9 . _ -")) }
@@ -113,16 +114,17 @@ fn parse(application: pb::Application, client: Client) -> Parsed<Application> {
     if client == Client::Public && !service_scopes.is_empty() {
         return Err(field("application.service_scopes", "must be empty: a public client cannot authenticate itself"));
     }
-    let post_logout = application.post_logout_redirect_uris;
+    let is_good = |uri: &str| client.may_be_answered_at(uri);
+    let redirect_uris = values("application.redirect_uris", application.redirect_uris, is_good, ADDRESS)?;
+    let after_logout = application.post_logout_redirect_uris;
+    let after_logout = values("application.post_logout_redirect_uris", after_logout, is_good, ADDRESS)?;
+    if !settings.frontchannel_logout.is_of_one_of(&redirect_uris) {
+        return Err(field("application.frontchannel_logout_uri", "must be of the origin of a redirect address"));
+    }
     Ok(Application {
         name: text("application.name", application.name, NAME_BYTES_MAX)?,
-        redirect_uris: values("application.redirect_uris", application.redirect_uris, is_redirect_uri, ADDRESS)?,
-        post_logout_redirect_uris: values(
-            "application.post_logout_redirect_uris",
-            post_logout,
-            is_redirect_uri,
-            ADDRESS,
-        )?,
+        redirect_uris,
+        post_logout_redirect_uris: after_logout,
         service_scopes,
         is_application_managed,
         keep_on_sso_logout: application.keep_on_sso_logout,
@@ -212,7 +214,7 @@ fn logout_reach(application: &pb::Application) -> Parsed<LogoutReach> {
     }
 }
 
-fn values(path: &str, values: Vec<String>, is_good: fn(&str) -> bool, rule: &str) -> Parsed<Vec<String>> {
+fn values(path: &str, values: Vec<String>, is_good: impl Fn(&str) -> bool, rule: &str) -> Parsed<Vec<String>> {
     if values.len() > VALUES_MAX {
         return Err(field(path, format!("must not have more than {VALUES_MAX} values")));
     }
