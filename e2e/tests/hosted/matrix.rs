@@ -189,6 +189,7 @@ impl World {
         let clock = Arc::new(ManualClock::new(SystemClock.now()));
         let stack = Stack::start_at(clock.clone(), "").await;
         let here = stack.sign_in().await;
+        clock.advance(Duration::from_secs(1));
         let other = stack.sign_in().await;
         let answer = stack.get(&stack.authorize_for("front-web", &[]), &here.cookie).await;
         let web_code = query(&location(&answer), "code").unwrap();
