@@ -158,3 +158,32 @@ async fn pages_are_for_our_own_site_only() {
     let preflight = provider.http.request(reqwest::Method::OPTIONS, format!("{}/authorize", provider.issuer));
     assert_eq!(preflight.send().await.unwrap().status(), 405);
 }
+
+#[tokio::test]
+async fn who_is_to_choose_an_account_signs_in_although_somebody_has() {
+    let provider = Provider::start().await;
+    let browser = Browser::new();
+    let ada = WEB.sign_in(&provider, &browser, &[]).await.claims()["sub"].clone();
+    let page = WEB.authorize(&provider, &browser, &[("prompt", "select_account")]).await;
+    assert!(page.is_sign_in());
+    let page = browser.sign_in_as(&page, "grace@example.com", "nanoseconds matter too").await;
+    let (_, answer) = WEB.exchange(&provider, &page.answer("code")).await;
+    assert_ne!(super::support::claims(answer["id_token"].as_str().unwrap())["sub"], ada);
+}
+
+#[tokio::test]
+async fn a_request_has_a_hundred_parameters_at_most() {
+    let provider = Provider::start().await;
+    let names: Vec<String> = (0..101).map(|number| format!("unknown{number}")).collect();
+    let more = |count: usize| names.iter().take(count).map(|name| (name.as_str(), "x"));
+    let usual = WEB.request(&[]);
+    let endpoint = format!("{}/authorize", provider.issuer);
+    for (count, is_answered) in [(100 - usual.len(), true), (101 - usual.len(), false)] {
+        let all: Vec<(&str, &str)> = usual.iter().copied().chain(more(count)).collect();
+        assert_eq!(Browser::new().get(&endpoint, &all).await.is_sign_in(), is_answered, "{count} more");
+        let (status, answer) =
+            provider.post_as_it_is("default", "token", &more(count + usual.len()).collect::<Vec<_>>()).await;
+        let error = if is_answered { "invalid_client" } else { "invalid_request" };
+        assert_eq!((status >= 400, &answer["error"]), (true, &error.into()), "{count} more");
+    }
+}
