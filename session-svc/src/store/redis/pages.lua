@@ -14,12 +14,14 @@ local function page_of(key, number)
   return unpack(redis.call('ZRANGE', key, number, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES'))
 end
 
--- Whether a number is above all of a page.
-local function is_above(page, number)
+-- The lowest and the highest number of a page.
+local function bounds_of(page)
+  local low, high = math.huge, 0
   for at = 1, #page, ENTRY do
-    if number_of(page, at) >= number then return false end
+    local number = number_of(page, at)
+    low, high = math.min(low, number), math.max(high, number)
   end
-  return true
+  return low, high
 end
 
 -- Divides a page where another number begins, as near to the middle as there is such a place.
@@ -48,12 +50,15 @@ local function put(key, entry)
     -- Below all others: the first page begins here now, if it has room.
     page, from = redis.call('ZRANGE', key, 0, 0)[1], number
     if page and #page >= PAGE then page = nil end
-  elseif #page >= PAGE and is_above(page, number) then
-    -- What comes last, as most does, begins a page and leaves a full one behind.
-    page, from = nil, number
   elseif #page >= PAGE then
-    divide(key, page, from)
-    page, from = page_of(key, number)
+    local low, high = bounds_of(page)
+    if number > high then
+      -- What comes last, as most does, begins a page and leaves a full one behind.
+      page, from = nil, number
+    elseif low < high then
+      divide(key, page, from)
+      page, from = page_of(key, number)
+    end
   end
   if page then redis.call('ZREM', key, page) end
   redis.call('ZADD', key, from, (page or '') .. entry)
