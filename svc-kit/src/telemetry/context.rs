@@ -4,6 +4,7 @@
 //! one id joins login, session, event and delivery even where no collector is configured.
 
 use std::{
+    cell::RefCell,
     future::Future,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
@@ -14,7 +15,7 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags
 use serde::{Deserialize, Serialize};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::entropy::{self, Entropy, OsEntropy};
+use crate::entropy::{Entropy as _, OsEntropy};
 
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
@@ -31,6 +32,34 @@ pub struct TraceContext {
 
 tokio::task_local! {
     static CURRENT: TraceContext;
+}
+
+/// Bytes of the ids of a trace and of its first span.
+const IDS_BYTES: usize = 16 + 8;
+/// New traces that randomness is fetched for at a time: every call may begin one, and most of the price is for asking.
+const FETCHED: usize = 64;
+
+thread_local! {
+    static IDS: RefCell<Ids> = const { RefCell::new(Ids { bytes: [0; IDS_BYTES * FETCHED], left: 0 }) };
+}
+
+/// Random ids for traces that begin on a thread. They are no secrets.
+struct Ids {
+    bytes: [u8; IDS_BYTES * FETCHED],
+    left: usize,
+}
+
+impl Ids {
+    fn next(&mut self) -> [u8; IDS_BYTES] {
+        if self.left == 0 {
+            OsEntropy.fill(&mut self.bytes);
+            self.left = FETCHED;
+        }
+        self.left -= 1;
+        let mut ids = [0; IDS_BYTES];
+        ids.copy_from_slice(&self.bytes[self.left * IDS_BYTES..][..IDS_BYTES]);
+        ids
+    }
 }
 
 /// Whether spans are recorded for a collector. Where they are not, nobody needs to be told what they belong to.
@@ -61,16 +90,16 @@ impl TraceContext {
 
     /// Starts a new trace.
     pub fn root() -> Self {
-        Self::root_from(&OsEntropy)
+        Self::of(&IDS.with_borrow_mut(Ids::next))
     }
 
-    fn root_from(entropy: &dyn Entropy) -> Self {
-        let (trace, span): ([u8; 16], [u8; 8]) = (entropy::bytes(entropy), entropy::bytes(entropy));
+    fn of(ids: &[u8; IDS_BYTES]) -> Self {
+        let (trace, span) = ids.split_at(16);
         let mut traceparent = String::with_capacity(55);
         traceparent.push_str("00-");
-        HEXLOWER.encode_append(&trace, &mut traceparent);
+        HEXLOWER.encode_append(trace, &mut traceparent);
         traceparent.push('-');
-        HEXLOWER.encode_append(&span, &mut traceparent);
+        HEXLOWER.encode_append(span, &mut traceparent);
         traceparent.push_str("-01");
         Self { traceparent, tracestate: String::new() }
     }
@@ -149,13 +178,21 @@ impl TraceContext {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entropy::SeededEntropy;
 
     #[test]
     fn a_new_trace_is_well_formed() {
-        let root = TraceContext::root_from(&SeededEntropy::new(3));
+        let root = TraceContext::root();
         assert_eq!(TraceContext::parse(&root.traceparent, ""), Some(root.clone()));
         assert_eq!(root.trace_id().len(), 32);
+    }
+
+    #[test]
+    fn no_two_traces_are_alike() {
+        let mut parts = std::collections::BTreeSet::new();
+        for _ in 0..10 * FETCHED {
+            let root = TraceContext::root();
+            assert!(parts.insert(root.trace_id().to_owned()) && parts.insert(root.traceparent[36..52].to_owned()));
+        }
     }
 
     #[test]
@@ -170,7 +207,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_context_travels_with_the_task_and_into_headers() {
-        let root = TraceContext::root_from(&SeededEntropy::new(3));
+        let root = TraceContext::root();
         let headers = with_context(root.clone(), async {
             tokio::task::yield_now().await;
             let mut headers = HeaderMap::new();
