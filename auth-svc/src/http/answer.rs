@@ -8,14 +8,10 @@ use axum::{
 use url::Url;
 
 use super::{
-    HttpState,
     language::{self, Language},
     pages,
 };
-use crate::{
-    app::Adapters,
-    domain::authorize::{AuthorizationRequest, RedirectError, ResponseMode},
-};
+use crate::domain::authorize::{AuthorizationRequest, RedirectError, ResponseMode};
 
 /// The one script that we have; it runs by its hash and nothing else does.
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; \
@@ -32,25 +28,18 @@ struct FormPostPage<'a> {
 }
 
 /// Answers with a code (RFC 6749 §4.1.2, RFC 9207).
-pub(super) fn code<A: Adapters>(
-    state: &HttpState<A>,
-    tenant: &str,
-    request: &AuthorizationRequest,
-    code: &str,
-) -> Response {
-    let issuer = state.auth.settings.issuer(tenant);
-    let fields = [("code", code), ("state", &request.state), ("iss", &issuer)];
+pub(super) fn code(issuer: &str, request: &AuthorizationRequest, code: &str) -> Response {
+    let fields = [("code", code), ("state", &request.state), ("iss", issuer)];
     deliver(request.response_mode, &request.redirect_uri, &fields)
 }
 
 /// Answers with an error (RFC 6749 §4.1.2.1, RFC 9207).
-pub(super) fn error<A: Adapters>(state: &HttpState<A>, tenant: &str, error: &RedirectError) -> Response {
-    let issuer = state.auth.settings.issuer(tenant);
+pub(super) fn error(issuer: &str, error: &RedirectError) -> Response {
     let fields = [
         ("error", error.error),
         ("error_description", error.description),
         ("state", error.state.as_str()),
-        ("iss", &issuer),
+        ("iss", issuer),
     ];
     deliver(error.response_mode, &error.redirect_uri, &fields)
 }

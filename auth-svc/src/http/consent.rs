@@ -1,27 +1,18 @@
 //! The consent page: shown to somebody who is signed in, answered by the same browser in the same SSO session.
 
-use axum::{
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    response::Response,
-};
+use axum::http::StatusCode;
 use proto::session::v1::Session;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HttpState, answer,
-    authorize::add_cookie,
-    cookies::{Cookies, SSO},
-    form, interaction, language,
+    answer, language,
     pages::{self, ConsentPage},
-    tenant::Tenant,
     texts::Texts,
+    visit::{Form, Page, Visit},
 };
 use crate::{
     app::Adapters,
     domain::{application::Application, authorize::AuthorizationRequest},
-    error::AuthError,
 };
 
 /// Who asks whom for what.
@@ -40,31 +31,23 @@ struct Asked {
 }
 
 /// Shows the page.
-pub(super) fn show<A: Adapters>(
-    state: &HttpState<A>,
-    headers: &HeaderMap,
-    asking: Asking<'_>,
-) -> Result<Response, AuthError> {
-    let (auth, tenant) = (&state.auth, asking.application.tenant.as_str());
-    let cookies = Cookies::new(&auth.settings.base_url, tenant);
+pub(super) fn show<A: Adapters>(visit: &Visit<A>, asking: Asking<'_>) -> Page {
     let language = language::asked_for(&asking.request);
     let wishes: Vec<String> =
         asking.request.consent_scopes().iter().map(|scope| wish(language.texts(), scope)).collect();
     let asked = Asked { request: asking.request, session: asking.sso.id.clone() };
-    let shown = interaction::show(auth, &context(tenant), headers, &cookies, &asked)?;
-    let action = format!("{}/consent?ui_locales={}", auth.settings.issuer(tenant), language.tag());
-    let page = ConsentPage {
-        language,
-        action: &action,
-        interaction: &shown.field,
-        application: &asking.application.name,
-        login: &asking.login,
-        wishes: &wishes,
-        code: "",
-    };
-    let mut response = pages::page(StatusCode::OK, &page);
-    add_cookie(&mut response, &shown.cookie);
-    Ok(response)
+    visit.show("consent", language, &asked, |Form { action, interaction }| {
+        let page = ConsentPage {
+            language,
+            action,
+            interaction,
+            application: &asking.application.name,
+            login: &asking.login,
+            wishes: &wishes,
+            code: "",
+        };
+        pages::page(StatusCode::OK, &page)
+    })
 }
 
 /// What a scope lets an application do, in words.
@@ -80,51 +63,23 @@ pub(super) fn wish(texts: &Texts, scope: &str) -> String {
     words.to_owned()
 }
 
-fn context(tenant: &str) -> String {
-    format!("interaction consent {tenant}")
-}
-
 /// Takes the answer.
-pub(super) async fn decide<A: Adapters>(
-    State(state): State<HttpState<A>>,
-    tenant: Tenant,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    match decided(&state, &tenant.0, &headers, &body).await {
-        Ok(response) => response,
-        Err(error) => pages::failed(&error),
-    }
-}
-
-async fn decided<A: Adapters>(
-    state: &HttpState<A>,
-    tenant: &str,
-    headers: &HeaderMap,
-    body: &Bytes,
-) -> Result<Response, AuthError> {
-    let auth = &state.auth;
-    let too_old = || pages::say(StatusCode::FORBIDDEN, pages::texts().form_too_old);
-    let Ok(fields) = form::form(headers, body) else { return Ok(too_old()) };
-    let cookies = Cookies::new(&auth.settings.base_url, tenant);
-    let asked: Option<Asked> = interaction::back(auth, &context(tenant), headers, &cookies, fields.text("interaction"));
-    let Some(asked) = asked.filter(|_| form::is_from_us(headers, &auth.settings.base_url)) else {
-        return Ok(too_old());
-    };
-    let sso = auth.sso_session(tenant, cookies.get(headers, SSO).as_deref()).await?;
-    let Some(sso) = sso.filter(|sso| sso.id == asked.session) else { return Ok(too_old()) };
-    let request = asked.request;
+pub(super) async fn decide<A: Adapters>(visit: Visit<A>) -> Page {
+    let Some(asked) = visit.back::<Asked>("consent") else { return Ok(visit.too_old()) };
+    let sso = visit.sso_session().await?;
+    let Some(sso) = sso.filter(|sso| sso.id == asked.session) else { return Ok(visit.too_old()) };
+    let (request, issuer) = (asked.request, visit.issuer());
     // Nothing but a clear yes is a yes.
-    let mut response = if fields.text("decision") != "allow" {
-        answer::error(state, tenant, &request.refused("access_denied", "the user does not agree"))
-    } else if let Some(code) = auth.agree(&request, &sso).await? {
-        answer::code(state, tenant, &request, &code)
+    let mut response = if visit.field("decision") != "allow" {
+        answer::error(&issuer, &request.refused("access_denied", "the user does not agree"))
+    } else if let Some(code) = visit.auth.agree(&request, &sso).await? {
+        answer::code(&issuer, &request, &code)
     } else {
-        answer::error(state, tenant, &request.login_required())
+        answer::error(&issuer, &request.login_required())
     };
     // It was only needed for the question.
-    if !auth.serves_others(&sso).await? {
-        add_cookie(&mut response, &cookies.remove(SSO));
+    if !visit.auth.serves_others(&sso).await? {
+        visit.drop_sso(&mut response);
     }
     Ok(response)
 }

@@ -1,6 +1,9 @@
 //! Cookies: the SSO session's token, and the binding of a sign-in form to its browser.
 
-use axum::http::HeaderMap;
+use axum::{
+    http::{HeaderMap, HeaderValue, header},
+    response::Response,
+};
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 
 /// Reads and makes cookies of one tenant.
@@ -45,6 +48,13 @@ impl Cookies {
     }
 }
 
+/// Adds a cookie to a response.
+pub(super) fn add_cookie(response: &mut Response, cookie: &str) {
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
+
 /// The SSO session's token.
 pub(super) const SSO: &str = "sso";
 /// What binds a form to its browser.
@@ -52,8 +62,6 @@ pub(super) const INTERACTION: &str = "interaction";
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderValue, header};
-
     use super::*;
 
     #[test]

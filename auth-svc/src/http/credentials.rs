@@ -4,9 +4,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use proto::session::v1::Session;
 use svc_kit::error::{Kind, ServiceError as _};
 
-use super::{HttpState, language};
+use super::language;
 use crate::{
-    app::{Adapters, oidc::authorize::Credentials},
+    app::{Adapters, Auth, oidc::authorize::Credentials},
     domain::authorize::Parameters,
     error::AuthError,
 };
@@ -15,7 +15,7 @@ use crate::{
 const USER_AGENT_CHARS_MAX: usize = 256;
 
 /// Reads a sign-in form.
-pub(super) fn credentials(headers: &HeaderMap, fields: &Parameters, address: String) -> Credentials {
+pub(super) fn read(headers: &HeaderMap, fields: &Parameters, address: String) -> Credentials {
     let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     Credentials {
         login: fields.text("login").to_owned(),
@@ -41,6 +41,6 @@ pub(super) fn sign_in_problem(error: &AuthError) -> Option<(StatusCode, &'static
 }
 
 /// How long a session lives on, in seconds.
-pub(super) fn remaining_seconds<A: Adapters>(state: &HttpState<A>, session: &Session) -> i64 {
-    session.expires_at.as_ref().map_or(0, |at| at.seconds - state.auth.clock.now().as_secs()).max(0)
+pub(super) fn remaining_seconds<A: Adapters>(auth: &Auth<A>, session: &Session) -> i64 {
+    session.expires_at.as_ref().map_or(0, |at| at.seconds - auth.clock.now().as_secs()).max(0)
 }

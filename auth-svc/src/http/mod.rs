@@ -31,6 +31,7 @@ mod texts;
 mod token;
 mod tokens_about;
 mod userinfo;
+mod visit;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
@@ -68,7 +69,7 @@ pub fn router<A: Adapters>(state: HttpState<A>) -> Router {
             .route("/.well-known/openid-configuration", get(discovery::configuration::<A>))
             .route("/jwks", get(discovery::jwks::<A>))
             .route("/theme.css", get(look::stylesheet::<A>))
-            .route("/authorize", get(authorize::by_query::<A>).post(authorize::by_form::<A>))
+            .route("/authorize", get(authorize::authorize::<A>).post(authorize::authorize::<A>))
             .route("/login", post(authorize::login::<A>).get(pages::post_only))
             .route("/password", post(password::change::<A>).get(pages::post_only))
             .route("/api/login", post(api::login::<A>))
@@ -89,7 +90,7 @@ pub fn router<A: Adapters>(state: HttpState<A>) -> Router {
             .route("/userinfo", get(userinfo::by_header::<A>).post(userinfo::by_form::<A>).options(cors::preflight))
             .route("/introspect", post(tokens_about::introspect::<A>))
             .route("/revoke", post(tokens_about::revoke::<A>).options(cors::preflight))
-            .route("/logout", get(logout::by_query::<A>).post(logout::by_form::<A>))
+            .route("/logout", get(logout::logout::<A>).post(logout::logout::<A>))
             .route("/logout/confirm", post(logout::confirm::<A>).get(pages::post_only))
     };
     Router::new()

@@ -5,24 +5,20 @@
 //! its own, and shows the cookie if it has one. The path of the answer is fixed, so that nothing can be redirected with it.
 
 use axum::{
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-use super::cookies::{Cookies, SSO};
 use crate::domain::authorize::Parameters;
 
-/// Says whether a form came without the SSO cookie and must come again.
-pub(super) fn must_come_again(headers: &HeaderMap, cookies: &Cookies) -> bool {
-    cookies.get(headers, SSO).is_none()
-}
-
-/// Sends the browser to `endpoint` with the same parameters; `None` when they make no address.
-pub(super) fn come_again(endpoint: &str, parameters: &Parameters) -> Option<Response> {
+/// Sends the browser to `endpoint` with the same parameters.
+pub(super) fn come_again(endpoint: &str, parameters: &Parameters) -> Response {
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters.pairs()).finish();
     let location = if query.is_empty() { endpoint.to_owned() } else { format!("{endpoint}?{query}") };
-    let location = HeaderValue::from_str(&location).ok()?;
-    Some((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response())
+    match HeaderValue::from_str(&location) {
+        Ok(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
+        Err(_) => StatusCode::BAD_REQUEST.into_response(),
+    }
 }
 
 #[cfg(test)]
@@ -33,7 +29,7 @@ mod tests {
     fn parameters_come_back_as_they_were() {
         let pairs = [("state", "a b&c=ü\"\r\n"), ("redirect_uri", "https://rp.example/cb?x=1#"), ("empty", "")];
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let response = come_again("https://op.example/authorize", &Parameters::collect(pairs).unwrap()).unwrap();
+        let response = come_again("https://op.example/authorize", &Parameters::collect(pairs).unwrap());
         assert_eq!(response.status(), StatusCode::SEE_OTHER);
         let location = url::Url::parse(response.headers()[header::LOCATION].to_str().unwrap()).unwrap();
         assert_eq!(location.as_str().split('?').next(), Some("https://op.example/authorize"));
@@ -49,7 +45,7 @@ mod tests {
 
     #[test]
     fn nothing_to_say_is_the_plain_endpoint() {
-        let response = come_again("https://op.example/logout", &Parameters::default()).unwrap();
+        let response = come_again("https://op.example/logout", &Parameters::default());
         assert_eq!(response.headers()[header::LOCATION], "https://op.example/logout");
     }
 }
