@@ -300,15 +300,18 @@ pub trait Chores: SessionStore {
 
 /// Events that wait to be published.
 pub trait Outbox: Send + Sync + 'static {
-    /// Waits until one of `shards` has events, at most a moment; returns some, in order within each shard.
+    /// Returns at most `limit` events that come after these positions, in order within each shard. Where there are more, shards
+    /// have equal shares: none gets more of them while another one that has as many gets less. Waits up to `wait` for one,
+    /// and no longer than half a second.
     fn take(
         &self,
-        shards: &[Shard],
+        after: &[(Shard, Revision)],
         limit: usize,
+        wait: Duration,
     ) -> impl Future<Output = Result<Vec<(Shard, Revision, Message)>, StoreError>> + Send;
 
-    /// Removes the events of a shard up to `last`.
-    fn remove(&self, shard: Shard, last: Revision) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Removes events.
+    fn remove(&self, events: &[(Shard, Revision)]) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// What became of a policy that was put.

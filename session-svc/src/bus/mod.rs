@@ -6,7 +6,7 @@ use svc_kit::{bus::Publisher, error::chain, lifecycle::Lifecycle, ops::Readiness
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    app::{Sessions, relay},
+    app::{Sessions, relay::Relay},
     domain::id::Shard,
     ports::{Chores, Outbox, PolicyStore, SessionStore, StoreError},
 };
@@ -102,6 +102,7 @@ async fn relay_events<O: Outbox, P: Publisher>(
     mut shards: watch::Receiver<Vec<Shard>>,
     has_cutoff: Arc<Notify>,
 ) -> Infallible {
+    let mut relay = Relay::new(&*outbox, &publisher, &has_cutoff);
     let mut was_good = true;
     loop {
         let mine = shards.borrow_and_update().clone();
@@ -109,7 +110,7 @@ async fn relay_events<O: Outbox, P: Publisher>(
             let _ = tokio::time::timeout(KEEP, shards.changed()).await;
             continue;
         }
-        match relay::relay(&*outbox, &publisher, &mine, &has_cutoff).await {
+        match relay.pass(&mine).await {
             Ok(_) => was_good = true,
             Err(error) => {
                 // Once a spell: a broker that is away for an hour is one fact.

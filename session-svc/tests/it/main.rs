@@ -26,6 +26,7 @@ mod port;
 mod race;
 mod reauthenticate;
 mod refresh;
+mod relay;
 mod replicas;
 mod revoke;
 mod revoke_many;

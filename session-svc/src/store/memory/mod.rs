@@ -1,5 +1,6 @@
 //! Sessions in memory: for development, for tests, and the reference for what the port means.
 
+mod outbox;
 mod policies;
 
 use std::{
@@ -24,13 +25,10 @@ use crate::{
         session::Stored,
     },
     ports::{
-        Answer, Chores, Commit, Committed, Cut, CutPlace, IdempotencyKey, ListQuery, Loaded, Look, Outbox, Read,
-        SessionStore, Snapshot, StoreError,
+        Answer, Chores, Commit, Committed, Cut, CutPlace, IdempotencyKey, ListQuery, Loaded, Look, Read, SessionStore,
+        Snapshot, StoreError,
     },
 };
-
-/// How long [`Outbox::take`] waits for events.
-const WAIT: Duration = Duration::from_millis(500);
 
 /// Sessions in memory.
 pub struct MemoryStore {
@@ -296,36 +294,6 @@ impl Chores for MemoryStore {
         if cutoffs.scopes.len() < count {
             cutoffs.version += 1;
             state.cutoffs.insert(shard, Arc::new(cutoffs));
-        }
-        Ok(())
-    }
-}
-
-impl Outbox for MemoryStore {
-    async fn take(&self, shards: &[Shard], limit: usize) -> Result<Vec<(Shard, Revision, Message)>, StoreError> {
-        let arrived = self.arrived.notified();
-        tokio::pin!(arrived);
-        arrived.as_mut().enable();
-        let take = || -> Vec<_> {
-            let state = self.lock();
-            let of_shard = |shard: &Shard| {
-                let shard = *shard;
-                let waiting = state.outbox.get(&shard).into_iter().flatten();
-                waiting.map(move |(revision, message)| (shard, *revision, message.clone())).collect::<Vec<_>>()
-            };
-            shards.iter().flat_map(of_shard).take(limit).collect()
-        };
-        let taken = take();
-        if !taken.is_empty() {
-            return Ok(taken);
-        }
-        let _ = tokio::time::timeout(WAIT, arrived).await;
-        Ok(take())
-    }
-
-    async fn remove(&self, shard: Shard, last: Revision) -> Result<(), StoreError> {
-        if let Some(waiting) = self.lock().outbox.get_mut(&shard) {
-            waiting.retain(|(revision, _)| *revision > last);
         }
         Ok(())
     }

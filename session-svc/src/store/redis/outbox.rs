@@ -1,14 +1,11 @@
 //! The outbox: a stream per shard. What is in it was not confirmed by the bus yet.
 
 use std::{
-    collections::BTreeMap,
+    collections::HashMap,
     time::{Duration, Instant},
 };
 
-use redis::{
-    aio::MultiplexedConnection,
-    streams::{StreamId, StreamReadReply},
-};
+use redis::{Cmd, aio::MultiplexedConnection};
 use svc_kit::{
     bus::{Message, routing_key},
     telemetry::TraceContext,
@@ -22,11 +19,13 @@ use crate::{
     ports::{Outbox, StoreError},
 };
 
-/// How long one read waits for events.
-const BLOCK: Duration = Duration::from_millis(500);
+/// Longest that one read waits for events.
+const WAIT_MAX: Duration = Duration::from_millis(500);
 /// Pause between two looks in a cluster, where one read cannot wait for several shards: events of other replicas are late
 /// by this at most; our own wake us.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Most reads for what is taken at once: one of all shards, and those that share out what some leave over.
+const READS_MAX: usize = 4;
 
 /// How the outbox is read.
 #[derive(Default)]
@@ -43,98 +42,153 @@ impl Reader {
     }
 }
 
+/// A shard, and what was read of it.
+type Entries = (Shard, Vec<Entry>);
+/// Position, and fields with their values.
+type Entry = (String, Vec<(String, Vec<u8>)>);
+/// The answer to a read: keys and their entries.
+type Streams = Option<Vec<(String, Vec<Entry>)>>;
+
 impl Outbox for RedisStore {
-    async fn take(&self, shards: &[Shard], limit: usize) -> Result<Vec<(Shard, Revision, Message)>, StoreError> {
-        let found =
-            if self.link.is_cluster() { self.look(shards, limit).await? } else { self.wait(shards, limit).await? };
-        let mut taken = Vec::new();
-        for (shard, entries) in found {
-            for entry in entries.iter().take(limit - taken.len()) {
-                taken.push(self.message(shard, entry)?);
+    /// Every shard is read up to the same share first; what some have left over is shared by those that have more. So nothing is
+    /// read that is not taken.
+    async fn take(
+        &self,
+        after: &[(Shard, Revision)],
+        limit: usize,
+        wait: Duration,
+    ) -> Result<Vec<(Shard, Revision, Message)>, StoreError> {
+        let (mut taken, mut open, mut wait) = (Vec::new(), after.to_vec(), wait.min(WAIT_MAX));
+        for _ in 0..READS_MAX {
+            if open.is_empty() {
+                break;
             }
+            let share = ((limit - taken.len()) / open.len()).max(1);
+            let found = if self.link.is_cluster() {
+                self.look(&open, share, wait).await?
+            } else {
+                self.wait(&open, share, wait).await?
+            };
+            (wait, open) = (Duration::ZERO, Vec::new());
+            for (shard, entries) in found {
+                for (id, fields) in &entries {
+                    taken.push(self.message(shard, id, fields)?);
+                }
+                if let Some((shard, last, _)) = taken.last().filter(|_| entries.len() == share) {
+                    open.push((*shard, *last));
+                }
+            }
+            taken.truncate(limit);
+            open.truncate(limit - taken.len());
         }
         Ok(taken)
     }
 
-    async fn remove(&self, shard: Shard, last: Revision) -> Result<(), StoreError> {
-        let next = Revision { ms: last.ms, number: last.number + 1 }.to_string();
-        let mut trim = redis::cmd("XTRIM");
-        trim.arg(self.keys.outbox(shard)).arg("MINID").arg(next);
-        self.link.command(self.link.shard(shard), &trim).await
+    async fn remove(&self, events: &[(Shard, Revision)]) -> Result<(), StoreError> {
+        let mut removals: HashMap<Shard, Cmd> = HashMap::new();
+        for (shard, position) in events {
+            let removal = removals.entry(*shard).or_insert_with(|| {
+                let mut removal = redis::cmd("XDEL");
+                removal.arg(self.keys.outbox(*shard));
+                removal
+            });
+            removal.arg(position.to_string());
+        }
+        let removals: Vec<_> = removals.into_iter().map(|(shard, removal)| (self.link.shard(shard), removal)).collect();
+        self.link.scatter::<u64>(&removals).await.into_iter().try_for_each(|removed| removed.map(drop))
     }
 }
 
-/// What was read of a shard.
-type Entries = (Shard, Vec<StreamId>);
-
 impl RedisStore {
     /// One read that waits for all shards: they are on one server.
-    async fn wait(&self, shards: &[Shard], limit: usize) -> Result<Vec<Entries>, StoreError> {
+    async fn wait(
+        &self,
+        after: &[(Shard, Revision)],
+        share: usize,
+        wait: Duration,
+    ) -> Result<Vec<Entries>, StoreError> {
         let mut slot = self.outbox.waiting.lock().await;
-        let place = self.link.shard(Shard(0));
         let (epoch, mut connection) = match slot.take() {
             Some((epoch, connection)) if epoch == self.link.epoch() => (epoch, connection),
-            _ => self.link.waiting(place, BLOCK).await.map_err(failed)?,
+            _ => self.link.waiting(self.link.shard(Shard(0)), WAIT_MAX).await.map_err(failed)?,
         };
-        let by_key: BTreeMap<String, Shard> = shards.iter().map(|shard| (self.keys.outbox(*shard), *shard)).collect();
-        let mut read = redis::cmd("XREAD");
-        read.arg("COUNT").arg(limit).arg("BLOCK").arg(BLOCK.as_millis() as u64).arg("STREAMS");
-        for key in by_key.keys() {
+        let keys: Vec<String> = after.iter().map(|(shard, _)| self.keys.outbox(*shard)).collect();
+        let mut read = read(share, wait);
+        for key in &keys {
             read.arg(key);
         }
-        for _ in &by_key {
-            read.arg("0");
+        for (_, position) in after {
+            read.arg(position.to_string());
         }
-        let reply: Option<StreamReadReply> = read.query_async(&mut connection).await.map_err(failed)?;
+        let streams: Streams = read.query_async(&mut connection).await.map_err(failed)?;
         *slot = Some((epoch, connection));
-        let streams = reply.map(|reply| reply.keys).unwrap_or_default();
-        Ok(streams.into_iter().filter_map(|stream| Some((*by_key.get(&stream.key)?, stream.ids))).collect())
+        let shards: HashMap<_, _> = keys.into_iter().zip(after).map(|(key, (shard, _))| (key, *shard)).collect();
+        let streams = streams.unwrap_or_default().into_iter();
+        Ok(streams.filter_map(|(key, entries)| Some((*shards.get(&key)?, entries))).collect())
     }
 
     /// Looks at every shard where it is, again and again for a while.
-    async fn look(&self, shards: &[Shard], limit: usize) -> Result<Vec<Entries>, StoreError> {
-        let read = |shard: &Shard| {
-            let mut read = redis::cmd("XREAD");
-            read.arg("COUNT").arg(limit).arg("STREAMS").arg(self.keys.outbox(*shard)).arg("0");
+    async fn look(
+        &self,
+        after: &[(Shard, Revision)],
+        share: usize,
+        wait: Duration,
+    ) -> Result<Vec<Entries>, StoreError> {
+        let read = |(shard, position): &(Shard, Revision)| {
+            let mut read = read(share, Duration::ZERO);
+            read.arg(self.keys.outbox(*shard)).arg(position.to_string());
             (self.link.shard(*shard), read)
         };
-        let reads: Vec<_> = shards.iter().map(read).collect();
+        let reads: Vec<_> = after.iter().map(read).collect();
         let started = Instant::now();
         loop {
             let (mut found, mut failure) = (Vec::new(), None);
-            for (shard, reply) in shards.iter().zip(self.link.scatter::<Option<StreamReadReply>>(&reads).await) {
+            for ((shard, _), reply) in after.iter().zip(self.link.scatter::<Streams>(&reads).await) {
                 match reply {
-                    Ok(reply) => {
-                        let streams = reply.map(|reply| reply.keys).unwrap_or_default();
-                        found.extend(streams.into_iter().map(|stream| (*shard, stream.ids)));
-                    }
+                    Ok(streams) => found.extend(streams.unwrap_or_default().into_iter().map(|(_, ids)| (*shard, ids))),
                     Err(error) => failure = Some(error),
                 }
             }
             match failure {
                 // What the others have does not wait for a server that is away.
                 Some(error) if found.is_empty() => return Err(error),
-                _ if !found.is_empty() || started.elapsed() >= BLOCK => return Ok(found),
+                _ if !found.is_empty() || started.elapsed() >= wait => return Ok(found),
                 _ => drop(tokio::time::timeout(LOOK_EVERY, self.outbox.arrived.notified()).await),
             }
         }
     }
 
-    fn message(&self, shard: Shard, entry: &StreamId) -> Result<(Shard, Revision, Message), StoreError> {
+    fn message(
+        &self,
+        shard: Shard,
+        id: &str,
+        fields: &[(String, Vec<u8>)],
+    ) -> Result<(Shard, Revision, Message), StoreError> {
         let unreadable = || StoreError::Unreadable("an entry of the outbox");
-        let revision = Revision::parse(&entry.id).ok_or_else(unreadable)?;
-        let (body, kind): (Option<Vec<u8>>, Option<String>) = (entry.get("e"), entry.get("t"));
-        let (traceparent, tracestate): (Option<String>, Option<String>) = (entry.get("p"), entry.get("s"));
+        let field = |name: &str| {
+            let value = fields.iter().find(|(field, _)| field == name).map(|(_, value)| &value[..]);
+            std::str::from_utf8(value.unwrap_or_default()).map_err(|_| unreadable())
+        };
+        let body = fields.iter().find(|(field, _)| field == "e").map(|(_, value)| value);
+        let revision = Revision::parse(id).ok_or_else(unreadable)?;
         let id = event::id(&self.deployment, shard, revision);
         let message = Message {
-            body: event::with_id(&body.ok_or_else(unreadable)?, &id),
-            routing_key: routing_key(shard.0, &kind.ok_or_else(unreadable)?),
+            body: event::with_id(body.ok_or_else(unreadable)?, &id),
+            routing_key: routing_key(shard.0, field("t")?),
             id,
-            trace: TraceContext {
-                traceparent: traceparent.unwrap_or_default(),
-                tracestate: tracestate.unwrap_or_default(),
-            },
+            trace: TraceContext { traceparent: field("p")?.to_owned(), tracestate: field("s")?.to_owned() },
         };
         Ok((shard, revision, message))
     }
+}
+
+/// The beginning of a read.
+fn read(share: usize, wait: Duration) -> Cmd {
+    let mut read = redis::cmd("XREAD");
+    read.arg("COUNT").arg(share);
+    if !wait.is_zero() {
+        read.arg("BLOCK").arg(wait.as_millis() as u64);
+    }
+    read.arg("STREAMS");
+    read
 }

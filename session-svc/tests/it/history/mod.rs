@@ -34,7 +34,9 @@ mod heavy {
         clients::World,
         replica::{Recipe, Replica, SHARDS},
     };
-    use crate::support::{mutant::Fault, redis_cluster::RedisCluster, redis_server::RedisServer, service::START};
+    use crate::support::{
+        mutant::Fault, redis_cluster::RedisCluster, redis_server::RedisServer, service::START, waiting_events,
+    };
 
     const CLIENTS: u64 = 8;
     const REPLICAS: usize = 3;
@@ -79,9 +81,12 @@ mod heavy {
             while sessions.sweep(shard).await.unwrap() {}
             assert!(sessions.store.unfinished(shard).await.unwrap().is_empty(), "everything is cleaned up");
             loop {
-                let taken = sessions.store.take(&[shard], 1_000).await.unwrap();
-                let Some((_, last, _)) = taken.last() else { break };
-                sessions.store.remove(shard, *last).await.unwrap();
+                let taken = waiting_events(&*sessions.store, &[shard], 1_000).await;
+                if taken.is_empty() {
+                    break;
+                }
+                let places: Vec<_> = taken.iter().map(|(shard, position, _)| (*shard, *position)).collect();
+                sessions.store.remove(&places).await.unwrap();
                 events.extend(taken.into_iter().map(|(_, _, message)| Event::decode(message.body).unwrap()));
             }
             let whose = Whose::Tenant(TenantId::parse("acme").unwrap());

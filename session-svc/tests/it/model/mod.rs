@@ -30,7 +30,6 @@ use futures::FutureExt as _;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use session_svc::{
     domain::id::Shard,
-    ports::Outbox,
     store::{memory::MemoryStore, redis::RedisStore},
 };
 use svc_kit::{
@@ -44,6 +43,7 @@ use crate::support::{
     redis_server::RedisServer,
     service::{START, Setting},
     use_cases::use_cases,
+    waiting_events,
 };
 use reference::{GRACE_MS, Limits, RECOVERY_MS, Reference};
 pub use run::everything;
@@ -118,8 +118,7 @@ fn in_memory(fault: Fault, cases: u32) -> Result<(), String> {
         let counted = store.clone();
         let waiting = move || {
             let store = counted.clone();
-            // It answers at once if there is something.
-            async move { store.take(&shards(), 1).now_or_never().map_or(0, |taken| taken.unwrap().len()) }.boxed()
+            async move { waiting_events(&*store, &shards(), 1).await.len() }.boxed()
         };
         runtime.block_on(run(store, clock, Box::new(waiting), steps));
     })

@@ -25,7 +25,7 @@ use super::{
     reference::Reference,
     step::{Token, USERS},
 };
-use crate::support::{AnyStore, commands, use_cases::caller};
+use crate::support::{AnyStore, commands, use_cases::caller, waiting_events};
 
 /// Counts the events that wait in a store.
 pub type Waiting = Box<dyn Fn() -> BoxFuture<'static, usize> + Send + Sync>;
@@ -105,14 +105,14 @@ impl<S: AnyStore> Run<S> {
     async fn take_events(&mut self) {
         if (self.waiting)().await > 0 {
             let shards: Vec<Shard> = (0..self.sessions.store.shards()).map(Shard).collect();
-            for (shard, revision, message) in self.sessions.store.take(&shards, 10_000).await.unwrap() {
+            for (shard, revision, message) in waiting_events(&*self.sessions.store, &shards, 10_000).await {
                 let event = Event::decode(message.body).unwrap();
                 if event.r#type == "sessions.cutoff" {
                     self.cutoffs_told += 1;
                 } else {
                     self.told.entry(event.aggregate_id).or_default().push((event.r#type, event.sequence));
                 }
-                self.sessions.store.remove(shard, revision).await.unwrap();
+                self.sessions.store.remove(&[(shard, revision)]).await.unwrap();
             }
         }
         assert_eq!(self.cutoffs_told, self.reference.cutoffs_told, "I4: cutoffs told");

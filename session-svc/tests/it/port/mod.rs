@@ -2,7 +2,7 @@
 //! for each thing that it says.
 
 mod chores;
-mod outbox;
+pub mod outbox;
 mod policies;
 mod sessions;
 
@@ -24,6 +24,7 @@ use session_svc::{
     store::{memory::MemoryStore, redis::RedisStore},
 };
 use svc_kit::{
+    bus::Message,
     clock::{ManualClock, Timestamp},
     entropy::OsEntropy,
 };
@@ -31,6 +32,7 @@ use svc_kit::{
 use crate::support::{
     AnyStore, commands,
     service::{START, forget, random_name, redis_url},
+    waiting_events,
 };
 
 const SHARDS: u16 = 2;
@@ -53,19 +55,19 @@ macro_rules! for_each_store {
         })+
     };
 }
-use for_each_store;
+pub(crate) use for_each_store;
 
 /// A store under test.
-struct Port<S> {
-    store: S,
+pub struct Port<S> {
+    pub store: S,
     prefix: Option<String>,
 }
 
-fn in_memory() -> Port<MemoryStore> {
+pub fn in_memory() -> Port<MemoryStore> {
     Port { store: MemoryStore::new("test", SHARDS, Arc::new(ManualClock::new(START))), prefix: None }
 }
 
-fn in_redis() -> Port<RedisStore> {
+pub fn in_redis() -> Port<RedisStore> {
     let prefix = format!("{}:", random_name());
     Port { store: RedisStore::new(&redis_url(), &prefix, "test", SHARDS, 1).unwrap(), prefix: Some(prefix) }
 }
@@ -206,6 +208,11 @@ impl<S: AnyStore> Port<S> {
         let stored = session(user, ms);
         self.store(creating(&stored)).await;
         self.read(stored.session.id).await.unwrap()
+    }
+
+    /// The first events that wait, of all shards.
+    pub async fn waiting(&self, limit: usize) -> Vec<(Shard, Revision, Message)> {
+        waiting_events(&self.store, &[Shard(0), Shard(1)], limit).await
     }
 
     async fn version(&self, user: &str) -> u64 {

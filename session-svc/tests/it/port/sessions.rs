@@ -118,7 +118,7 @@ async fn of_a_refused_commit_nothing_is_stored<S: AnyStore>(port: &Port<S>) {
     let read = port.create("ada", 0).await;
     port.store(ending(&read, 5)).await;
     let (version, other) = (port.version("ada").await, session("ada", 1));
-    let events = port.store.take(&[shard("ada")], 100).await.unwrap().len();
+    let events = port.waiting(100).await.len();
     // Everything is well with it but the last session that it writes.
     let mut commit = creating(&other);
     commit.cuts = cutting("ada", 6, true).cuts;
@@ -130,7 +130,7 @@ async fn of_a_refused_commit_nothing_is_stored<S: AnyStore>(port: &Port<S>) {
     assert_eq!(port.version("ada").await, version);
     assert_eq!(port.store.answer(shard("ada"), &key()).await.unwrap(), None);
     assert_eq!(port.store.births(shard("ada"), &owner("ada")).await.unwrap(), 0);
-    assert_eq!(port.store.take(&[shard("ada")], 100).await.unwrap().len(), events);
+    assert_eq!(port.waiting(100).await.len(), events);
     assert_eq!(port.store.live(shard("ada"), &owner("ada").tenant, None).await.unwrap(), 0);
 }
 

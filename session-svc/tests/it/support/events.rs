@@ -1,9 +1,16 @@
 //! The events that reached the bus.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use prost::Message as _;
 use proto::event::v1::Event;
+use session_svc::{
+    domain::{id::Shard, revision::Revision},
+    ports::Outbox,
+};
 use svc_kit::bus::{Handler, Message, Outcome};
 
 use super::eventually;
@@ -47,4 +54,10 @@ impl Events {
         eventually(&format!("{types:?} of {session}"), look).await;
         assert_eq!(self.of(session), wanted);
     }
+}
+
+/// The first events that wait in some shards.
+pub async fn waiting_events(outbox: &impl Outbox, shards: &[Shard], limit: usize) -> Vec<(Shard, Revision, Message)> {
+    let starts: Vec<_> = shards.iter().map(|shard| (*shard, Revision::default())).collect();
+    outbox.take(&starts, limit, Duration::ZERO).await.unwrap()
 }

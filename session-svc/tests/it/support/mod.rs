@@ -17,7 +17,7 @@ pub mod switch;
 pub mod use_cases;
 pub mod wait;
 
-pub use events::Events;
+pub use events::{Events, waiting_events};
 pub use policies::*;
 pub use requests::*;
 pub use service::{Client, Policies, Service, Store};

@@ -193,12 +193,17 @@ impl<S: Chores> Chores for Mutant<S> {
 }
 
 impl<S: Outbox> Outbox for Mutant<S> {
-    async fn take(&self, shards: &[Shard], limit: usize) -> Result<Vec<(Shard, Revision, Message)>, StoreError> {
-        self.inner.take(shards, limit).await
+    async fn take(
+        &self,
+        after: &[(Shard, Revision)],
+        limit: usize,
+        wait: Duration,
+    ) -> Result<Vec<(Shard, Revision, Message)>, StoreError> {
+        self.inner.take(after, limit, wait).await
     }
 
-    async fn remove(&self, shard: Shard, last: Revision) -> Result<(), StoreError> {
-        self.inner.remove(shard, last).await
+    async fn remove(&self, events: &[(Shard, Revision)]) -> Result<(), StoreError> {
+        self.inner.remove(events).await
     }
 }
 
