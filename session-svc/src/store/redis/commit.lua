@@ -8,7 +8,7 @@
 --       then for each write: exact record before ('' for none), 'put' or 'forget', what follows on the created revision in the
 --            record, ttl in ms, session id, created ms, entry of the tenant's index, look that is armed and look to arm,
 --            both as entries and '' where nothing changes
---       then for each event: body, type, traceparent, tracestate
+--       then for each event: its entry of the outbox
 --       then for each cutoff: scope, cutoff, 'here' or 'before'; for each count: name, change
 -- Returns {1, position of each event ...} and, if there are cutoffs, theirs; or {0}: a guard failed and nothing is stored.
 
@@ -25,14 +25,11 @@ end
 
 -- Events first: the position of the first one is the revision of what is created.
 local result, at = {1}, arg + writes * 9
-for i = 0, events - 1 do
-  local e = at + i * 4
-  result[i + 2] = redis.call('XADD', KEYS[1], '*', 'e', ARGV[e + 1], 't', ARGV[e + 2], 'p', ARGV[e + 3], 's', ARGV[e + 4])
-end
+for i = 1, events do result[i + 1] = redis.call('XADD', KEYS[1], '*', 'e', ARGV[at + i]) end
 local revision, mark, position = '', 0, result[2]
 if not position and cuts > 0 then
   -- A cutoff without an event takes a position all the same, and leaves nothing in the stream.
-  position = redis.call('XADD', KEYS[1], '*', 'm', '')
+  position = redis.call('XADD', KEYS[1], '*', 'e', '')
   redis.call('XDEL', KEYS[1], position)
 end
 if position then
@@ -60,7 +57,7 @@ for i = 0, writes - 1 do
   end
 end
 
-at = at + events * 4
+at = at + events
 for i = 0, cuts - 1 do
   local scope, place = ARGV[at + 1 + i * 3], revision
   if ARGV[at + 3 + i * 3] == 'here' then

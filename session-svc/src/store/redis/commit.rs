@@ -1,4 +1,4 @@
-//! Runs the commit script.
+//! Runs the commit scripts.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,16 +6,16 @@ use redis::Value;
 use svc_kit::{clock::Timestamp, telemetry::TraceContext};
 
 use super::{
+    entry,
     keys::Keys,
     link::{Invocation, Link, Script, Trust},
     pages, record,
 };
 use crate::{
-    contract::event,
     domain::{
         id::{ApplicationId, TenantId},
         revision::Revision,
-        session::TOMBSTONE,
+        session::{Session, Stored, TOMBSTONE},
     },
     ports::{Commit, Committed, CutPlace, StoreError, Write},
 };
@@ -38,10 +38,11 @@ pub(super) struct Ran {
     pub(super) is_copied: bool,
 }
 
-/// The script, in the form that is refused by a full store and in the form that is not.
+/// The script, in the form that is refused by a full store and in the form that is not; and one for changes, which is refused.
 pub(super) struct Scripts {
     creating: Script,
     ending: Script,
+    changing: Script,
 }
 
 impl Scripts {
@@ -50,10 +51,41 @@ impl Scripts {
             creating: pages::script("#!lua", TEXT),
             // Ending frees more than it takes.
             ending: pages::script(ALWAYS, TEXT),
+            changing: Script::new(concat!("#!lua\n", include_str!("change.lua"))),
         }
     }
 
     pub(super) async fn run(&self, link: &Link, keys: &Keys, commit: &Commit, trust: Trust) -> Result<Ran, StoreError> {
+        let call = match only_change(commit) {
+            Some(change) => self.change(keys, commit, &change),
+            None => self.anything(keys, commit)?,
+        };
+        let place = link.shard(commit.shard);
+        let (result, is_copied): (Vec<Value>, bool) = match commit.is_assured {
+            true => link.script_copied(place, &call, trust).await?,
+            false => (link.script(place, &call, trust).await?, true),
+        };
+        let mut committed = decode(&result)?;
+        let cut_at = match &mut committed {
+            Committed::Done(positions) if !commit.cuts.is_empty() => positions.pop(),
+            _ => None,
+        };
+        Ok(Ran { committed, cut_at: cut_at.unwrap_or_default(), is_copied })
+    }
+
+    fn change(&self, keys: &Keys, commit: &Commit, change: &OnlyChange<'_>) -> Invocation<'_> {
+        let OnlyChange { before, after, look } = *change;
+        let session = &after.session;
+        let mut call = self.changing.prepare_invoke();
+        call.key(keys.outbox(commit.shard)).key(keys.version(commit.shard)).key(keys.session(session.id));
+        call.arg(commit.cutoffs.map(|version| version.to_string()).unwrap_or_default()).arg(before);
+        let created = before.get(..Revision::BYTES).unwrap_or_default();
+        call.arg([created, &record::encode(after, look)].concat()).arg(record_ttl(session));
+        add_events(&mut call, commit);
+        call
+    }
+
+    fn anything(&self, keys: &Keys, commit: &Commit) -> Result<Invocation<'_>, StoreError> {
         let script = if commit.is_ending { &self.ending } else { &self.creating };
         let mut call = script.prepare_invoke();
         let shard = commit.shard;
@@ -74,11 +106,7 @@ impl Scripts {
             call.key(keys.tenant(shard, &session.owner.tenant));
             add_write(&mut call, write, commit.is_look);
         }
-        let trace = TraceContext::current();
-        for what in &commit.events {
-            call.arg(&event::encode(what)[..]).arg(event::type_of(what));
-            call.arg(&trace.traceparent).arg(&trace.tracestate);
-        }
+        add_events(&mut call, commit);
         for cut in &commit.cuts {
             let place = if cut.place == CutPlace::Here { "here" } else { "before" };
             call.arg(record::encode_scope(&cut.scope)).arg(record::encode_cutoff(cut)).arg(place);
@@ -86,17 +114,37 @@ impl Scripts {
         for (name, change) in &counts {
             call.arg(name).arg(change);
         }
-        let place = link.shard(shard);
-        let (result, is_copied): (Vec<Value>, bool) = match commit.is_assured {
-            true => link.script_copied(place, &call, trust).await?,
-            false => (link.script(place, &call, trust).await?, true),
-        };
-        let mut committed = decode(&result)?;
-        let cut_at = match &mut committed {
-            Committed::Done(positions) if !commit.cuts.is_empty() => positions.pop(),
-            _ => None,
-        };
-        Ok(Ran { committed, cut_at: cut_at.unwrap_or_default(), is_copied })
+        Ok(call)
+    }
+}
+
+/// A write that changes one living session, and nothing of where it is found.
+struct OnlyChange<'c> {
+    before: &'c [u8],
+    after: &'c Stored,
+    look: Timestamp,
+}
+
+/// What a refresh and a touch come to. It needs a third of the arguments, and what Redis does for a commit is mostly to
+/// hand arguments to the script.
+fn only_change(commit: &Commit) -> Option<OnlyChange<'_>> {
+    let [write] = &commit.writes[..] else { return None };
+    let is_only_write = commit.cuts.is_empty() && commit.spent.is_none() && commit.births.is_none();
+    // A full store refuses it; what ends a session must not be refused.
+    let is_plain = !commit.is_ending && !write.is_forgotten && write.after.session.end.is_none();
+    let (before, look) = (&write.before.as_ref()?.0[..], next_look(write, commit.is_look)?);
+    let is_found_as_before = record::look(before) == Some(look);
+    (is_only_write && is_plain && commit.answer.is_none() && is_found_as_before).then_some(OnlyChange {
+        before,
+        after: &write.after,
+        look,
+    })
+}
+
+fn add_events(call: &mut Invocation<'_>, commit: &Commit) {
+    let trace = TraceContext::current();
+    for what in &commit.events {
+        call.arg(entry::encode(what, &trace));
     }
 }
 
@@ -129,7 +177,7 @@ fn add_write(call: &mut Invocation<'_>, write: &Write, is_look: bool) {
     let (armed, next) = (record::look(before), next_look(write, is_look));
     call.arg(before).arg(if write.is_forgotten { "forget" } else { "put" });
     call.arg(record::encode(&write.after, next.unwrap_or_default()));
-    call.arg(time_to_live(session.forgotten_at(), session.created_at.max(session.last_active_at)));
+    call.arg(record_ttl(session));
     call.arg(&session.id.to_bytes()[..]).arg(session.created_at.as_ms());
     call.arg(pages::entry((session.created_at, session.id)));
     let entry = |look: Option<Timestamp>| look.map(|at| pages::entry((at, session.id))).unwrap_or_default();
@@ -151,8 +199,9 @@ fn next_look(write: &Write, is_look: bool) -> Option<Timestamp> {
 }
 
 /// A generous time, counted from the last thing that we know happened: it only matters when nobody sweeps.
-fn time_to_live(forgotten_at: Timestamp, since: Timestamp) -> u64 {
-    ms(forgotten_at.duration_since(since).max(TOMBSTONE) + BACKSTOP)
+fn record_ttl(session: &Session) -> u64 {
+    let since = session.created_at.max(session.last_active_at);
+    ms(session.forgotten_at().duration_since(since).max(TOMBSTONE) + BACKSTOP)
 }
 
 fn answer(commit: &Commit) -> Result<String, StoreError> {

@@ -3,6 +3,7 @@
 mod boot_check;
 mod chores;
 mod commit;
+mod entry;
 mod keys;
 mod link;
 mod list;

@@ -6,15 +6,11 @@ use std::{
 };
 
 use redis::{Cmd, aio::MultiplexedConnection};
-use svc_kit::{
-    bus::{Message, routing_key},
-    telemetry::TraceContext,
-};
+use svc_kit::bus::Message;
 use tokio::sync::{Mutex, Notify};
 
-use super::{RedisStore, failed};
+use super::{RedisStore, entry, failed};
 use crate::{
-    contract::event,
     domain::{id::Shard, revision::Revision},
     ports::{Outbox, StoreError},
 };
@@ -44,8 +40,8 @@ impl Reader {
 
 /// A shard, and what was read of it.
 type Entries = (Shard, Vec<Entry>);
-/// Position, and fields with their values.
-type Entry = (String, Vec<(String, Vec<u8>)>);
+/// Position, and the one field with its value.
+type Entry = (String, (String, Vec<u8>));
 /// The answer to a read: keys and their entries.
 type Streams = Option<Vec<(String, Vec<Entry>)>>;
 
@@ -71,10 +67,12 @@ impl Outbox for RedisStore {
             };
             (wait, open) = (Duration::ZERO, Vec::new());
             for (shard, entries) in found {
-                for (id, fields) in &entries {
-                    taken.push(self.message(shard, id, fields)?);
+                let is_full = entries.len() == share;
+                for (id, (_, entry)) in entries {
+                    let position = Revision::parse(&id).ok_or(StoreError::Unreadable("an entry of the outbox"))?;
+                    taken.push((shard, position, entry::decode(&self.deployment, shard, position, entry)?));
                 }
-                if let Some((shard, last, _)) = taken.last().filter(|_| entries.len() == share) {
+                if let Some((shard, last, _)) = taken.last().filter(|_| is_full) {
                     open.push((*shard, *last));
                 }
             }
@@ -156,29 +154,6 @@ impl RedisStore {
                 _ => drop(tokio::time::timeout(LOOK_EVERY, self.outbox.arrived.notified()).await),
             }
         }
-    }
-
-    fn message(
-        &self,
-        shard: Shard,
-        id: &str,
-        fields: &[(String, Vec<u8>)],
-    ) -> Result<(Shard, Revision, Message), StoreError> {
-        let unreadable = || StoreError::Unreadable("an entry of the outbox");
-        let field = |name: &str| {
-            let value = fields.iter().find(|(field, _)| field == name).map(|(_, value)| &value[..]);
-            std::str::from_utf8(value.unwrap_or_default()).map_err(|_| unreadable())
-        };
-        let body = fields.iter().find(|(field, _)| field == "e").map(|(_, value)| value);
-        let revision = Revision::parse(id).ok_or_else(unreadable)?;
-        let id = event::id(&self.deployment, shard, revision);
-        let message = Message {
-            body: event::with_id(body.ok_or_else(unreadable)?, &id),
-            routing_key: routing_key(shard.0, field("t")?),
-            id,
-            trace: TraceContext { traceparent: field("p")?.to_owned(), tracestate: field("s")?.to_owned() },
-        };
-        Ok((shard, revision, message))
     }
 }
 
