@@ -86,8 +86,9 @@ impl<S: SessionStore> Sessions<S> {
             let mut commit = Commit::new(shard);
             commit.is_assured = true;
             commit.cutoffs = Some(cutoffs.version);
-            let stored = Stored { session: session.clone(), created: Default::default(), sequence: 1, births: 0 };
-            let what = What::Created(Box::new(session.clone()));
+            let shared = Arc::new(session.clone());
+            let stored = Stored { session: shared.clone(), created: Default::default(), sequence: 1, births: 0 };
+            let what = What::Created(shared);
             commit.events.push(Event { at: session.created_at, sequence: 1, actor: caller.subject.clone(), what });
             commit.writes.push(Write { before: None, after: stored.clone(), is_forgotten: false });
             commit.writes.extend(parent.map(counted));
@@ -176,7 +177,7 @@ impl<S: SessionStore> Sessions<S> {
 
     /// With the token of the first generation under `salt`.
     fn with_token(&self, stored: Stored, salt: [u8; 16]) -> Created {
-        let mut first = stored.session.clone();
+        let mut first = (*stored.session).clone();
         first.token.salt = salt;
         let has_token = first.kind != Kind::Participant;
         Created { stored, token: has_token.then(|| self.keys.token(&first, 1)) }

@@ -45,7 +45,7 @@ impl<S: SessionStore> Sessions<S> {
                 return Err(SessionError::TokenRefused);
             }
             let keep_signed_in = command.proof.keep_signed_in;
-            let as_asked = Session { keep_signed_in, ..read.stored.session.clone() };
+            let as_asked = Session { keep_signed_in, ..(*read.stored.session).clone() };
             let granted = self.granted(&as_asked, &cutoffs, now);
             let (next, event) = read.stored.reauthenticated(now, command.proof.clone(), granted, salt);
             let mut commit = Commit::new(command.token.session.shard());

@@ -23,7 +23,7 @@ impl<S: SessionStore> Sessions<S> {
 
     /// Puts the policies in force that came with the cutoffs.
     pub(super) fn rule(&self, read: &mut Read, cutoffs: &Cutoffs) {
-        let session = &mut read.stored.session;
+        let session = read.stored.session_mut();
         session.caps = around(session, cutoffs).caps(&self.policies, session);
     }
 

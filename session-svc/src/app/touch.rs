@@ -44,8 +44,8 @@ impl<S: SessionStore> Sessions<S> {
             if read.stored.life(now, &cutoffs) != Life::Alive {
                 return Err(SessionError::SessionEnded);
             }
-            let mut after = read.stored.clone();
-            let is_touched = self.touch_now(&mut after.session, &cutoffs, &command.ip_address);
+            let mut after = read.stored;
+            let is_touched = self.touch_now(after.session_mut(), &cutoffs, &command.ip_address);
             let is_confirmed = token.is_some_and(|token| after.confirm(token.generation));
             if !is_touched && !is_confirmed {
                 return Ok(after);

@@ -47,10 +47,10 @@ impl<S: SessionStore> Sessions<S> {
                 return Err(SessionError::SessionEnded);
             }
             if let Some(name) = &command.device_name {
-                name.clone_into(&mut after.session.device.name);
+                name.clone_into(&mut after.session_mut().device.name);
             }
             if let Some(attributes) = &command.attributes {
-                after.session.attributes = attributes::replaced(&after.session.attributes, attributes);
+                after.session_mut().attributes = attributes::replaced(&after.session.attributes, attributes);
             }
             let mut commit = Commit::new(command.id.shard());
             commit.cutoffs = Some(cutoffs.version);

@@ -1,5 +1,7 @@
 //! Says whether a session is alive. The hot path: one round trip, and a second only when activity is recorded.
 
+use std::sync::Arc;
+
 use svc_kit::access::Caller;
 
 use super::Sessions;
@@ -41,13 +43,13 @@ pub struct ValidateSession {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Alive.
-    Active(Box<Session>, String),
+    Active(Arc<Session>, String),
     /// No such session for this caller.
     NotFound,
     /// Over.
-    Ended(Box<Session>, String, EndReason),
+    Ended(Arc<Session>, String, EndReason),
     /// Alive, but this token of it is spent.
-    TokenSpent(Box<Session>, String),
+    TokenSpent(Arc<Session>, String),
 }
 
 impl<S: SessionStore> Sessions<S> {
@@ -75,14 +77,15 @@ impl<S: SessionStore> Sessions<S> {
         let version = stored.version();
         if let Life::Ended(end) | Life::Lapsed(end) = stored.life(now, &cutoffs) {
             let reason = end.reason;
-            let session = Session { end: Some(end), ..read.stored.session };
-            return Ok(Verdict::Ended(Box::new(session), version, reason));
+            let mut stored = read.stored;
+            stored.session_mut().end = Some(end);
+            return Ok(Verdict::Ended(stored.session, version, reason));
         }
         if token.is_some_and(|token| token.generation != stored.session.token.generation) {
-            return Ok(Verdict::TokenSpent(Box::new(read.stored.session), version));
+            return Ok(Verdict::TokenSpent(read.stored.session, version));
         }
         let session = self.note_use(read, &cutoffs, token, command).await?;
-        Ok(Verdict::Active(Box::new(session), version))
+        Ok(Verdict::Active(session, version))
     }
 
     /// Records activity and the proof that the current token arrived. Best effort: a conflict means that somebody else
@@ -93,9 +96,9 @@ impl<S: SessionStore> Sessions<S> {
         cutoffs: &Cutoffs,
         token: Option<&PresentedToken>,
         command: &ValidateSession,
-    ) -> Result<Session, SessionError> {
+    ) -> Result<Arc<Session>, SessionError> {
         let Read { stored: mut after, snapshot } = read;
-        let is_touched = command.is_interactive && self.touch_now(&mut after.session, cutoffs, &command.ip_address);
+        let is_touched = command.is_interactive && self.touch_now(after.session_mut(), cutoffs, &command.ip_address);
         let is_confirmed = token.is_some_and(|token| after.confirm(token.generation));
         if is_touched || is_confirmed {
             let mut commit = Commit::new(after.session.id.shard());

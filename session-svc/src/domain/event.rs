@@ -1,5 +1,7 @@
 //! What the world is told.
 
+use std::sync::Arc;
+
 use super::{
     cutoff::Scope,
     end::End,
@@ -25,17 +27,17 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
     /// A session was created.
-    Created(Box<Session>),
+    Created(Arc<Session>),
     /// A session was refreshed.
-    Refreshed(Box<Session>),
+    Refreshed(Arc<Session>),
     /// A session ended: `session.revoked` or, by time, `session.expired`.
-    Ended(Box<Session>),
+    Ended(Arc<Session>),
     /// A spent token was presented.
     ReuseDetected {
         /// Whose sessions.
         owner: Owner,
         /// The session.
-        session: Box<Session>,
+        session: Arc<Session>,
         /// Generation presented.
         presented: u32,
         /// Where from.

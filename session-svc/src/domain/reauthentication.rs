@@ -32,7 +32,7 @@ impl Stored {
     pub fn reauthenticated(&self, now: Timestamp, proof: Proof, granted: Times, salt: [u8; 16]) -> (Self, Event) {
         let mut next = self.clone();
         next.sequence += 1;
-        let session = &mut next.session;
+        let session = next.session_mut();
         session.authenticated_at = session.authenticated_at.max(now);
         session.used(now, granted);
         session.amr = proof.amr;
@@ -48,7 +48,7 @@ impl Stored {
         token.rotated_at = now;
         token.confirmed = false;
         token.replays = 0;
-        let what = What::Refreshed(Box::new(session.clone()));
+        let what = What::Refreshed(next.session.clone());
         let event = Event { at: now, sequence: next.sequence, actor: proof.origin.actor, what };
         (next, event)
     }

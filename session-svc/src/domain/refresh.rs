@@ -91,7 +91,7 @@ impl Stored {
         }
         if current - presented == 1 && may_replay(&self.session, now, terms.policy) {
             let mut next = self.clone();
-            next.session.token.replays += 1;
+            next.session_mut().token.replays += 1;
             return Decision::Replay { next };
         }
         self.reuse(now, presented, origin)
@@ -100,7 +100,7 @@ impl Stored {
     fn advance(&self, now: Timestamp, granted: Times, presented: u32, origin: &Origin) -> Decision {
         let mut next = self.clone();
         next.sequence += 1;
-        let session = &mut next.session;
+        let session = next.session_mut();
         session.used(now, granted);
         session.device.seen(&origin.ip_address, &origin.user_agent);
         match session.token.mode {
@@ -115,7 +115,7 @@ impl Stored {
                 session.token.confirmed = true;
             }
         }
-        let what = What::Refreshed(Box::new(session.clone()));
+        let what = What::Refreshed(next.session.clone());
         let event = Event { at: now, sequence: next.sequence, actor: origin.actor.clone(), what };
         Decision::Advance { next, event }
     }
@@ -123,7 +123,7 @@ impl Stored {
     fn reuse(&self, now: Timestamp, presented: u32, origin: &Origin) -> Decision {
         let what = What::ReuseDetected {
             owner: self.session.owner.clone(),
-            session: Box::new(self.session.clone()),
+            session: self.session.clone(),
             presented,
             ip_address: origin.ip_address.clone(),
         };
@@ -136,9 +136,11 @@ impl Stored {
 
     /// Notes that the current token was presented; says whether that was news.
     pub fn confirm(&mut self, presented: u32) -> bool {
-        let token = &mut self.session.token;
+        let token = &self.session.token;
         let is_news = presented == token.generation && !token.confirmed;
-        token.confirmed |= is_news;
+        if is_news {
+            self.session_mut().token.confirmed = true;
+        }
         is_news
     }
 }

@@ -1,6 +1,6 @@
 //! A session: what is recorded of it, whether it is alive, and how it ends.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use svc_kit::clock::Timestamp;
 
@@ -105,8 +105,8 @@ pub struct Session {
 /// A session as it is in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// The session.
-    pub session: Session,
+    /// The session. Shared with what tells of it, and moved through many hands: a copy would cost forty allocations.
+    pub session: Arc<Session>,
     /// Position at which it was created.
     pub created: Revision,
     /// Number of its last event.
@@ -186,6 +186,11 @@ fn earlier(granted: Timestamp, cap: Option<Timestamp>) -> Timestamp {
 }
 
 impl Stored {
+    /// The session, to be changed here and nowhere else.
+    pub fn session_mut(&mut self) -> &mut Session {
+        Arc::make_mut(&mut self.session)
+    }
+
     /// Says whether the session is alive at `now`, given the cutoffs of its shard.
     pub fn life(&self, now: Timestamp, cutoffs: &Cutoffs) -> Life {
         if let Some(end) = &self.session.end {
@@ -204,7 +209,7 @@ impl Stored {
     /// Returns the session as it reads at `now`: with its end, even where that is not recorded yet.
     pub fn as_of(mut self, now: Timestamp, cutoffs: &Cutoffs) -> Self {
         if let Life::Lapsed(end) = self.life(now, cutoffs) {
-            self.session.end = Some(end);
+            self.session_mut().end = Some(end);
         }
         self
     }
@@ -218,8 +223,8 @@ impl Stored {
     pub fn ended(&self, end: End) -> (Self, Event) {
         let mut next = self.clone();
         next.sequence += 1;
-        next.session.end = Some(end.clone());
-        let what = What::Ended(Box::new(next.session.clone()));
+        next.session_mut().end = Some(end.clone());
+        let what = What::Ended(next.session.clone());
         let event = Event { at: end.at, sequence: next.sequence, actor: end.by, what };
         (next, event)
     }

@@ -49,7 +49,7 @@ fn status(error: impl Into<SessionError>) -> Status {
 
 fn message(stored: Stored) -> pb::Session {
     let version = stored.version();
-    to_proto(stored.session, version)
+    to_proto(Arc::unwrap_or_clone(stored.session), version)
 }
 
 #[tonic::async_trait]
@@ -233,12 +233,12 @@ fn answer(verdict: Verdict) -> pb::ValidateSessionResponse {
     match verdict {
         Verdict::Active(session, version) => pb::ValidateSessionResponse {
             active: true,
-            session: Some(to_proto(*session, version)),
+            session: Some(to_proto(Arc::unwrap_or_clone(session), version)),
             inactive_reason: InactiveReason::Unspecified.into(),
         },
         Verdict::NotFound => inactive(None, InactiveReason::NotFound),
         Verdict::TokenSpent(session, version) => {
-            inactive(Some(to_proto(*session, version)), InactiveReason::TokenSpent)
+            inactive(Some(to_proto(Arc::unwrap_or_clone(session), version)), InactiveReason::TokenSpent)
         }
         Verdict::Ended(session, version, reason) => {
             let reason = match reason {
@@ -246,7 +246,7 @@ fn answer(verdict: Verdict) -> pb::ValidateSessionResponse {
                 EndReason::Absolute => InactiveReason::Absolute,
                 _ => InactiveReason::Revoked,
             };
-            inactive(Some(to_proto(*session, version)), reason)
+            inactive(Some(to_proto(Arc::unwrap_or_clone(session), version)), reason)
         }
     }
 }

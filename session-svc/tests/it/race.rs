@@ -197,7 +197,7 @@ async fn log_out_overtaken<S: Chores + Outbox>(inner: S) -> Arc<Mutant<S>> {
         idempotency: None,
     };
     let revoked = sessions.revoke(&caller(None), &command).await.unwrap();
-    let end = revoked.stored.session.end.unwrap();
+    let end = revoked.stored.session.end.clone().unwrap();
     assert!(!revoked.already_ended);
     assert_eq!((end.reason, end.comment.as_str(), end.by.as_str()), (EndReason::Logout, "enough", "test"));
     assert!(sessions.revoke(&caller(None), &command).await.unwrap().already_ended);

@@ -1,6 +1,6 @@
 //! The table of the state machine, and properties that hold whatever is presented when.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::prelude::*;
 use svc_kit::entropy::SeededEntropy;
@@ -53,7 +53,7 @@ fn stored(mode: RefreshMode, generation: u32) -> Stored {
         token,
         end: None,
     };
-    Stored { session, created: Revision { ms: 1, number: 0 }, sequence: 4, births: 0 }
+    Stored { session: Arc::new(session), created: Revision { ms: 1, number: 0 }, sequence: 4, births: 0 }
 }
 
 fn refresh(stored: &Stored, ms: u64, presented: u32) -> Decision {
@@ -95,8 +95,8 @@ fn the_previous_token_repeats_the_step_until_the_window_closes() {
         (59_999, false, 5, false),
         (60_000, false, 0, false),
     ] {
-        session.session.token.confirmed = confirmed;
-        session.session.token.replays = replays;
+        session.session_mut().token.confirmed = confirmed;
+        session.session_mut().token.replays = replays;
         let decision = refresh(&session, ms, 4);
         assert_eq!(matches!(decision, Decision::Replay { .. }), is_replay, "{ms} {confirmed} {replays}");
         if is_replay {
@@ -132,7 +132,7 @@ fn limits_are_exact_to_the_millisecond() {
         assert!(matches!(life(ms), Life::Lapsed(End { reason: EndReason::Idle, .. })));
     }
     let mut session = session.clone();
-    session.session.last_active_at = at(36_000_000 - 1);
+    session.session_mut().last_active_at = at(36_000_000 - 1);
     let life = |ms| session.life(at(ms), &Cutoffs::default());
     assert_eq!(life(35_999_999), Life::Alive);
     for ms in [36_000_000, 36_000_001] {
@@ -142,7 +142,8 @@ fn limits_are_exact_to_the_millisecond() {
 
 #[test]
 fn a_touch_is_recorded_once_a_grain() {
-    let mut session = stored(RefreshMode::Rotate, 1).session;
+    let mut stored = stored(RefreshMode::Rotate, 1);
+    let session = stored.session_mut();
     assert!(!session.touch(at(59_999), TIMES, "") && session.touch(at(60_000), TIMES, "10.0.0.1"));
     assert_eq!((session.last_active_at, session.device.last_ip_address.as_str()), (at(60_000), "10.0.0.1"));
     assert!(!session.touch(T0, TIMES, ""), "a clock that steps back changes nothing");

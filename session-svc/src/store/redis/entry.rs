@@ -14,9 +14,6 @@ use crate::{
     ports::StoreError,
 };
 
-/// The field.
-pub(super) const FIELD: &str = "e";
-
 #[derive(Clone, PartialEq, prost::Message)]
 struct Entry {
     #[prost(bytes = "bytes", tag = "1")]

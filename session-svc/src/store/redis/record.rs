@@ -4,7 +4,7 @@
 //! does say whose it is, because it is found by id alone, and when it is looked at next, because that is where the index of looks
 //! has it. What nearly every record says has a [short form](super::short).
 
-use std::{collections::BTreeMap, ops::Range, time::Duration};
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use prost::Message;
@@ -226,7 +226,7 @@ pub(super) fn decode(id: SessionId, value: Vec<u8>) -> Result<Read, StoreError> 
     let (Some(session), Some(created), Some(sequence)) = (session, created, sequence) else {
         return Err(StoreError::Unreadable("a session's record"));
     };
-    Ok(Read { stored: Stored { session, created, sequence, births }, snapshot: Snapshot(value) })
+    Ok(Read { stored: Stored { session: Arc::new(session), created, sequence, births }, snapshot: Snapshot(value) })
 }
 
 fn session_of(id: SessionId, record: Record) -> Option<Session> {

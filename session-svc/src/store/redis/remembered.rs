@@ -137,7 +137,7 @@ impl Remembered {
         }
         let Some(of_shard) = self.of(stored.session.id.shard()) else { return };
         if let Some(known) = of_shard.ended.get(&stored.session.id) {
-            stored.session.end = Some(known.end.clone());
+            stored.session_mut().end = Some(known.end.clone());
             stored.sequence = stored.sequence.max(known.sequence);
         }
     }

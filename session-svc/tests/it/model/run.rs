@@ -152,7 +152,7 @@ impl<S: AnyStore> Run<S> {
         let mut found = HashMap::new();
         for stored in page.sessions {
             assert_eq!(stored.sequence as usize, self.told[&stored.session.id.to_string()].len(), "I4: sequence");
-            let end = stored.session.end.map(|end| (end.reason, end.at.as_ms()));
+            let end = stored.session.end.as_ref().map(|end| (end.reason, end.at.as_ms()));
             assert!(found.insert(stored.session.id, end).is_none(), "I6: listed twice");
         }
         let of_user = |n: &usize| self.reference.sessions[*n].user == user && !self.reference.sessions[*n].is_forgotten;

@@ -33,7 +33,7 @@ fn ms(duration: Duration) -> i64 {
 /// The session after a use at a moment.
 fn used(read: &Read, ms: i64) -> Stored {
     let mut after = read.stored.clone();
-    after.session.last_active_at = at(ms);
+    after.session_mut().last_active_at = at(ms);
     after
 }
 
@@ -58,7 +58,7 @@ async fn a_look_that_is_armed_earlier_stays<S: AnyStore>(port: &Port<S>) {
     // One that comes to be earlier is armed.
     let read = port.read(armed.session).await.unwrap();
     let mut shorter = read.stored.clone();
-    shorter.session.times.idle_timeout = IDLE / 2;
+    shorter.session_mut().times.idle_timeout = IDLE / 2;
     port.store(changing(&read, shorter.clone())).await;
     assert_eq!(due(port, LATER).await, [Look { at: shorter.session.deadline(), ..armed }]);
 }

@@ -136,7 +136,7 @@ fn session(user: &str, ms: i64) -> Stored {
         },
         end: None,
     };
-    Stored { session, created: Revision::default(), sequence: 1, births: 0 }
+    Stored { session: Arc::new(session), created: Revision::default(), sequence: 1, births: 0 }
 }
 
 fn end(ms: i64) -> End {
@@ -144,7 +144,7 @@ fn end(ms: i64) -> End {
 }
 
 fn told(stored: &Stored) -> Event {
-    let what = What::Created(Box::new(stored.session.clone()));
+    let what = What::Created(stored.session.clone());
     Event { at: stored.session.created_at, sequence: stored.sequence, actor: String::new(), what }
 }
 

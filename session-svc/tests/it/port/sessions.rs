@@ -64,7 +64,7 @@ async fn a_session_comes_with_the_cutoffs_of_its_shard<S: AnyStore>(port: &Port<
 async fn a_commit_is_refused_when_a_session_is_not_as_it_was_read<S: AnyStore>(port: &Port<S>) {
     let read = port.create("ada", 0).await;
     let mut after = read.stored.clone();
-    after.session.token.generation += 1;
+    after.session_mut().token.generation += 1;
     port.store(changing(&read, after.clone())).await;
     assert!(port.is_conflict(changing(&read, after.clone())).await);
     assert!(port.is_conflict(ending(&read, 5)).await);
@@ -191,7 +191,7 @@ async fn a_forgotten_session_is_gone_from_everything<S: AnyStore>(port: &Port<S>
 async fn living_sessions_are_counted_until_their_end_is_recorded<S: AnyStore>(port: &Port<S>) {
     let (first, _) = (port.create("ada", 0).await, port.create("ada", 0).await);
     let mut sso = session("ada", 0);
-    sso.session.application = None;
+    sso.session_mut().application = None;
     port.store(creating(&sso)).await;
     let (web, other) = (web(), ApplicationId::parse("other").unwrap());
     let live = async |application| port.store.live(shard("ada"), &owner("ada").tenant, application).await.unwrap();

@@ -63,7 +63,7 @@ impl<S: SessionStore> Mutant<S> {
 
     fn read(&self, mut read: Read) -> Read {
         if self.fault == Fault::Leeway {
-            let times = &mut read.stored.session.times;
+            let times = &mut read.stored.session_mut().times;
             times.idle_timeout += Duration::from_millis(1);
             times.absolute_lifetime += Duration::from_millis(1);
         }
@@ -79,13 +79,13 @@ impl<S: SessionStore> Mutant<S> {
                     write.before = current.map(|read| read.snapshot);
                 }
             }
-            Fault::NoEnd => commit.writes.iter_mut().for_each(|write| write.after.session.end = None),
+            Fault::NoEnd => commit.writes.iter_mut().for_each(|write| write.after.session_mut().end = None),
             // Creations keep theirs: their record begins with its position.
             Fault::NoEvent if commit.writes.iter().all(|write| write.before.is_some()) => drop(commit.events.pop()),
             Fault::TwoEvents => commit.events.extend(commit.events.last().cloned()),
             Fault::TwoSteps => {
                 let rotated = commit.writes.iter_mut().filter(|write| write.after.session.token.generation > 1);
-                rotated.for_each(|write| write.after.session.token.generation += 1);
+                rotated.for_each(|write| write.after.session_mut().token.generation += 1);
             }
             Fault::NoAnswers => commit.answer = None,
             Fault::Overtaken => {
@@ -106,7 +106,7 @@ impl<S: SessionStore> Mutant<S> {
             let mut commit = Commit::new(id.shard());
             commit.cutoffs = Some(loaded.cutoffs.version);
             let mut after = read.stored;
-            after.session.token.replays += 1;
+            after.session_mut().token.replays += 1;
             commit.writes.push(Write { before: Some(read.snapshot), after, is_forgotten: false });
             self.inner.commit(commit).await?;
         }
