@@ -33,7 +33,7 @@ use crate::{
 
 /// Number of partitions; messages of one partition stay in order.
 pub const PARTITIONS: u16 = 16;
-/// Most messages that a publisher sends before it waits for their confirmation.
+/// Most messages that a publisher has sent and that are not confirmed.
 pub const WINDOW_MAX: usize = 128;
 /// Most messages that a handler gets at once, and that a broker hands out unacknowledged.
 pub const BATCH_MAX: u16 = 200;

@@ -1,4 +1,6 @@
-//! Publishes with confirms, in order, a window at a time.
+//! Publishes with confirms, in order, with a window of unconfirmed messages at most.
+
+use std::collections::VecDeque;
 
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, PublisherConfirm,
@@ -46,27 +48,26 @@ impl RabbitPublisher {
         Ok(Link { channel, _connection: connection })
     }
 
-    /// Publishes one window; returns how many were confirmed, from its start, and what went wrong.
-    async fn publish_window(&self, channel: &Channel, window: &[Message]) -> (usize, Option<BusError>) {
-        let mut pending = Vec::with_capacity(window.len());
-        let mut failure = None;
-        for message in window {
+    /// Publishes a batch with no more than a window unconfirmed. Returns how many were confirmed, from its start, and what went wrong.
+    async fn publish_all(&self, channel: &Channel, batch: &[Message]) -> (usize, Option<BusError>) {
+        let (mut pending, mut confirmed, mut unsent) = (VecDeque::with_capacity(WINDOW_MAX), 0, None);
+        for message in batch {
+            if pending.len() == WINDOW_MAX {
+                // Half a window: the broker confirms the other half while this one is written, in few writes.
+                if let Err(error) = settle(&mut pending, WINDOW_MAX / 2, &mut confirmed).await {
+                    return (confirmed, Some(error));
+                }
+            }
             match within(self.send(channel, message)).await {
-                Ok(confirm) => pending.push(confirm),
+                Ok(confirm) => pending.push_back(confirm),
                 Err(error) => {
-                    failure = Some(error);
+                    unsent = Some(error);
                     break;
                 }
             }
         }
-        let sent = pending.len();
-        for (confirmed, confirm) in pending.into_iter().enumerate() {
-            match within(confirm).await.and_then(taken) {
-                Ok(()) => {}
-                Err(error) => return (confirmed, Some(error)),
-            }
-        }
-        (sent, failure)
+        let unconfirmed = settle(&mut pending, WINDOW_MAX, &mut confirmed).await.err();
+        (confirmed, unconfirmed.or(unsent))
     }
 
     async fn send(&self, channel: &Channel, message: &Message) -> lapin::Result<PublisherConfirm> {
@@ -88,6 +89,15 @@ impl RabbitPublisher {
     }
 }
 
+/// Waits for the confirms of the first `count` messages, and counts them.
+async fn settle(pending: &mut VecDeque<PublisherConfirm>, count: usize, confirmed: &mut usize) -> Result<(), BusError> {
+    for confirm in pending.drain(..count.min(pending.len())) {
+        within(confirm).await.and_then(taken)?;
+        *confirmed += 1;
+    }
+    Ok(())
+}
+
 fn taken(confirmation: Confirmation) -> Result<(), BusError> {
     match confirmation {
         Confirmation::Ack(None) => Ok(()),
@@ -100,22 +110,15 @@ fn taken(confirmation: Confirmation) -> Result<(), BusError> {
 impl Publisher for RabbitPublisher {
     async fn publish(&self, batch: &[Message]) -> Result<(), PublishError> {
         let mut link = self.link.lock().await;
-        let mut confirmed = 0;
-        for window in batch.chunks(WINDOW_MAX) {
-            let open = match link.take() {
-                Some(open) => open,
-                None => self.open().await.map_err(|cause| PublishError { confirmed, cause })?,
-            };
-            let (more, failure) = self.publish_window(&open.channel, window).await;
-            confirmed += more;
-            // A refusal of one message leaves the connection good; after anything else it is not trusted again.
-            if matches!(failure, None | Some(BusError::Refused)) {
-                *link = Some(open);
-            }
-            if let Some(cause) = failure {
-                return Err(PublishError { confirmed, cause });
-            }
+        let open = match link.take() {
+            Some(open) => open,
+            None => self.open().await.map_err(|cause| PublishError { confirmed: 0, cause })?,
+        };
+        let (confirmed, failure) = self.publish_all(&open.channel, batch).await;
+        // A refusal of one message leaves the connection good; after anything else it is not trusted again.
+        if matches!(failure, None | Some(BusError::Refused)) {
+            *link = Some(open);
         }
-        Ok(())
+        failure.map_or(Ok(()), |cause| Err(PublishError { confirmed, cause }))
     }
 }
