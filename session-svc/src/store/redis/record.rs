@@ -235,8 +235,8 @@ fn session_of(id: SessionId, record: Record) -> Option<Session> {
     let ip_address = short::full_address(&device.ip_address)?;
     Some(Session {
         id,
-        owner: Owner { tenant: TenantId::parse(&record.tenant).ok()?, user: UserId::parse(&record.user).ok()? },
-        application: application(&record.application)?,
+        owner: Owner { tenant: TenantId::parse(record.tenant).ok()?, user: UserId::parse(record.user).ok()? },
+        application: application(record.application)?,
         kind: names::kind_from(record.kind)?,
         parent: SessionId::from_bytes(&record.parent),
         survives_parent: record.survives_parent,
@@ -295,7 +295,7 @@ fn end_of(record: EndRecord) -> Option<End> {
     Some(End { at: Timestamp::from_ms(record.at), reason, comment: record.comment, by: record.by })
 }
 
-fn application(text: &str) -> Option<Option<ApplicationId>> {
+fn application(text: String) -> Option<Option<ApplicationId>> {
     if text.is_empty() { Some(None) } else { ApplicationId::parse(text).ok().map(Some) }
 }
 
@@ -349,10 +349,10 @@ pub(super) fn encode_scope(scope: &Scope) -> Vec<u8> {
 /// Decodes a scope.
 pub(super) fn decode_scope(field: &[u8]) -> Result<Scope, StoreError> {
     let scope = ScopeRecord::decode(field).ok().and_then(|record| {
-        let user = if record.user.is_empty() { None } else { Some(UserId::parse(&record.user).ok()?) };
-        let tenant = TenantId::parse(&record.tenant).ok()?;
+        let user = if record.user.is_empty() { None } else { Some(UserId::parse(record.user).ok()?) };
+        let tenant = TenantId::parse(record.tenant).ok()?;
         let session = if record.session.is_empty() { None } else { Some(SessionId::from_bytes(&record.session)?) };
-        Some(Scope { tenant, user, application: application(&record.application)?, session })
+        Some(Scope { tenant, user, application: application(record.application)?, session })
     });
     scope.ok_or(StoreError::Unreadable("the scope of a cutoff"))
 }
