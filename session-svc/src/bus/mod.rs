@@ -3,7 +3,10 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use svc_kit::{bus::Publisher, error::chain, lifecycle::Lifecycle, ops::Readiness};
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use crate::{
     app::{Sessions, relay::Relay},
@@ -21,6 +24,9 @@ const SWEEP: Duration = Duration::from_secs(1);
 const FORGET_EVERY: u32 = 3600;
 /// How often the store is looked at.
 const WATCH: Duration = Duration::from_secs(1);
+/// Passes of the relay begin this far apart at least: under load what is committed meanwhile leaves together, and an outbox in use is
+/// read 200 times a second and not once for each event. Events are late by this at most.
+const PACE: Duration = Duration::from_millis(5);
 /// How long the relay waits after a failure.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -110,8 +116,12 @@ async fn relay_events<O: Outbox, P: Publisher>(
             let _ = tokio::time::timeout(KEEP, shards.changed()).await;
             continue;
         }
+        let begun = Instant::now();
         match relay.pass(&mine).await {
-            Ok(_) => was_good = true,
+            Ok(_) => {
+                was_good = true;
+                tokio::time::sleep_until(begun + PACE).await;
+            }
             Err(error) => {
                 // Once a spell: a broker that is away for an hour is one fact.
                 if was_good {
