@@ -29,7 +29,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     app::{Adapters, Auth, RegistrationRules, Settings, seed::Seed, tenants::KnownTenants, throttle::Throttle},
-    config::{Config, DEFAULTS, StoreKind},
+    config::{Config, DEFAULTS, PasswordsConfig, StoreKind},
     crypto::{Argon2Passwords, JwkSignatures, KeyRing, PublishedKeys, RingKeys},
     error::AuthError,
     grpc::{ApiKeyCallers, AuthGrpc},
@@ -131,11 +131,12 @@ async fn start_with<S: Store>(
         "" => format!("http://{}", listener.local_addr().map_err(cannot_listen())?),
         given => given.to_owned(),
     };
-    let passwords = Argon2Passwords::new(config.passwords.threads, config.passwords.waiting_max);
+    let PasswordsConfig { threads, waiting_max } = config.passwords;
+    let passwords = Argon2Passwords::new(threads, waiting_max, parts.entropy.clone());
     let auth: Arc<Auth<Chosen<S>>> = Arc::new(Auth {
         store,
         sessions: GrpcSessions::new(&config.sessions.url, &config.sessions.key)?,
-        passwords: passwords.map_err(BootError::because("passwords cannot be hashed"))?,
+        passwords: passwords.map_err(BootError::because("the threads for passwords cannot start"))?,
         tokens: ring.clone(),
         signatures: JwkSignatures,
         key_sets: PublishedKeys::new(config.egress.policy(), Network::system(), parts.clock.clone())?,

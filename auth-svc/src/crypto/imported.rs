@@ -2,25 +2,22 @@
 
 use std::num::NonZeroU32;
 
-use argon2::{Argon2, PasswordVerifier as _, password_hash::phc::PasswordHash};
+use argon2::{Algorithm, Argon2, Params, Version, password_hash::phc::PasswordHash};
 use aws_lc_rs::pbkdf2;
 use svc_kit::secret;
 use zeroize::Zeroizing;
 
+use super::password_threads::Memory;
 use crate::{domain::password_hash::Scheme, ports::PasswordError};
 
 /// What a hash of ours begins with; every other one is replaced when its password is known.
 pub(super) const OURS: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
 
 /// Says whether a password is the one of a stored hash. Slow.
-pub(super) fn is_of(password: &[u8], hash: &str) -> Result<bool, PasswordError> {
+pub(super) fn is_of(password: &[u8], hash: &str, memory: &mut Memory) -> Result<bool, PasswordError> {
     let scheme = Scheme::parse(hash).map_err(|_| PasswordError::Failed)?;
     match scheme {
-        Scheme::Argon2 => {
-            let parsed = PasswordHash::new(hash).map_err(|_| PasswordError::Failed)?;
-            // Variant and cost are those of the hash.
-            Ok(Argon2::default().verify_password(password, &parsed).is_ok())
-        }
+        Scheme::Argon2 => argon2(password, hash, memory).map_err(|_| PasswordError::Failed),
         // Of longer passwords bcrypt knows the beginning only; so did whoever made the hash.
         Scheme::Bcrypt => bcrypt::verify(password, hash).map_err(|_| PasswordError::Failed),
         Scheme::Pbkdf2 { is_sha512, iterations, salt, digest } => {
@@ -35,6 +32,17 @@ pub(super) fn is_of(password: &[u8], hash: &str) -> Result<bool, PasswordError> 
             Ok(secret::constant_time_eq(&made, &digest))
         }
     }
+}
+
+/// Variant and cost are those of the hash.
+fn argon2(password: &[u8], hash: &str, memory: &mut Memory) -> Result<bool, argon2::password_hash::Error> {
+    let hash = PasswordHash::new(hash)?;
+    let (params, version) = (Params::try_from(&hash)?, hash.version.map(Version::try_from).transpose()?);
+    let (Some(salt), Some(digest)) = (&hash.salt, &hash.hash) else { return Ok(false) };
+    let (mut made, blocks) = (Zeroizing::new(vec![0; digest.len()]), params.block_count());
+    let argon2 = Argon2::new(Algorithm::try_from(hash.algorithm.as_str())?, version.unwrap_or_default(), params);
+    memory.lend(blocks, |memory| argon2.hash_password_into_with_memory(password, salt, &mut made, memory))?;
+    Ok(secret::constant_time_eq(&made, digest.as_bytes()))
 }
 
 #[cfg(test)]
@@ -53,11 +61,12 @@ mod tests {
 
     #[test]
     fn hashes_of_other_systems_are_checked() {
+        let mut memory = Memory::default();
         for hash in HASHES {
-            assert_eq!(is_of(b"correct horse", hash), Ok(true), "{hash}");
-            assert_eq!(is_of(b"correct horsf", hash), Ok(false), "{hash}");
-            assert_eq!(is_of(b"", hash), Ok(false), "{hash}");
+            assert_eq!(is_of(b"correct horse", hash, &mut memory), Ok(true), "{hash}");
+            assert_eq!(is_of(b"correct horsf", hash, &mut memory), Ok(false), "{hash}");
+            assert_eq!(is_of(b"", hash, &mut memory), Ok(false), "{hash}");
         }
-        assert_eq!(is_of(b"correct horse", "correct horse"), Err(PasswordError::Failed));
+        assert_eq!(is_of(b"correct horse", "correct horse", &mut memory), Err(PasswordError::Failed));
     }
 }

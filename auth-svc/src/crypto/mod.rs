@@ -5,6 +5,7 @@ mod imported;
 mod jws;
 mod keys;
 mod material;
+mod password_threads;
 mod passwords;
 mod published;
 
