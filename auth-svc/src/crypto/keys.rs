@@ -5,7 +5,8 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Serialize;
 use serde_json::{Value, json};
 use svc_kit::{
@@ -17,7 +18,7 @@ use svc_kit::{
     secret,
 };
 
-use super::{jws, material};
+use super::{jws, material, signer::Signer};
 use crate::{
     domain::keys::{KeyState, SigningAlgorithm},
     ports::{StoredKey, Tokens, TokensError},
@@ -46,7 +47,7 @@ impl From<KeyError> for TokensError {
 /// A key that is open.
 pub(super) struct Key {
     pub(super) algorithm: Algorithm,
-    pub(super) signer: EncodingKey,
+    pub(super) signer: Signer,
     pub(super) verifier: Arc<DecodingKey>,
     pub(super) jwk: Value,
 }
@@ -99,10 +100,13 @@ impl Tokens for Arc<KeyRing> {
         let opened = self.opened();
         let active = opened.active.get(&algorithm).and_then(|id| opened.keys.get_key_value(id));
         let (id, key) = active.ok_or(KeyError::NoneActive(algorithm))?;
-        let mut header = Header::new(key.algorithm);
-        header.typ = Some(typ.to_owned());
-        header.kid = Some(id.clone());
-        encode(&header, claims, &key.signer).map_err(|error| TokensError(error.into()))
+        let header = json!({ "typ": typ, "alg": algorithm.name(), "kid": id });
+        let claims = serde_json::to_vec(claims).map_err(|error| TokensError(error.into()))?;
+        let mut token = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims));
+        let signature = key.signer.sign(token.as_bytes()).map_err(|error| TokensError(error.into()))?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(token)
     }
 
     fn verify(&self, typ: &'static str, token: &str) -> Option<Value> {

@@ -8,15 +8,15 @@ use aws_lc_rs::{
     rsa::{KeyPair as RsaKeyPair, KeySize},
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _},
 };
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::keys::{Key, KeyError};
+use super::{
+    keys::{Key, KeyError},
+    signer::Signer,
+};
 use crate::domain::keys::SigningAlgorithm;
 
 /// A key pair that was just made.
@@ -72,14 +72,14 @@ pub(super) fn open(algorithm: SigningAlgorithm, id: &str, private: &[u8]) -> Res
             let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
             let verifier = DecodingKey::from_ec_components(&x, &y).map_err(unusable)?;
             let jwk = json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y });
-            Ok(key(Algorithm::ES256, id, EncodingKey::from_ec_der(private), verifier, jwk))
+            Ok(key(Algorithm::ES256, id, Signer::Es256(pair), verifier, jwk))
         }
         SigningAlgorithm::EdDsa => {
             let pair = Ed25519KeyPair::from_pkcs8(private).map_err(unusable)?;
             let x = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
             let verifier = DecodingKey::from_ed_components(&x).map_err(unusable)?;
             let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": x });
-            Ok(key(Algorithm::EdDSA, id, EncodingKey::from_ed_der(private), verifier, jwk))
+            Ok(key(Algorithm::EdDSA, id, Signer::EdDsa(pair), verifier, jwk))
         }
     }
 }
@@ -89,14 +89,12 @@ fn rsa(id: &str, private: &[u8]) -> Result<Key, KeyError> {
     let public = pair.public_key();
     let modulus = URL_SAFE_NO_PAD.encode(public.modulus().big_endian_without_leading_zero());
     let exponent = URL_SAFE_NO_PAD.encode(public.exponent().big_endian_without_leading_zero());
-    // The library reads PKCS#8 of RSA only in its text form.
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(private));
-    let signer = EncodingKey::from_rsa_pem(Zeroizing::new(pem).as_bytes()).map_err(unusable)?;
     let verifier = DecodingKey::from_rsa_components(&modulus, &exponent).map_err(unusable)?;
-    Ok(key(Algorithm::RS256, id, signer, verifier, json!({ "kty": "RSA", "n": modulus, "e": exponent })))
+    let jwk = json!({ "kty": "RSA", "n": modulus, "e": exponent });
+    Ok(key(Algorithm::RS256, id, Signer::Rs256(pair), verifier, jwk))
 }
 
-fn key(algorithm: Algorithm, id: &str, signer: EncodingKey, verifier: DecodingKey, mut jwk: Value) -> Key {
+fn key(algorithm: Algorithm, id: &str, signer: Signer, verifier: DecodingKey, mut jwk: Value) -> Key {
     jwk["use"] = "sig".into();
     jwk["alg"] = format!("{algorithm:?}").into();
     jwk["kid"] = id.into();

@@ -8,6 +8,7 @@ mod material;
 mod password_threads;
 mod passwords;
 mod published;
+mod signer;
 
 pub use foreign::JwkSignatures;
 pub use keys::{KeyError, KeyRing, RingKeys};
