@@ -128,7 +128,7 @@ pub struct SeedApplication {
     /// Whether only users may sign in who are registered for it.
     #[serde(default)]
     pub registration_required: bool,
-    /// By what we sign what we tell it.
+    /// By what we sign what it gets.
     #[serde(default)]
     pub signing_algorithm: SigningAlgorithm,
 }

@@ -205,7 +205,7 @@ impl<A: Adapters> Auth<A> {
             userinfo_claims: listed(session, CLAIMS_ATTRIBUTE),
             ..self.access_claims(application, &session.user_id, session.scopes.join(" "), terms.key)
         };
-        let access_token = self.tokens.sign(ACCESS, SigningAlgorithm::default(), &access)?;
+        let access_token = self.tokens.sign(ACCESS, application.settings.signing_algorithm, &access)?;
         let id_token = if session.scopes.iter().any(|scope| scope == "openid") {
             let claims = IdClaims {
                 iss: access.iss,
@@ -244,7 +244,7 @@ impl<A: Adapters> Auth<A> {
             aud: self.audience(terms.resources.to_vec()),
             ..self.access_claims(application, &application.id, scope, terms.key)
         };
-        let access_token = self.tokens.sign(ACCESS, SigningAlgorithm::default(), &claims)?;
+        let access_token = self.tokens.sign(ACCESS, application.settings.signing_algorithm, &claims)?;
         let expires_in = self.settings.access_token_lifetime.as_secs();
         let (token_type, scope) = (token_type(terms.key), claims.scope);
         Ok(TokenSet { access_token, token_type, expires_in, scope, ..TokenSet::default() })

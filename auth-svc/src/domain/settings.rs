@@ -30,7 +30,7 @@ pub struct ClientSettings {
     pub requires_dpop: bool,
     /// Whether UserInfo answers it with a signed JWT.
     pub signs_userinfo: bool,
-    /// By what we sign what we tell it: ID tokens, logout tokens, UserInfo, introspection.
+    /// By what we sign what it gets: access tokens, ID tokens, logout tokens, UserInfo, introspection.
     pub signing_algorithm: SigningAlgorithm,
     /// Whether devices without a browser may ask for it.
     pub allows_devices: bool,

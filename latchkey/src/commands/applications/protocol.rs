@@ -18,7 +18,7 @@ pub struct ProtocolArgs {
     /// Whether devices without a browser may ask for it (RFC 8628).
     #[arg(long, value_name = "BOOL")]
     devices: Option<bool>,
-    /// By what we sign what we tell it: ID tokens, logout tokens, UserInfo, introspection.
+    /// By what we sign what it gets: access tokens, ID tokens, logout tokens, UserInfo, introspection.
     #[arg(long, value_enum)]
     signing_algorithm: Option<Signing>,
 }
