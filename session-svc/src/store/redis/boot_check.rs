@@ -4,7 +4,7 @@ use super::{RedisStore, link::Place};
 use crate::ports::StoreError;
 
 /// The layout of this version.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 impl RedisStore {
     /// Checks that the store was made with this layout and this number of shards; an empty one is marked so. Returns what

@@ -1,4 +1,4 @@
-//! Every key of layout 2. All keys of a shard carry its hash tag, so that one script may touch them together.
+//! Every key of layout 3. All keys of a shard carry its hash tag, so that one script may touch them together.
 //!
 //! | key | type | holds |
 //! |---|---|---|

@@ -1,4 +1,4 @@
-//! Sessions in Redis (or Valkey): layout 2, see [`keys`].
+//! Sessions in Redis (or Valkey): layout 3, see [`keys`].
 
 mod boot_check;
 mod chores;
