@@ -333,6 +333,12 @@ pub trait Sessions: Send + Sync + 'static {
         &self,
         sso: &session_pb::Session,
     ) -> impl Future<Output = Result<Vec<session_pb::Session>, SessionsError>> + Send;
+    /// Returns the sessions alive of a user, newest first, as many as are read at once, and whether there are more.
+    fn of_user(
+        &self,
+        tenant: &str,
+        user: &str,
+    ) -> impl Future<Output = Result<(Vec<session_pb::Session>, bool), SessionsError>> + Send;
     /// Ends a session; says whether it had ended before.
     fn revoke(
         &self,

@@ -285,7 +285,12 @@ impl<A: Adapters> Auth<A> {
     /// # Errors
     /// [`SessionsError::NotFound`], or a failure.
     pub async fn logout(&self, session: SessionRef<'_>) -> Result<bool, AuthError> {
-        let (session, already_ended) = self.sessions.revoke(session, Cause::Logout.rule().reason).await?;
+        self.end_and_tell(session, Cause::Logout).await
+    }
+
+    /// Ends a session because its user wants it to, and says so.
+    pub(super) async fn end_and_tell(&self, session: SessionRef<'_>, cause: Cause) -> Result<bool, AuthError> {
+        let (session, already_ended) = self.sessions.revoke(session, cause.rule().reason).await?;
         if !already_ended {
             let what = What::Logout { user: session.user_id, application: session.application_id, session: session.id };
             self.store.tell(&self.event(&session.tenant_id, "", what)).await?;

@@ -14,6 +14,10 @@ pub enum Cause {
     Logout,
     /// Somebody else signs in with the same browser.
     UserSwitch,
+    /// The user ends one of their sessions from the list of them.
+    UserEnds,
+    /// The user ends everything that is open elsewhere than in the browser at hand.
+    UserEndsElsewhere,
     /// A code is presented a second time: somebody has a copy.
     CodeReuse,
     /// The password was changed, by its user or for them.
@@ -39,6 +43,8 @@ pub enum Reach {
     Session,
     /// The SSO session and those under it, as [`Child::fate`] says.
     SsoSession,
+    /// All sessions of the user but the SSO session at hand and those under it.
+    Elsewhere,
     /// All sessions of the user in the application.
     UserInApplication,
     /// All sessions of the user, in every browser.
@@ -84,9 +90,11 @@ const fn rule(cause: Cause, reach: Reach, reason: EndReason) -> Rule {
 }
 
 /// What ends what.
-pub const RULES: [Rule; 10] = [
+pub const RULES: [Rule; 12] = [
     rule(Cause::Logout, Reach::SsoSession, EndReason::Logout),
     rule(Cause::UserSwitch, Reach::SsoSession, EndReason::Logout),
+    rule(Cause::UserEnds, Reach::Session, EndReason::User),
+    rule(Cause::UserEndsElsewhere, Reach::Elsewhere, EndReason::User),
     rule(Cause::CodeReuse, Reach::Session, EndReason::Policy),
     rule(Cause::CredentialChange, Reach::User, EndReason::CredentialChange),
     rule(Cause::UserDisabled, Reach::User, EndReason::AccountDisabled),
@@ -123,7 +131,7 @@ impl Rule {
             Reach::User => Scope { user, application: "" },
             Reach::UserInApplication => Scope { user, application },
             Reach::Application => Scope { user: "", application },
-            Reach::Session | Reach::SsoSession | Reach::Tenant => return None,
+            Reach::Session | Reach::SsoSession | Reach::Elsewhere | Reach::Tenant => return None,
         };
         let needs_user = matches!(self.reach, Reach::User | Reach::UserInApplication);
         let needs_application = matches!(self.reach, Reach::Application | Reach::UserInApplication);

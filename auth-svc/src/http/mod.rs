@@ -1,5 +1,7 @@
 //! The OpenID Provider over HTTP: requests → use cases → answers. Nothing is decided here but what HTTP is about.
 
+mod account;
+mod account_view;
 mod address;
 mod answer;
 mod api;
@@ -30,6 +32,7 @@ mod tenant;
 mod texts;
 mod token;
 mod tokens_about;
+mod user_agent;
 mod userinfo;
 mod visit;
 
@@ -90,6 +93,9 @@ pub fn router<A: Adapters>(state: HttpState<A>) -> Router {
             .route("/userinfo", get(userinfo::by_header::<A>).post(userinfo::by_form::<A>).options(cors::preflight))
             .route("/introspect", post(tokens_about::introspect::<A>))
             .route("/revoke", post(tokens_about::revoke::<A>).options(cors::preflight))
+            .route("/account", get(account::open::<A>))
+            .route("/account/login", post(account::login::<A>).get(pages::post_only))
+            .route("/account/end", post(account::end::<A>).get(pages::post_only))
             .route("/logout", get(logout::logout::<A>).post(logout::logout::<A>))
             .route("/logout/confirm", post(logout::confirm::<A>).get(pages::post_only))
     };

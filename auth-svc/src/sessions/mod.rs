@@ -28,6 +28,11 @@ const DEADLINE: Duration = Duration::from_millis(1500);
 /// Most children of an SSO session that are looked at.
 const CHILDREN_MAX: i32 = 500;
 
+/// Most sessions that are shown to their user at once, roughly; the page in which they are fetched; and how many of those.
+const OWN_MAX: usize = 200;
+const OWN_PAGE: i32 = 100;
+const OWN_PAGES_MAX: usize = 10;
+
 /// What sessions of a suspended tenant end with.
 const SUSPENDED: &str = "the tenant is suspended";
 
@@ -156,6 +161,23 @@ impl Sessions for GrpcSessions {
         };
         let request = pb::ListSessionsRequest { filter: Some(filter), page_size: CHILDREN_MAX, ..Default::default() };
         Ok(self.client.clone().list_sessions(request).await.map_err(failed)?.into_inner().sessions)
+    }
+
+    async fn of_user(&self, tenant: &str, user: &str) -> Result<(Vec<pb::Session>, bool), SessionsError> {
+        let (tenant_id, user_id) = (tenant.to_owned(), user.to_owned());
+        let filter = Some(pb::SessionFilter { tenant_id, user_id, ..pb::SessionFilter::default() });
+        let mut request = pb::ListSessionsRequest { filter, page_size: OWN_PAGE, ..Default::default() };
+        let mut found = Vec::new();
+        // A page may be short, or empty, because what it looked at has ended.
+        for _ in 0..OWN_PAGES_MAX {
+            let page = self.client.clone().list_sessions(request.clone()).await.map_err(failed)?.into_inner();
+            found.extend(page.sessions);
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() || found.len() >= OWN_MAX {
+                break;
+            }
+        }
+        Ok((found, !request.page_token.is_empty()))
     }
 
     async fn revoke(&self, session: SessionRef<'_>, why: EndReason) -> Result<(pb::Session, bool), SessionsError> {

@@ -30,7 +30,10 @@ use svc_kit::{
 };
 use tonic::{service::interceptor::InterceptedService, transport::Channel};
 
-use crate::support::{SignedIn, Stack, claim, location, query};
+use crate::{
+    account,
+    support::{SignedIn, Stack, claim, location, query},
+};
 
 /// S256 of the verifier (RFC 7636, appendix B).
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -48,8 +51,10 @@ enum Trigger {
     },
     /// Somebody else signs in with the same browser.
     UserSwitch,
-    /// The user ends one session.
+    /// The user ends one session, on the page that lists them.
     OneSession,
+    /// The user ends what is open elsewhere, on the same page.
+    Elsewhere,
     /// An administrator ends the SSO session.
     SsoSession,
     /// A spent refresh token is presented.
@@ -78,6 +83,7 @@ const MATRIX: &[(Trigger, &str)] = &[
     (Trigger::UserSwitch, "kept other"),
     (Trigger::SsoSession, "kept other"),
     (Trigger::OneSession, "sso kept spa asks managed other"),
+    (Trigger::Elsewhere, "sso web kept spa asks managed"),
     (Trigger::TokenReuse, "sso web kept asks managed other"),
     (Trigger::CodeReuse, "sso kept spa asks managed other"),
     (Trigger::ConsentWithdrawn, "sso web kept spa managed other"),
@@ -107,6 +113,8 @@ impl Trigger {
         Some(match self {
             Self::Logout { .. } => Cause::Logout,
             Self::UserSwitch => Cause::UserSwitch,
+            Self::OneSession => Cause::UserEnds,
+            Self::Elsewhere => Cause::UserEndsElsewhere,
             Self::CodeReuse => Cause::CodeReuse,
             Self::ConsentWithdrawn => Cause::ConsentWithdrawn,
             Self::RegistrationDeleted => Cause::RegistrationDeleted,
@@ -114,7 +122,7 @@ impl Trigger {
             Self::PasswordSet => Cause::CredentialChange,
             Self::UserDisabled => Cause::UserDisabled,
             Self::UserDeleted => Cause::UserDeleted,
-            Self::OneSession | Self::SsoSession | Self::TokenReuse | Self::SsoExpiry | Self::SessionExpiry => {
+            Self::SsoSession | Self::TokenReuse | Self::SsoExpiry | Self::SessionExpiry => {
                 return None;
             }
         })
@@ -136,9 +144,11 @@ impl Trigger {
     fn by_the_table(self) -> Option<String> {
         let without =
             |ended: &[&str]| ALL.split(' ').filter(|name| !ended.contains(name)).collect::<Vec<_>>().join(" ");
-        let concerned = if matches!(self, Self::ApplicationDeleted | Self::CodeReuse) { "web" } else { "asks" };
+        let is_of_web = matches!(self, Self::ApplicationDeleted | Self::CodeReuse | Self::OneSession);
+        let concerned = if is_of_web { "web" } else { "asks" };
         Some(match self.cause()?.rule().reach {
             Reach::User => String::new(),
+            Reach::Elsewhere => without(&["other"]),
             Reach::Session | Reach::UserInApplication | Reach::Application => without(&[concerned]),
             Reach::SsoSession => {
                 let (asking, reach) = self.leave();
@@ -257,7 +267,8 @@ impl World {
                 let grace = ("grace@example.com", "nanoseconds matter too");
                 stack.sign_in_as(grace, &self.here.cookie).await;
             }
-            Trigger::OneSession => self.revoke(claim(&self.web, "sid"), EndReason::User).await,
+            Trigger::OneSession => account::end(stack, &self.here.cookie, &claim(&self.web, "sid")).await,
+            Trigger::Elsewhere => account::end(stack, &self.here.cookie, "elsewhere").await,
             Trigger::SsoSession => {
                 let all = self.listed(SessionKind::Sso).await;
                 // Newest first: the other browser signed in later.

@@ -1,5 +1,6 @@
 //! The OpenID Provider: authorization, exchange of codes and tokens, logout.
 
+pub mod account;
 pub mod authorize;
 pub mod client;
 pub mod consent;

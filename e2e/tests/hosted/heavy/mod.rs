@@ -1,6 +1,7 @@
 //! The hosted pages in Chromium, as people use them: with and without scripts, by keyboard alone, on small screens, in the
 //! dark. Screenshots are kept beside the build, for people to look at.
 
+mod account;
 mod application;
 mod device;
 mod driver;
