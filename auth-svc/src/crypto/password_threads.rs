@@ -16,6 +16,11 @@ use std::{
 
 use argon2::Block;
 use svc_kit::error::chain;
+#[cfg(target_os = "linux")]
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+    thread_schedule_policy,
+};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::ports::PasswordError;
@@ -117,17 +122,20 @@ fn serve(waiting: &Waiting) {
     }
 }
 
-/// Gives the calling thread the lowest rank that still gets a share of a busy machine.
+/// Lets the calling thread run where nothing else would (`SCHED_IDLE`). A low `nice` value is not enough: it counts among the
+/// threads of one group only, and the database and the other services are in groups of their own. Whoever wakes up
+/// is given a processor that runs such a thread as if it were idle, whatever their group.
 #[cfg(target_os = "linux")]
-fn make_way() -> io::Result<()> {
-    const LOWEST: i32 = 19;
-    // Linux has a rank for each thread: "the process" is the calling thread alone.
-    Ok(rustix::process::setpriority_process(None, LOWEST)?)
+fn make_way() -> Result<(), thread_priority::Error> {
+    let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    let result = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
+    // It resets `nice` as well, which counts for nothing then and which not everybody may do.
+    if thread_schedule_policy()? == policy { Ok(()) } else { result }
 }
 
 /// Elsewhere a rank is the whole process's, and all that it serves would wait.
 #[cfg(not(target_os = "linux"))]
-fn make_way() -> io::Result<()> {
+fn make_way() -> Result<(), io::Error> {
     Ok(())
 }
 
@@ -192,9 +200,9 @@ mod tests {
     #[tokio::test]
     async fn passwords_make_way_and_nothing_else_does() {
         let threads = PasswordThreads::start(1, 1).unwrap();
-        let rank = || rustix::process::getpriority_process(None).unwrap();
-        let ours = rank();
-        assert_eq!(threads.run(move |_| Ok(rank())).await, Ok(19));
-        assert_eq!(rank(), ours);
+        let policy = || thread_schedule_policy().unwrap();
+        let lowest = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        assert_eq!(threads.run(move |_| Ok(policy())).await, Ok(lowest));
+        assert_ne!(policy(), lowest);
     }
 }
