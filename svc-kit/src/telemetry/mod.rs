@@ -1,6 +1,7 @@
 //! Logs, traces and metrics: set up once a process, off the network until a collector is configured.
 
 mod context;
+mod fields;
 pub mod metrics;
 
 pub use context::{TraceContext, with_context};
@@ -46,7 +47,7 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> Result<Telemetry
     let filter = EnvFilter::try_new(&config.log_filter)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match config.log_format {
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).fmt_fields(fields::JsonFields).boxed(),
         LogFormat::Text => lines.boxed(),
     };
     let endpoint = Some(config.otlp_endpoint.as_str()).filter(|endpoint| !endpoint.is_empty());
