@@ -133,8 +133,12 @@ async fn settle<H: Handler>(handler: &H, batch: &[Message], lifecycle: &Lifecycl
     let mut open: Vec<usize> = (0..batch.len()).collect();
     let mut wait = RETRY_FIRST;
     loop {
-        let messages: Vec<Message> = open.iter().map(|position| batch[*position].clone()).collect();
-        let outcomes = handler.handle(&messages).await;
+        let outcomes = if open.len() == batch.len() {
+            handler.handle(batch).await
+        } else {
+            let messages: Vec<Message> = open.iter().map(|position| batch[*position].clone()).collect();
+            handler.handle(&messages).await
+        };
         let mut left = Vec::new();
         for (place, position) in open.iter().enumerate() {
             match outcomes.get(place).copied().unwrap_or(Outcome::Retry) {
