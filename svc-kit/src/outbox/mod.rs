@@ -10,6 +10,6 @@ pub mod postgres;
 use std::time::Duration;
 
 /// Most events taken out at once.
-const BATCH_MAX: usize = 256;
+const BATCH_MAX: usize = 1_024;
 /// How long to wait after the bus did not take everything.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
