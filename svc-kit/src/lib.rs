@@ -6,6 +6,7 @@
 //! | [`id`], [`secret`], [`seal`], [`page`] | identifiers, secrets in memory and at rest, page tokens |
 //! | [`error`] | failures as callers see them |
 //! | [`egress`] | requests to addresses that others chose |
+//! | [`memory`] | where memory comes from |
 //! | [`lifecycle`] | tasks, two-stage shutdown |
 //! | [`testing`] | what tests of several crates need |
 
@@ -21,6 +22,7 @@ pub mod entropy;
 pub mod error;
 pub mod id;
 pub mod lifecycle;
+pub mod memory;
 pub mod ops;
 pub mod origin;
 pub mod outbox;
