@@ -13,7 +13,7 @@ pub struct Arguments {
     /// Length of a round in milliseconds.
     #[arg(long, default_value_t = 1500)]
     round_ms: u64,
-    /// Groups to run, by name, with commas; without it all that are quick.
+    /// Groups to run, by name, with commas; without it all that are quick. Of a group that has parts, `group.part` runs one.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Also the slow group: the shapes of cost from 10,000 to a million sessions.
@@ -70,7 +70,7 @@ pub struct Settings {
     pub rounds: usize,
     /// Length of a round.
     pub round: Duration,
-    /// Groups by name; empty for the usual ones.
+    /// Groups and parts of groups by name; empty for the usual groups.
     pub only: Vec<String>,
     /// Whether the slow group runs as well.
     pub is_scale: bool,
@@ -105,6 +105,15 @@ impl Settings {
             in_flight: arguments.in_flight.div_ceil(threads * connections).max(1),
             report: arguments.report.clone(),
         }
+    }
+
+    /// Says whether a part of a group is asked for: by its name, or with the whole group.
+    pub fn wants(&self, group: &str, part: &str) -> bool {
+        let is_meant = |name: &String| match name.split_once('.') {
+            None => name == group,
+            Some(named) => named == (group, part),
+        };
+        self.only.is_empty() || self.only.iter().any(is_meant)
     }
 
     /// Calls in flight over all connections.

@@ -52,6 +52,13 @@ const PILE_DELIVERIES: &str = "
            'pending_' || tenant || '_' || n, 'session.revoked', 1, $3, $4 - n
     FROM unnest($1::text[], $5::text[]) AS t (tenant, endpoint) CROSS JOIN generate_series(1, $2) AS n";
 
+/// The breakers of these endpoints are open since a time, until another.
+const PILE_HEALTH: &str = "
+    INSERT INTO endpoint_health (endpoint_id, failing_since_ms, failures_in_a_row, warnings, open_reason, next_probe_at_ms, probes)
+    SELECT id, $2, 10, 0, 'IN_A_ROW', $3, 0 FROM unnest($1::text[]) AS endpoint (id)";
+/// The first pause before a probe.
+const PROBE: Duration = Duration::from_secs(30);
+
 /// Serves webhook-svc as the whole of a process.
 pub fn serve() -> ExitCode {
     let service = webhook_svc::boot::service();
@@ -153,7 +160,7 @@ impl WebhookSvc {
     }
 
     /// Writes deliveries that are pending: `each` for every one of these endpoints (with their tenants), due before `due_in`.
-    /// Not by events, which would be made to wait one by one.
+    /// Not by events, which would be made to wait one by one. Endpoints for which they are due now have failed before.
     ///
     /// # Errors
     /// [`Failure::Postgres`].
@@ -166,8 +173,19 @@ impl WebhookSvc {
         let deliveries = sqlx::query(PILE_DELIVERIES).bind(&tenants).bind(each).bind(now.as_ms());
         let deliveries = deliveries.bind(now.saturating_add(due_in).as_ms()).bind(&ids);
         deliveries.execute(&mut connection).await?;
-        // What the server does by itself some time after so much was written.
-        sqlx::query("VACUUM ANALYZE").execute(&mut connection).await?;
+        let failing = sqlx::query(PILE_HEALTH).bind(&ids).bind(now.as_ms()).bind(now.saturating_add(PROBE).as_ms());
+        if due_in.is_zero() {
+            failing.execute(&mut connection).await?;
+        }
+        self.analyze().await
+    }
+
+    /// Has PostgreSQL do what it does by itself within a minute after much was written, where that is not turned off.
+    ///
+    /// # Errors
+    /// [`Failure::Postgres`].
+    pub async fn analyze(&self) -> Result<(), Failure> {
+        sqlx::query("VACUUM ANALYZE").execute(&mut self.database.connect().await?).await?;
         Ok(())
     }
 
