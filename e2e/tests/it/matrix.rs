@@ -28,6 +28,8 @@ mod heavy {
     };
 
     const SESSIONS: usize = 40;
+    /// The advisory lock under which webhook-svc claims.
+    const CLAIM_LOCK: i64 = 0x636c_6169_6d00_0000;
     /// How long webhook-svc claims for.
     const LEASE_MS: i64 = 60_000;
     const ALL_WITHIN: Duration = Duration::from_secs(90);
@@ -45,6 +47,8 @@ mod heavy {
         AfterLog,
         /// Logged with their deliveries; the broker does not hear of it.
         BeforeAck,
+        /// The broker has heard of it, and nobody has claimed them: somebody else claims just now.
+        BeforeClaim,
         /// Claimed; the requests are on their way.
         AfterClaim,
         /// The receiver has them and does not answer.
@@ -55,10 +59,11 @@ mod heavy {
         AfterRecord,
     }
 
-    const STEPS: [Step; 7] = [
+    const STEPS: [Step; 8] = [
         Step::BeforeLog,
         Step::AfterLog,
         Step::BeforeAck,
+        Step::BeforeClaim,
         Step::AfterClaim,
         Step::BeforeAnswer,
         Step::BeforeRecord,
@@ -169,6 +174,7 @@ mod heavy {
                     self.bus.cut();
                     self.bus.pass(true);
                 }
+                Step::BeforeClaim => self.die_before_claim(real, count).await,
                 Step::AfterClaim => {
                     let held: Vec<_> = self.told.iter().map(|told| told.proxy.held()).collect();
                     self.told.iter().for_each(|told| told.proxy.pass(false));
@@ -200,11 +206,23 @@ mod heavy {
             let locking = format!("LOCK TABLE {table} IN EXCLUSIVE MODE");
             sqlx::query(AssertSqlSafe(locking)).execute(&mut *lock).await.unwrap();
             self.publish(count).await;
-            let waits = format!(
-                "SELECT count(*) FROM pg_stat_activity
-                 WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '{statement}%'"
-            );
-            within(ALL_WITHIN, statement, || async { (counted(&pool, &waits).await > 0).then_some(()) }).await;
+            waiting(&pool, statement).await;
+            real.kill(Service::Webhook).await;
+            lock.rollback().await.unwrap();
+        }
+
+        /// Kills the service when all events are logged and acknowledged, and it waits for its turn to claim.
+        async fn die_before_claim(&mut self, real: &mut Real, count: usize) {
+            let pool = database(real);
+            let mut lock = pool.begin().await.unwrap();
+            let locking = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(CLAIM_LOCK);
+            locking.execute(&mut *lock).await.unwrap();
+            self.publish(count).await;
+            let expected = i64::try_from(self.published).unwrap();
+            let logged = "SELECT count(*) FROM event WHERE type = 'session.revoked'";
+            let are_logged = || async { (counted(&pool, logged).await == expected).then_some(()) };
+            within(ALL_WITHIN, "all events are logged", are_logged).await;
+            waiting(&pool, "pg_advisory_xact_lock($1)").await;
             real.kill(Service::Webhook).await;
             lock.rollback().await.unwrap();
         }
@@ -222,14 +240,16 @@ mod heavy {
             real.start(Service::Webhook).await;
         }
 
-        /// Ends the leases that were taken before a moment; their attempts are over.
-        async fn end_leases(&mut self, pool: &PgPool, before_ms: i64) {
+        /// Ends the leases that were taken before a moment, and notes how many: their attempts are over.
+        async fn end_leases(&mut self, pool: &PgPool, before_ms: i64) -> i64 {
             let end = format!(
                 "WITH ended AS (UPDATE delivery SET next_attempt_at_ms = 0
                                 WHERE is_claimed AND next_attempt_at_ms < {before_ms} + {LEASE_MS} RETURNING 1)
                  SELECT count(*) FROM ended"
             );
-            self.under_way += counted(pool, &end).await;
+            let ended = counted(pool, &end).await;
+            self.under_way += ended;
+            ended
         }
 
         /// Waits until every event is logged and nothing is pending.
@@ -266,6 +286,15 @@ mod heavy {
 
     fn database(real: &Real) -> PgPool {
         PgPoolOptions::new().max_connections(2).connect_lazy(&real.webhook_database()).unwrap()
+    }
+
+    /// Waits until somebody who runs such a statement waits for a lock.
+    async fn waiting(pool: &PgPool, statement: &str) {
+        let waits = format!(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock' AND position('{statement}' IN query) > 0"
+        );
+        within(ALL_WITHIN, statement, || async { (counted(pool, &waits).await > 0).then_some(()) }).await;
     }
 
     async fn counted(pool: &PgPool, query: &str) -> i64 {
@@ -341,6 +370,8 @@ mod heavy {
                 matrix.answer();
                 // Attempts end that cannot be recorded.
                 matrix.publish_unanswered(events).await;
+                // A claim waits for no disk: of some the killed PostgreSQL may know nothing.
+                let claimed = counted(&database(real), "SELECT count(*) FROM delivery WHERE is_claimed").await;
                 postgres.kill().await;
                 let killed_at = SystemClock.now().as_ms();
                 matrix.answer();
@@ -350,7 +381,8 @@ mod heavy {
                 rabbit.restart().await;
                 matrix.publish(events).await;
                 // What the killed PostgreSQL did not learn of is tried again when its lease ends.
-                matrix.end_leases(&database(real), killed_at).await;
+                let known = matrix.end_leases(&database(real), killed_at).await;
+                matrix.under_way += (claimed - known).max(0);
             }
             matrix.all_ended(real).await;
             let retried = counted(&database(real), "SELECT count(*) FROM attempt WHERE verdict <> 'OK'").await;
