@@ -1,27 +1,38 @@
 //! The delivery engine.
 //!
 //! Cast: [`accept`](super::accept) writes delivery rows; the **engine** claims rows that are due, for a lease, and sends
-//! each; the result is recorded with the next due time in one transaction. The rows are the truth: whatever dies, a lease
-//! ends and the row is due again. A result counts only for the claim that it belongs to, so a sender that was thought dead
-//! cannot overwrite what came after it. Tenants take turns, then their endpoints, and both have bounds: a slow receiver holds
-//! up only itself.
+//! each; the result is [recorded](super::record) with the next due time in one transaction. The rows are the truth: whatever
+//! dies, a lease ends and the row is due again. A result counts only for the claim that it belongs to, so a sender that was
+//! thought dead cannot overwrite what came after it. Tenants take turns, then their endpoints, and both have bounds: a slow
+//! receiver holds up only itself.
+//!
+//! The engine works in **turns**: it records what ended, claims what there is room for, and lets the next turn wait until that
+//! is worth it. One turn costs the store about the same for one delivery as for fifty.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use svc_kit::error::chain;
+use tokio::time::Instant;
 
 use super::{Webhooks, under_way::UnderWay};
-use crate::ports::{Claim, DeliveryStore, LogoutTokens, Means, Receipt, Room, Sender, StoreError};
+use crate::{
+    domain::delivery::Verdict,
+    ports::{Claim, DeliveryStore, Ended, LogoutTokens, Means, Receipt, Room, Sender, StoreError},
+};
 
 /// How long a claim lasts: longer than any attempt.
 const LEASE: Duration = Duration::from_secs(60);
 /// Attempts under way at once in this process: for one tenant, and in all. Each endpoint has a limit of its own.
 const PER_TENANT_MAX: usize = 128;
 const IN_FLIGHT_MAX: usize = 512;
+/// The last places of all are for tenants that have few attempts under way: the dead receivers of a few tenants cannot fill them.
+const RESERVED: usize = 128;
+const FEW: usize = 8;
 /// Longest sleep when nothing is known to be due: another replica may have written something.
 const POLL: Duration = Duration::from_secs(1);
-/// Shortest sleep: what is due already is claimed by somebody else just now.
-const SHORTEST: Duration = Duration::from_millis(5);
+/// From one turn to the next, unless much has ended before. Also the shortest sleep: what is due already and was not claimed is
+/// claimed by somebody else just now.
+const TURN: Duration = Duration::from_millis(5);
 /// How long to wait after the store failed.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -30,10 +41,20 @@ impl<S: DeliveryStore> Webhooks<S> {
     pub async fn deliver<D: Sender, T: LogoutTokens>(self: Arc<Self>, means: Arc<Means<D, T>>) -> Infallible {
         let mut under_way = UnderWay::default();
         loop {
+            let next_turn = Instant::now() + TURN;
+            for left in self.record_taken(under_way.take_ended()).await {
+                let this = self.clone();
+                under_way.spawn(left.claim.endpoint.tenant.clone(), async move {
+                    this.record(left).await;
+                    None
+                });
+            }
             let room = Room {
-                in_flight: under_way.by_endpoint(),
+                in_flight: under_way.by_tenant(),
                 per_tenant: PER_TENANT_MAX,
-                limit: IN_FLIGHT_MAX - under_way.len(),
+                limit: IN_FLIGHT_MAX.saturating_sub(under_way.len()),
+                reserved: RESERVED,
+                few: FEW,
             };
             let claims = match self.claim(&room).await {
                 Ok(claims) => claims,
@@ -46,11 +67,16 @@ impl<S: DeliveryStore> Webhooks<S> {
             let is_idle = claims.is_empty();
             for claim in claims {
                 let (this, means) = (self.clone(), means.clone());
-                under_way.spawn(claim.endpoint.id.clone(), async move { this.attempt(&means, &claim).await });
+                under_way
+                    .spawn(claim.endpoint.tenant.clone(), async move { this.attempt_for_turn(&means, claim).await });
             }
-            if is_idle || under_way.len() >= IN_FLIGHT_MAX {
-                self.wait(&mut under_way, &room).await;
+            let due_in = if is_idle { self.due_in(&room).await } else { TURN };
+            tokio::select! {
+                Some(()) = under_way.ended() => {}
+                () = self.due.notified() => {}
+                () = tokio::time::sleep(due_in) => {}
             }
+            under_way.gather(next_turn).await;
         }
     }
 
@@ -62,38 +88,51 @@ impl<S: DeliveryStore> Webhooks<S> {
         self.store.claim(now, now.saturating_add(LEASE), room).await
     }
 
-    /// Waits until an attempt ends, something arrives, or something becomes due that there is room for.
-    async fn wait(&self, under_way: &mut UnderWay, room: &Room) {
-        let due_in = match self.store.next_due(self.clock.now(), room).await {
-            Ok(Some(due)) if room.limit > 0 => due.duration_since(self.clock.now()).clamp(SHORTEST, POLL),
-            Ok(_) | Err(_) => POLL,
-        };
-        tokio::select! {
-            Some(()) = under_way.ended() => {}
-            () = self.due.notified() => {}
-            () = tokio::time::sleep(due_in) => {}
+    /// How long until something becomes due that there is room for, as far as is known.
+    async fn due_in(&self, room: &Room) -> Duration {
+        if room.limit == 0 {
+            return POLL;
+        }
+        match self.store.next_due(self.clock.now(), room).await {
+            Ok(Some(due)) => due.duration_since(self.clock.now()).clamp(TURN, POLL),
+            Ok(None) | Err(_) => POLL,
         }
     }
 
-    /// Tries one delivery and records what came of it.
-    pub async fn attempt<D: Sender, T: LogoutTokens>(&self, means: &Means<D, T>, claim: &Claim) {
+    /// Makes an attempt and leaves it to the turn to record it with others, if that can be.
+    async fn attempt_for_turn<D: Sender, T: LogoutTokens>(&self, means: &Means<D, T>, claim: Claim) -> Option<Ended> {
+        let ended = self.attempt(means, claim).await;
+        if ended.is_plainly_taken() {
+            return Some(ended);
+        }
+        self.record(ended).await;
+        None
+    }
+
+    /// Tries one delivery; says what came of it.
+    pub async fn attempt<D: Sender, T: LogoutTokens>(&self, means: &Means<D, T>, claim: Claim) -> Ended {
         let started = self.clock.now();
-        let receipt = match self.shipment(claim, &means.tokens, started).await {
+        let receipt = match self.shipment(&claim, &means.tokens, started).await {
             Ok(shipment) => means.sender.send(&shipment).await,
             Err(verdict) => Receipt::without_answer(verdict),
         };
-        let outcome = self.outcome(claim, started, &receipt);
+        let outcome = self.outcome(&claim, started, &receipt);
         self.meters.attempted(&receipt);
+        log(&claim, receipt.verdict);
+        Ended { claim, outcome }
+    }
+}
+
+/// What is taken is the rule, and a thousand lines a second tell nobody anything.
+fn log(claim: &Claim, verdict: Verdict) {
+    let (name, status) = (verdict.name(), verdict.status_code());
+    if verdict.is_success() {
+        tracing::debug!(delivery.id = %claim.id, endpoint.id = %claim.endpoint.id, event.id = claim.event.id, status, "delivered");
+    } else {
         tracing::info!(
-            delivery.id = %claim.id, endpoint.id = %claim.endpoint.id, event.id = claim.event.id,
-            verdict = receipt.verdict.name(), status = receipt.verdict.status_code(), "attempted a delivery",
+            delivery.id = %claim.id, endpoint.id = %claim.endpoint.id, event.id = claim.event.id, verdict = name, status,
+            "an attempt to deliver failed",
         );
-        match self.store.record(claim, outcome).await {
-            Ok(true) => {}
-            Ok(false) => tracing::warn!(delivery.id = %claim.id, "the lease was lost; somebody else tries again"),
-            // The lease ends and the delivery is tried again: at least once.
-            Err(error) => tracing::warn!(error = chain(&error), delivery.id = %claim.id, "an attempt is not recorded"),
-        }
     }
 }
 
@@ -108,7 +147,7 @@ mod tests {
     use super::*;
     use crate::{
         app::{endpoints::NewEndpoint, manner::NewManner, tests},
-        domain::{delivery::Verdict, endpoint::EventPattern, limits::Limits, logout::LogoutNotice, signature::Scheme},
+        domain::{endpoint::EventPattern, limits::Limits, logout::LogoutNotice, signature::Scheme},
         ports::{LoggedEvent, Shipment, TokenError},
         store::memory::MemoryStore,
     };
@@ -205,5 +244,32 @@ mod tests {
         let (took, at_the_dead) = deliver(webhooks, 99 * 20).await;
         assert!(took < TIMEOUT / 3, "somebody waited for the dead: {took:?}");
         assert_eq!(at_the_dead, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_dead_of_a_few_tenants_leave_room_for_the_others() {
+        let webhooks = tests::webhooks(Arc::new(SystemClock));
+        for tenant in ["bad0", "bad1", "bad2", "bad3"] {
+            // As many as take all that a tenant may have, four times all there is.
+            for _ in 0..=PER_TENANT_MAX / 10 {
+                receiver(&webhooks, tenant, "dead").await;
+            }
+            accept(&webhooks, tenant, 12).await;
+        }
+        let late = webhooks.clone();
+        let arrive = async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            for n in 0..20 {
+                receiver(&late, &format!("t{n}"), "good").await;
+                accept(&late, &format!("t{n}"), 20).await;
+            }
+            std::future::pending::<Infallible>().await
+        };
+        let (took, at_the_dead) = tokio::select! {
+            done = deliver(webhooks, 400) => done,
+            never = arrive => match never {},
+        };
+        assert!(took < TIMEOUT / 3, "somebody waited for the dead: {took:?}");
+        assert_eq!(at_the_dead, IN_FLIGHT_MAX - RESERVED);
     }
 }

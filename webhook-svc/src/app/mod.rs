@@ -11,6 +11,7 @@ pub mod manner;
 pub mod meters;
 mod outcome;
 pub mod pause;
+pub mod record;
 pub mod replay;
 mod shipment;
 pub mod signing;

@@ -1,22 +1,27 @@
 //! What the use cases need from outside.
 
 mod log;
+mod outcome;
 mod sending;
 mod upkeep;
 
-use std::{future::Future, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    future::Future,
+};
 
-use svc_kit::{bus::Message, clock::Timestamp, telemetry::TraceContext};
+use svc_kit::{clock::Timestamp, telemetry::TraceContext};
 
 pub use self::{
     log::{ArrivalQuery, LogStore, Pace, Replay, ReplayMode},
+    outcome::{Ended, Judge, Judgement, Outcome, Word},
     sending::{Content, LogoutTokens, Means, Receipt, Sender, Shipment, TokenError},
     upkeep::{ReconcileBounds, Reconciled, Repairs, Retained, Retention, UpkeepStore},
 };
 use crate::domain::{
     delivery::{Attempt, Delivery, DeliveryId, State},
     endpoint::{DrainRate, Endpoint, EndpointId, Subject},
-    health::{Health, Recent},
+    health::Health,
     logout::LogoutAddress,
 };
 
@@ -96,65 +101,23 @@ pub struct Claim {
 /// How much may be claimed.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
-    /// Attempts under way in this process, by endpoint.
-    pub in_flight: Vec<(EndpointId, usize)>,
+    /// Attempts under way in this process, by tenant.
+    pub in_flight: HashMap<String, usize>,
     /// Most attempts under way in this process for one tenant.
     pub per_tenant: usize,
     /// Most to claim now.
     pub limit: usize,
+    /// So many of these are for tenants that have at most [`few`](Self::few) under way.
+    pub reserved: usize,
+    /// See there.
+    pub few: usize,
 }
 
-/// What a finished try changes.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The try.
-    pub attempt: Attempt,
-    /// How the delivery stands now.
-    pub state: State,
-    /// When it is tried next, if it is pending.
-    pub next_attempt_at: Option<Timestamp>,
-    /// Whether the try counts as a step of the schedule.
-    pub is_step: bool,
-    /// Why the endpoint gets nothing more, if so.
-    pub disable: Option<&'static str>,
-    /// Events to send, in the same transaction.
-    pub events: Vec<Message>,
-    /// What the try says about the endpoint.
-    pub word: Word,
-}
-
-/// What a try says about its endpoint.
-#[derive(Clone, Debug)]
-pub enum Word {
-    /// Nothing.
-    Nothing,
-    /// It works.
-    Works,
-    /// It failed; the judge says what follows.
-    Failed(Judge),
-}
-
-type Judging = dyn Fn(Option<Health>, Recent) -> Judgement + Send + Sync;
-
-/// Decides how an endpoint stands, from how it stood. Called while nobody else can change that.
-#[derive(Clone)]
-pub struct Judge(pub Arc<Judging>);
-
-impl std::fmt::Debug for Judge {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Judge")
+impl Room {
+    /// Most attempts that a tenant may have under way now.
+    pub fn per_tenant_now(&self) -> usize {
+        if self.limit > self.reserved { self.per_tenant } else { self.per_tenant.min(self.few) }
     }
-}
-
-/// How an endpoint stands after a failure.
-#[derive(Clone, Debug)]
-pub struct Judgement {
-    /// Its record.
-    pub health: Health,
-    /// Why it gets nothing more, if so.
-    pub disable: Option<&'static str>,
-    /// Events to send.
-    pub events: Vec<Message>,
 }
 
 /// What is known about how an endpoint is doing.
@@ -288,6 +251,10 @@ pub trait DeliveryStore: EndpointStore {
     ) -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
     /// Records a finished try; `false` when the claim is no longer ours, and nothing was recorded.
     fn record(&self, claim: &Claim, outcome: Outcome) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Records many tries that were [plainly taken](Ended::is_plainly_taken), without waiting for anybody. Returns the
+    /// deliveries that this did; nothing was done about the others, each of which wants to be recorded by itself: its claim
+    /// may be lost, its endpoint fail, or somebody else be at it.
+    fn record_taken(&self, ended: &[Ended]) -> impl Future<Output = Result<HashSet<DeliveryId>, StoreError>> + Send;
     /// Lists deliveries, newest first.
     fn deliveries(&self, query: &DeliveryQuery) -> impl Future<Output = Result<Vec<Delivery>, StoreError>> + Send;
     /// Returns a delivery and its attempts.

@@ -1,14 +1,18 @@
 //! Events and their deliveries.
 
+use std::collections::HashSet;
+
 use svc_kit::clock::Timestamp;
 
 use super::MemoryStore;
 use crate::{
     domain::{
-        delivery::{Attempt, Delivery, DeliveryId, State},
+        delivery::{Attempt, Delivery, DeliveryId},
         endpoint::{Endpoint, EndpointId},
     },
-    ports::{Claim, DeliveryQuery, DeliveryStore, LogPosition, LoggedEvent, Outcome, Redelivered, Room, StoreError},
+    ports::{
+        Claim, DeliveryQuery, DeliveryStore, Ended, LogPosition, LoggedEvent, Outcome, Redelivered, Room, StoreError,
+    },
 };
 
 impl DeliveryStore for MemoryStore {
@@ -51,32 +55,23 @@ impl DeliveryStore for MemoryStore {
         Ok(self.lock().next_due(now, room))
     }
 
-    async fn record(&self, claim: &Claim, mut outcome: Outcome) -> Result<bool, StoreError> {
+    async fn record(&self, claim: &Claim, outcome: Outcome) -> Result<bool, StoreError> {
+        let events = self.lock().record(claim, outcome);
+        let is_recorded = events.is_some();
+        self.outbox.push(events.unwrap_or_default());
+        Ok(is_recorded)
+    }
+
+    async fn record_taken(&self, ended: &[Ended]) -> Result<HashSet<DeliveryId>, StoreError> {
         let mut tables = self.lock();
-        let Some(row) = tables.deliveries.get_mut(&claim.id) else { return Ok(false) };
-        if row.generation != claim.generation || row.delivery.state != State::Pending {
-            return Ok(false);
-        }
-        row.attempts.push(outcome.attempt.clone());
-        row.step += u32::from(outcome.is_step);
-        row.generation += 1;
-        row.is_claimed = false;
-        row.delivery.attempt_count += 1;
-        row.delivery.state = outcome.state;
-        row.delivery.next_attempt_at = outcome.next_attempt_at;
-        if let Some(judgement) = tables.note(&claim.endpoint.id, &outcome) {
-            outcome.disable = outcome.disable.or(judgement.disable);
-            outcome.events.extend(judgement.events);
-        }
-        if let Some(reason) = outcome.disable {
-            if let Some(endpoint) = tables.endpoints.get_mut(&claim.endpoint.id) {
-                (endpoint.disabled, endpoint.paused_at) = (Some(reason.to_owned()), None);
+        let mut recorded = HashSet::new();
+        for Ended { claim, outcome } in ended {
+            let is_failing = tables.healths.contains_key(&claim.endpoint.id);
+            if !is_failing && tables.record(claim, outcome.clone()).is_some() {
+                recorded.insert(claim.id.clone());
             }
-            tables.healths.remove(&claim.endpoint.id);
-            tables.cancel_pending(&claim.endpoint.id);
         }
-        self.outbox.push(outcome.events);
-        Ok(true)
+        Ok(recorded)
     }
 
     async fn deliveries(&self, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {

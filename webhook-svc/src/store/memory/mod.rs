@@ -12,7 +12,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use svc_kit::{clock::Timestamp, outbox::memory::MemoryOutbox};
+use svc_kit::{bus::Message, clock::Timestamp, outbox::memory::MemoryOutbox};
 
 use crate::{
     domain::{
@@ -120,6 +120,33 @@ impl Tables {
             row.delivery.next_attempt_at = None;
             row.is_claimed = false;
         }
+    }
+
+    /// Records a try; returns the events to send, or `None` when the claim is no longer valid.
+    fn record(&mut self, claim: &Claim, mut outcome: Outcome) -> Option<Vec<Message>> {
+        let row = self.deliveries.get_mut(&claim.id)?;
+        if row.generation != claim.generation || row.delivery.state != State::Pending {
+            return None;
+        }
+        row.attempts.push(outcome.attempt.clone());
+        row.step += u32::from(outcome.is_step);
+        row.generation += 1;
+        row.is_claimed = false;
+        row.delivery.attempt_count += 1;
+        row.delivery.state = outcome.state;
+        row.delivery.next_attempt_at = outcome.next_attempt_at;
+        if let Some(judgement) = self.note(&claim.endpoint.id, &outcome) {
+            outcome.disable = outcome.disable.or(judgement.disable);
+            outcome.events.extend(judgement.events);
+        }
+        if let Some(reason) = outcome.disable {
+            if let Some(endpoint) = self.endpoints.get_mut(&claim.endpoint.id) {
+                (endpoint.disabled, endpoint.paused_at) = (Some(reason.to_owned()), None);
+            }
+            self.healths.remove(&claim.endpoint.id);
+            self.cancel_pending(&claim.endpoint.id);
+        }
+        Some(outcome.events)
     }
 
     /// Notes what a try says about its endpoint.

@@ -64,20 +64,9 @@ impl Tables {
         Some(self.healths.get(id)?.open.as_ref()?.next_probe_at)
     }
 
-    /// Attempts under way in this process, by tenant.
-    fn busy(&self, room: &Room) -> HashMap<&str, usize> {
-        let mut by_tenant: HashMap<&str, usize> = HashMap::new();
-        for (id, count) in &room.in_flight {
-            if let Some(endpoint) = self.endpoints.get(id) {
-                *by_tenant.entry(&endpoint.tenant).or_default() += count;
-            }
-        }
-        by_tenant
-    }
-
     /// Chooses what to claim: by turns of tenants, then of their endpoints.
     pub(super) fn choose(&self, now: Timestamp, room: &Room) -> Vec<DeliveryId> {
-        let (mut by_endpoint, mut by_tenant) = (self.leased(now), self.busy(room));
+        let (mut by_endpoint, mut by_tenant) = (self.leased(now), room.in_flight.clone());
         let under_way = |endpoint: &Endpoint| by_endpoint.get(&endpoint.id).copied().unwrap_or(0);
         let mut free: HashMap<&EndpointId, usize> = (self.endpoints.values())
             .map(|endpoint| (&endpoint.id, self.free(endpoint, now, under_way(endpoint))))
@@ -93,24 +82,27 @@ impl Tables {
         candidates.sort_by_key(|(turn, delivery)| (*turn, delivery.next_attempt_at, &delivery.id));
         let mut ranked = Vec::new();
         for (_, delivery) in candidates {
-            let turn = by_tenant.entry(&delivery.tenant).or_default();
+            let turn = by_tenant.entry(delivery.tenant.clone()).or_default();
             *turn += 1;
             if *turn <= room.per_tenant {
                 ranked.push((*turn, delivery));
             }
         }
         ranked.sort_by_key(|(turn, delivery)| (*turn, delivery.next_attempt_at, &delivery.id));
-        ranked.into_iter().take(room.limit).map(|(_, delivery)| delivery.id.clone()).collect()
+        let common = room.limit.saturating_sub(room.reserved);
+        let chosen = ranked.into_iter().take(room.limit).enumerate();
+        let chosen = chosen.filter(|(place, (turn, _))| *turn <= room.few || *place < common);
+        chosen.map(|(_, (_, delivery))| delivery.id.clone()).collect()
     }
 
     /// When the next delivery can be claimed of those that there is room for.
     pub(super) fn next_due(&self, now: Timestamp, room: &Room) -> Option<Timestamp> {
-        let (leased, busy) = (self.leased(now), self.busy(room));
+        let leased = self.leased(now);
         let when = |delivery: &Delivery| {
             let endpoint = self.endpoints.get(&delivery.endpoint).filter(|endpoint| self.is_open(&endpoint.id))?;
             let probe = self.next_probe(&endpoint.id);
             let is_full = leased.get(&endpoint.id).is_some_and(|count| *count >= most(endpoint));
-            let is_busy = busy.get(endpoint.tenant.as_str()).copied().unwrap_or(0) >= room.per_tenant;
+            let is_busy = room.in_flight.get(&endpoint.tenant).copied().unwrap_or(0) >= room.per_tenant_now();
             if (is_full && probe.is_none()) || is_busy {
                 return None;
             }

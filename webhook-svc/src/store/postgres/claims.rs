@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
 use sqlx::PgPool;
 use svc_kit::{clock::Timestamp, telemetry::TraceContext};
 
-use super::{failed, rows::EndpointRow};
+use super::{failed, hurry, rows::EndpointRow};
 use crate::{
     domain::{delivery::DeliveryId, endpoint::Endpoint},
     ports::{Claim, LoggedEvent, Room, StoreError},
@@ -15,22 +16,9 @@ use crate::{
 /// few milliseconds, whatever waits.
 const CLAIM_LOCK: i64 = 0x636c_6169_6d00_0000;
 
-/// How much may be claimed, as the statements take it.
-struct Busy {
-    endpoints: Vec<String>,
-    counts: Vec<i32>,
-    per_tenant: i64,
-}
-
-impl Busy {
-    fn new(room: &Room) -> Self {
-        let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
-        Self {
-            endpoints: room.in_flight.iter().map(|(endpoint, _)| endpoint.to_string()).collect(),
-            counts: room.in_flight.iter().map(|(_, under_way)| number(*under_way)).collect(),
-            per_tenant: i64::try_from(room.per_tenant).unwrap_or(i64::MAX),
-        }
-    }
+/// The attempts under way by tenant, as the statements take them: looked up there for one endpoint after the other.
+fn busy(room: &Room) -> Value {
+    room.in_flight.iter().map(|(tenant, count)| (tenant.clone(), Value::from(*count))).collect()
 }
 
 /// A row that was claimed, with its event.
@@ -65,8 +53,8 @@ pub(super) async fn claim(
     lease_until: Timestamp,
     room: &Room,
 ) -> Result<Vec<Claim>, StoreError> {
-    let busy = Busy::new(room);
     let mut transaction = pool.begin().await.map_err(failed)?;
+    hurry(&mut transaction).await?;
     // Whoever stops in the middle, with the connection open, loses the lock after a while.
     sqlx::query!(
         r#"SELECT pg_advisory_xact_lock($1)::text AS "locked",
@@ -78,69 +66,76 @@ pub(super) async fn claim(
     .map_err(failed)?;
     let claimed = sqlx::query_as!(
         ClaimedRow,
-        r#"WITH busy AS (
-               SELECT tenant_id, sum(count) AS under_way
-               FROM unnest($1::text[], $2::integer[]) AS busy (endpoint_id, count) JOIN endpoint ON endpoint.id = endpoint_id
-               GROUP BY tenant_id
-           ), leased AS (
-               SELECT endpoint_id, count(*) AS count FROM delivery WHERE is_claimed AND next_attempt_at_ms > $3 GROUP BY endpoint_id
-           ), waiting AS (
-               SELECT endpoint_id, tenant_id, coalesce(leased.count, 0) AS under_way, next_probe_at_ms IS NOT NULL AS is_probe,
-                      least(CASE WHEN next_probe_at_ms IS NULL THEN greatest(max_concurrency - coalesce(leased.count, 0), 0)
-                                 WHEN next_probe_at_ms <= $3 THEN 1 ELSE 0 END,
+        r#"WITH waiting AS (
+               SELECT endpoint_id, tenant_id, leased.count AS under_way, next_probe_at_ms IS NOT NULL AS is_probe,
+                      least(CASE WHEN next_probe_at_ms IS NULL THEN greatest(max_concurrency - leased.count, 0)
+                                 WHEN next_probe_at_ms <= $2 THEN 1 ELSE 0 END,
                             -- NULL, and so no bound, without a rate.
-                            greatest($3 * 1000 + early_us - greatest(next_slot_at_us, $3 * 1000) + interval_us, 0) / interval_us,
-                            $4) AS free
-               FROM open_endpoint LEFT JOIN leased USING (endpoint_id)
+                            greatest($2 * 1000 + early_us - greatest(next_slot_at_us, $2 * 1000) + interval_us, 0) / interval_us,
+                            $3) AS free
+               FROM open_endpoint CROSS JOIN LATERAL (
+                   SELECT count(*) AS count FROM delivery
+                   WHERE delivery.endpoint_id = open_endpoint.endpoint_id AND is_claimed AND next_attempt_at_ms > $2
+               ) AS leased
            ), candidate AS (
                SELECT turn.id, turn.due, waiting.endpoint_id, waiting.tenant_id, waiting.is_probe,
                       waiting.under_way + turn.number AS endpoint_turn
                FROM waiting CROSS JOIN LATERAL (
                    SELECT ready.id, ready.due, row_number() OVER (ORDER BY ready.due, ready.id) AS number FROM (
                        SELECT id, next_attempt_at_ms AS due FROM delivery
-                       WHERE endpoint_id = waiting.endpoint_id AND state = 1 AND NOT is_behind AND next_attempt_at_ms <= $3
+                       WHERE endpoint_id = waiting.endpoint_id AND state = 1 AND NOT is_behind AND next_attempt_at_ms <= $2
                        ORDER BY next_attempt_at_ms, id LIMIT waiting.free
                    ) AS ready
                ) AS turn
            ), ranked AS (
-               SELECT candidate.id, candidate.due, candidate.endpoint_id, candidate.is_probe, coalesce(busy.under_way, 0)
-                      + row_number() OVER (PARTITION BY candidate.tenant_id ORDER BY endpoint_turn, due, candidate.id) AS turn
-               FROM candidate LEFT JOIN busy USING (tenant_id)
+               SELECT id, due, endpoint_id, is_probe, coalesce(($1::jsonb -> tenant_id)::bigint, 0)
+                      + row_number() OVER (PARTITION BY tenant_id ORDER BY endpoint_turn, due, id) AS turn
+               FROM candidate
            ), chosen AS (
-               SELECT id, endpoint_id, is_probe FROM ranked WHERE turn <= $5 ORDER BY turn, due, id LIMIT $4
+               SELECT id, endpoint_id, is_probe
+               FROM (SELECT *, row_number() OVER (ORDER BY turn, due, id) AS place FROM ranked WHERE turn <= $4) AS placed
+               WHERE place <= $3 AND (turn <= $6 OR place <= $3 - $7::bigint)
            ), held AS (
-               -- What somebody changes just now is left for the next time.
-               SELECT delivery.id, delivery.endpoint_id, chosen.is_probe FROM delivery JOIN chosen ON chosen.id = delivery.id
-               WHERE delivery.state = 1 AND NOT delivery.is_behind AND delivery.next_attempt_at_ms <= $3
-               FOR UPDATE OF delivery SKIP LOCKED
+               -- What somebody changes just now is left for the next time. One by one, by id: there is no better way, and LIMIT
+               -- hides all others.
+               SELECT found.id, found.endpoint_id, found.event_id, is_probe FROM chosen CROSS JOIN LATERAL (
+                   SELECT id, endpoint_id, event_id, state, is_behind, next_attempt_at_ms FROM delivery WHERE delivery.id = chosen.id
+                   LIMIT 1 FOR UPDATE SKIP LOCKED
+               ) AS found
+               WHERE found.state = 1 AND NOT found.is_behind AND found.next_attempt_at_ms <= $2
            ), probed AS (
                -- If the probe dies, the next one comes when its lease has ended.
-               UPDATE endpoint_health SET next_probe_at_ms = $6
-               WHERE next_probe_at_ms <= $3 AND endpoint_id IN (SELECT endpoint_id FROM held WHERE is_probe)
+               UPDATE endpoint_health SET next_probe_at_ms = $5
+               WHERE next_probe_at_ms <= $2 AND endpoint_id IN (SELECT endpoint_id FROM held WHERE is_probe)
            ), paced AS (
                UPDATE endpoint_pace
-               SET next_slot_at_us = greatest(endpoint_pace.next_slot_at_us, $3 * 1000) + taken.count * (1000000 / rate_limit_per_second)
+               SET next_slot_at_us = greatest(endpoint_pace.next_slot_at_us, $2 * 1000) + taken.count * (1000000 / rate_limit_per_second)
                FROM (SELECT endpoint_id, count(*) AS count FROM held GROUP BY endpoint_id) AS taken
                JOIN endpoint ON endpoint.id = taken.endpoint_id
                WHERE endpoint_pace.endpoint_id = taken.endpoint_id AND rate_limit_per_second IS NOT NULL
            )
-           UPDATE delivery SET generation = delivery.generation + 1, next_attempt_at_ms = $6, is_claimed = true
-           FROM held JOIN delivery AS before USING (id) JOIN event ON event.id = before.event_id
+           UPDATE delivery SET generation = delivery.generation + 1, next_attempt_at_ms = $5, is_claimed = true
+           FROM held JOIN event ON event.id = held.event_id
            WHERE delivery.id = held.id
            RETURNING delivery.id, delivery.endpoint_id, delivery.generation, delivery.step, delivery.attempt_count,
                      delivery.is_replay, delivery.lane, held.is_probe AS "is_probe!", event.id AS event_id, event.tenant_id,
                      event.type AS event_type, event.application_id, event.user_id, event.aggregate_id, event.sequence,
                      event.occurred_at_ms, event.received_at_ms, event.payload, event.traceparent, event.tracestate"#,
-        &busy.endpoints,
-        &busy.counts,
+        busy(room),
         now.as_ms(),
-        i64::try_from(room.limit).unwrap_or(i64::MAX),
-        busy.per_tenant,
+        number(room.limit),
+        number(room.per_tenant),
         lease_until.as_ms(),
+        number(room.few),
+        number(room.reserved),
     )
     .fetch_all(&mut *transaction)
     .await
     .map_err(failed)?;
+    if claimed.iter().any(|row| row.lane.is_some()) {
+        // Where the order counts, nobody may get the same claim twice.
+        sqlx::query!("SET LOCAL synchronous_commit = on").execute(&mut *transaction).await.map_err(failed)?;
+    }
     transaction.commit().await.map_err(failed)?;
     with_endpoints(pool, claimed).await
 }
@@ -149,7 +144,9 @@ async fn with_endpoints(pool: &PgPool, claimed: Vec<ClaimedRow>) -> Result<Vec<C
     if claimed.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<String> = claimed.iter().map(|row| row.endpoint_id.clone()).collect();
+    let mut ids: Vec<String> = claimed.iter().map(|row| row.endpoint_id.clone()).collect();
+    ids.sort_unstable();
+    ids.dedup();
     let rows = sqlx::query_as!(EndpointRow, "SELECT * FROM endpoint WHERE id = ANY($1)", &ids)
         .fetch_all(pool)
         .await
@@ -197,31 +194,30 @@ impl ClaimedRow {
 
 /// When the next delivery is due of those that there is room for.
 pub(super) async fn next_due(pool: &PgPool, now: Timestamp, room: &Room) -> Result<Option<Timestamp>, StoreError> {
-    let busy = Busy::new(room);
     let due = sqlx::query_scalar!(
-        "WITH busy AS (
-             SELECT tenant_id, sum(count) AS under_way
-             FROM unnest($1::text[], $2::integer[]) AS busy (endpoint_id, count) JOIN endpoint ON endpoint.id = endpoint_id
-             GROUP BY tenant_id
-         ), leased AS (
-             SELECT endpoint_id, count(*) AS count FROM delivery WHERE is_claimed AND next_attempt_at_ms > $3 GROUP BY endpoint_id
-         )
-         SELECT min(greatest(next.due, next_probe_at_ms, (next_slot_at_us - early_us + 999) / 1000))
-         FROM open_endpoint LEFT JOIN leased USING (endpoint_id) LEFT JOIN busy USING (tenant_id)
+        "SELECT min(greatest(next.due, next_probe_at_ms, (next_slot_at_us - early_us + 999) / 1000))
+         FROM open_endpoint
+         CROSS JOIN LATERAL (
+             SELECT count(*) AS count FROM delivery
+             WHERE delivery.endpoint_id = open_endpoint.endpoint_id AND is_claimed AND next_attempt_at_ms > $2
+         ) AS leased
          CROSS JOIN LATERAL (
              SELECT next_attempt_at_ms AS due FROM delivery
              WHERE endpoint_id = open_endpoint.endpoint_id AND state = 1 AND NOT is_behind
              ORDER BY next_attempt_at_ms LIMIT 1
          ) AS next
-         WHERE (next_probe_at_ms IS NOT NULL OR coalesce(leased.count, 0) < max_concurrency)
-           AND coalesce(busy.under_way, 0) < $4",
-        &busy.endpoints,
-        &busy.counts,
+         WHERE (next_probe_at_ms IS NOT NULL OR leased.count < max_concurrency)
+           AND coalesce(($1::jsonb -> tenant_id)::bigint, 0) < $3",
+        busy(room),
         now.as_ms(),
-        busy.per_tenant,
+        number(room.per_tenant_now()),
     )
     .fetch_one(pool)
     .await
     .map_err(failed)?;
     Ok(due.map(Timestamp::from_ms))
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -1,11 +1,10 @@
-//! Deliveries: results, lists, and being made again.
+//! Deliveries: lists, and being made again.
 
-use sqlx::{PgConnection, PgPool};
-use svc_kit::{clock::Timestamp, outbox};
+use sqlx::PgPool;
+use svc_kit::clock::Timestamp;
 
 use super::{
-    endpoints::cancel_pending,
-    failed, health,
+    failed,
     lanes::{self, Lanes},
     rows::{self, DeliveryRow},
 };
@@ -14,108 +13,11 @@ use crate::{
         delivery::{Attempt, Delivery, DeliveryId, Phase, Timing},
         endpoint::EndpointId,
     },
-    ports::{Claim, DeliveryQuery, Outcome, Redelivered, StoreError, Word},
+    ports::{DeliveryQuery, Redelivered, StoreError},
 };
 
 /// Most attempts that are shown of a delivery.
 const ATTEMPTS_SHOWN_MAX: i64 = 100;
-
-/// Records a try, if the claim is still ours.
-pub(super) async fn record(pool: &PgPool, claim: &Claim, mut outcome: Outcome) -> Result<bool, StoreError> {
-    let mut transaction = pool.begin().await.map_err(failed)?;
-    // The endpoint and its record before its deliveries, as everybody does who locks both.
-    match outcome.word {
-        Word::Works => {
-            if claim.lane.is_some() {
-                health::keep(&mut transaction, &claim.endpoint.id).await?;
-            }
-            health::forget(&mut transaction, &claim.endpoint.id).await?;
-        }
-        Word::Nothing if outcome.disable.is_none() && claim.lane.is_none() => {}
-        Word::Nothing | Word::Failed(_) => health::lock(&mut transaction, &claim.endpoint.id).await?,
-    }
-    let lane = claim.lane.as_ref().map(|name| Lanes::one(claim.endpoint.id.as_str(), name)).unwrap_or_default();
-    lane.lock(&mut transaction).await?;
-    let number = sqlx::query_scalar!(
-        "UPDATE delivery SET state = $3, next_attempt_at_ms = $4, attempt_count = attempt_count + 1, step = step + $5,
-                generation = generation + 1, is_claimed = false
-         WHERE id = $1 AND generation = $2 AND state = 1 RETURNING attempt_count",
-        claim.id.as_str(),
-        claim.generation,
-        rows::state(outcome.state),
-        outcome.next_attempt_at.map(Timestamp::as_ms),
-        i32::from(outcome.is_step),
-    )
-    .fetch_optional(&mut *transaction)
-    .await
-    .map_err(failed)?;
-    let Some(number) = number else { return Ok(false) };
-    lane.settle(&mut transaction).await?;
-    add_attempt(&mut transaction, claim, number, &outcome.attempt).await?;
-    if let Word::Failed(judge) = outcome.word.clone() {
-        let judgement = health::judge(&mut transaction, &claim.endpoint.id, &judge, outcome.attempt.at).await?;
-        outcome.disable = outcome.disable.or(judgement.disable);
-        outcome.events.extend(judgement.events);
-    }
-    if let Some(reason) = outcome.disable {
-        disable(&mut transaction, &claim.endpoint.id, reason).await?;
-    }
-    for event in &outcome.events {
-        outbox::postgres::insert(&mut transaction, event).await.map_err(failed)?;
-    }
-    transaction.commit().await.map_err(failed)?;
-    Ok(true)
-}
-
-async fn add_attempt(
-    connection: &mut PgConnection,
-    claim: &Claim,
-    number: i32,
-    attempt: &Attempt,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "INSERT INTO attempt (delivery_id, number, at_ms, verdict, status_code, duration_ms, response, endpoint_id,
-                              failed_in, detail, dns_ms, connect_ms, tls_ms, first_byte_ms, body_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-        claim.id.as_str(),
-        number,
-        attempt.at.as_ms(),
-        attempt.verdict,
-        i32::from(attempt.status_code),
-        millis(attempt.duration_ms),
-        attempt.response,
-        claim.endpoint.id.as_str(),
-        attempt.failed_in.map_or("", Phase::name),
-        attempt.detail,
-        attempt.timing.dns_ms.map(millis),
-        attempt.timing.connect_ms.map(millis),
-        attempt.timing.tls_ms.map(millis),
-        attempt.timing.first_byte_ms.map(millis),
-        attempt.timing.body_ms.map(millis),
-    )
-    .execute(connection)
-    .await
-    .map_err(failed)?;
-    Ok(())
-}
-
-fn millis(took_ms: u32) -> i32 {
-    i32::try_from(took_ms).unwrap_or(i32::MAX)
-}
-
-async fn disable(connection: &mut PgConnection, id: &EndpointId, reason: &str) -> Result<(), StoreError> {
-    sqlx::query!(
-        "UPDATE endpoint SET is_enabled = false, disabled_reason = $2, paused_at_ms = NULL,
-                updated_at_ms = updated_at_ms + 1 WHERE id = $1",
-        id.as_str(),
-        reason,
-    )
-    .execute(&mut *connection)
-    .await
-    .map_err(failed)?;
-    health::forget(connection, id).await?;
-    cancel_pending(connection, id).await
-}
 
 /// Lists deliveries, newest first.
 pub(super) async fn list(pool: &PgPool, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {

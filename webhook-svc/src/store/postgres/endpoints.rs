@@ -29,7 +29,7 @@ impl EndpointStore for PostgresStore {
             .await
             .map_err(failed)?;
         // What is logged from now on is matched with this endpoint, and nothing before.
-        intake::lock_tenants(&mut transaction, std::slice::from_ref(&endpoint.tenant)).await?;
+        intake::lock_tenants(&mut transaction, [endpoint.tenant.as_str()]).await?;
         let inserted = sqlx::query!(
             "INSERT INTO endpoint (id, tenant_id, url, description, event_types, application_ids, is_enabled,
                                    disabled_reason, secret, previous_until_ms, created_at_ms, updated_at_ms,
@@ -106,7 +106,7 @@ impl EndpointStore for PostgresStore {
         let previous = manner::previous_secret(endpoint);
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         // What is logged from now on is matched with the new filter, and nothing before. Before the endpoint, as the intake does.
-        intake::lock_tenants(&mut transaction, std::slice::from_ref(&endpoint.tenant)).await?;
+        intake::lock_tenants(&mut transaction, [endpoint.tenant.as_str()]).await?;
         health::lock(&mut transaction, &endpoint.id).await?;
         // Whatever failed there says nothing about a new address, or about another start.
         sqlx::query!(

@@ -22,7 +22,7 @@ pub(super) async fn put(pool: &PgPool, address: &LogoutAddress) -> Result<(), St
         .await
         .map_err(failed)?;
     // What is logged from now on is matched with the endpoint as it becomes, and nothing before.
-    intake::lock_tenants(&mut transaction, std::slice::from_ref(&address.tenant)).await?;
+    intake::lock_tenants(&mut transaction, [address.tenant.as_str()]).await?;
     match since(&mut transaction, &endpoint.id).await? {
         Some(known) if known > address.at => return Ok(()),
         None if address.url.is_none() => return Ok(()),

@@ -1,8 +1,10 @@
 //! Everything in PostgreSQL. The rows are the truth; nothing that matters lives in memory only.
 
+mod batches;
 mod claims;
 mod deliveries;
 mod endpoints;
+mod entries;
 mod health;
 mod intake;
 mod jobs;
@@ -12,11 +14,14 @@ mod managed;
 mod manner;
 mod partitions;
 mod reconcile;
+mod record;
 mod replay;
 mod retention;
 mod rows;
 
-use sqlx::PgPool;
+use std::collections::HashSet;
+
+use sqlx::{PgConnection, PgPool};
 use svc_kit::{clock::Timestamp, error::Kind, sql};
 
 use crate::{
@@ -25,7 +30,7 @@ use crate::{
         endpoint::EndpointId,
     },
     ports::{
-        ArrivalQuery, Claim, DeliveryQuery, DeliveryStore, LogPosition, LogStore, LoggedEvent, Outcome, Pace,
+        ArrivalQuery, Claim, DeliveryQuery, DeliveryStore, Ended, LogPosition, LogStore, LoggedEvent, Outcome, Pace,
         ReconcileBounds, Reconciled, Redelivered, Replay, ReplayMode, Retained, Retention, Room, StoreError,
         UpkeepStore,
     },
@@ -54,6 +59,21 @@ fn failed(error: sqlx::Error) -> StoreError {
     }
 }
 
+/// Has the statements of a transaction go by index from row to row, and its commit wait for no disk.
+///
+/// Such a statement touches few rows of large tables. A plan that was made when the tables were small would read all of them, and
+/// is kept. What a crash of the database undoes must be worth no wait (ADR 10).
+async fn hurry(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"SELECT set_config('synchronous_commit', 'off', true) AS "a", set_config('enable_seqscan', 'off', true) AS "b",
+                  set_config('enable_hashjoin', 'off', true) AS "c", set_config('enable_mergejoin', 'off', true) AS "d""#
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(failed)?;
+    Ok(())
+}
+
 impl DeliveryStore for PostgresStore {
     async fn accept(&self, events: &[LoggedEvent]) -> Result<usize, StoreError> {
         intake::accept(&self.pool, events).await
@@ -72,7 +92,11 @@ impl DeliveryStore for PostgresStore {
     }
 
     async fn record(&self, claim: &Claim, outcome: Outcome) -> Result<bool, StoreError> {
-        deliveries::record(&self.pool, claim, outcome).await
+        record::record(&self.pool, claim, outcome).await
+    }
+
+    async fn record_taken(&self, ended: &[Ended]) -> Result<HashSet<DeliveryId>, StoreError> {
+        record::record_taken(&self.pool, ended).await
     }
 
     async fn deliveries(&self, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {

@@ -8,6 +8,7 @@ use sqlx::{PgConnection, PgPool};
 use svc_kit::{clock::Timestamp, telemetry::TraceContext};
 
 use super::{
+    entries::{self, NewDelivery},
     failed,
     intake::{self, Receiver},
     jobs::{self, Place},
@@ -119,11 +120,11 @@ async fn complete(connection: &mut PgConnection, events: &[(i64, LoggedEvent)]) 
     let stranded = lanes.settle(connection).await?;
     let lacking = expected.iter().zip(&found).filter(|(_, found)| found.is_missing);
     let kept = keep(connection, lacking.map(|(it, _)| it.event.id.clone()).collect()).await?;
-    let mut missing = 0;
     let is_lacking = |it: &Expected<'_>, is_missing: bool| is_missing && kept.contains(&it.event.id);
-    for (it, _) in expected.iter().zip(&found).filter(|(it, found)| is_lacking(it, found.is_missing)) {
-        missing += usize::from(intake::add_delivery(connection, (it.position, it.event), &it.receiver.endpoint).await?);
-    }
+    let lacking = expected.iter().zip(&found).filter(|(it, found)| is_lacking(it, found.is_missing));
+    let lacking =
+        lacking.map(|(it, _)| NewDelivery { position: it.position, event: it.event, endpoint: &it.receiver.endpoint });
+    let missing = entries::add_deliveries(connection, &lacking.collect::<Vec<_>>()).await?;
     lanes.settle(connection).await?;
     Ok((missing, stranded))
 }

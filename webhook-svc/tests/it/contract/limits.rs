@@ -13,7 +13,7 @@ use webhook_svc::{
 use super::on_both_stores;
 use crate::support::{
     at_once,
-    fixtures::{LEASE, START, at, claim, claim_some, endpoint, event, failed, next_due_at, taken},
+    fixtures::{LEASE, START, TENANT, at, claim, claim_some, endpoint, event, failed, next_due_at, taken},
 };
 
 on_both_stores!(
@@ -107,8 +107,9 @@ async fn a_rate_that_is_lifted_holds_nothing_up<S: DeliveryStore>(store: Arc<S>)
 }
 
 async fn a_tenant_that_is_full_is_nothing_to_wake_up_for<S: DeliveryStore>(store: Arc<S>) {
-    let endpoint = accept(&*store, 1_000, None, 5).await;
-    let room = |per_tenant| Room { in_flight: vec![(endpoint.id.clone(), 3)], per_tenant, limit: 100 };
+    accept(&*store, 1_000, None, 5).await;
+    let room =
+        |per_tenant| Room { in_flight: [(TENANT.to_owned(), 3)].into(), per_tenant, limit: 100, ..Room::default() };
     assert_eq!(store.next_due(START, &room(3)).await.unwrap(), None);
     assert_eq!(store.next_due(START, &room(4)).await.unwrap(), Some(START));
     assert_eq!(store.claim(START, at(60_000), &room(4)).await.unwrap().len(), 1);

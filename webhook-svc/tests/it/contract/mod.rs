@@ -11,6 +11,7 @@ mod managed;
 mod order;
 mod pause;
 mod reconciler;
+mod record;
 mod replay;
 mod retention;
 mod turns;

@@ -14,6 +14,7 @@ on_both_stores!(
     a_tenant_with_a_backlog_takes_its_turn_like_the_others,
     an_endpoint_with_a_backlog_takes_its_turn_like_the_others,
     a_tenant_has_no_more_claims_than_allowed,
+    the_last_places_are_for_tenants_with_few_under_way,
     the_first_turn_of_fifty_tenants_comes_before_any_second,
 );
 
@@ -41,10 +42,9 @@ async fn claim<S: DeliveryStore>(store: &S, room: &Room) -> Vec<Claim> {
 }
 
 async fn a_tenant_with_a_backlog_takes_its_turn_like_the_others<S: DeliveryStore>(store: Arc<S>) {
-    let mut first_of_big = None;
     // The large tenant has more endpoints and older events: neither helps it.
     for _ in 0..5 {
-        first_of_big = Some(endpoint_of(&*store, "big").await.id);
+        endpoint_of(&*store, "big").await;
     }
     accept(&*store, "big", 40).await;
     for tenant in ["a", "b", "c"] {
@@ -56,7 +56,7 @@ async fn a_tenant_with_a_backlog_takes_its_turn_like_the_others<S: DeliveryStore
     let expected = ["big", "a", "b", "c"].map(|tenant| (tenant.to_owned(), 5));
     assert_eq!(by_tenant, expected.into());
     // What is under way counts: the others catch up first.
-    let room = Room { in_flight: vec![(first_of_big.unwrap(), 4)], limit: 9, ..room };
+    let room = Room { in_flight: [("big".to_owned(), 4)].into(), limit: 9, ..room };
     let by_tenant = count_by(&claim(&*store, &room).await, |claim| claim.event.tenant.clone());
     assert_eq!(by_tenant, [("a".to_owned(), 3), ("b".to_owned(), 3), ("c".to_owned(), 3)].into());
 }
@@ -73,12 +73,31 @@ async fn an_endpoint_with_a_backlog_takes_its_turn_like_the_others<S: DeliverySt
 }
 
 async fn a_tenant_has_no_more_claims_than_allowed<S: DeliveryStore>(store: Arc<S>) {
-    let ids = [endpoint_of(&*store, "acme").await.id, endpoint_of(&*store, "acme").await.id];
+    for _ in 0..2 {
+        endpoint_of(&*store, "acme").await;
+    }
     accept(&*store, "acme", 10).await;
     let room = Room { per_tenant: 7, limit: 100, ..Room::default() };
     assert_eq!(claim(&*store, &room).await.len(), 7);
-    let room = Room { in_flight: vec![(ids[0].clone(), 4), (ids[1].clone(), 2)], ..room };
+    let room = Room { in_flight: [("acme".to_owned(), 6)].into(), ..room };
     assert_eq!(claim(&*store, &room).await.len(), 1);
+}
+
+async fn the_last_places_are_for_tenants_with_few_under_way<S: DeliveryStore>(store: Arc<S>) {
+    for tenant in ["big", "small"] {
+        endpoint_of(&*store, tenant).await;
+        accept(&*store, tenant, 40).await;
+    }
+    let room = Room { per_tenant: 100, limit: 20, reserved: 8, few: 3, ..Room::default() };
+    let by_tenant = count_by(&claim(&*store, &room).await, |claim| claim.event.tenant.clone());
+    assert_eq!(by_tenant, [("big".to_owned(), 6), ("small".to_owned(), 6)].into());
+    // Only such places are left.
+    let room = Room { in_flight: [("big".to_owned(), 50)].into(), limit: 8, ..room };
+    let by_tenant = count_by(&claim(&*store, &room).await, |claim| claim.event.tenant.clone());
+    assert_eq!(by_tenant, [("small".to_owned(), 3)].into());
+    let full = Room { in_flight: [("big".to_owned(), 50), ("small".to_owned(), 3)].into(), ..room.clone() };
+    assert_eq!(store.next_due(START, &full).await.unwrap(), None, "nothing to wake up for");
+    assert_eq!(store.next_due(START, &room).await.unwrap(), Some(START));
 }
 
 async fn the_first_turn_of_fifty_tenants_comes_before_any_second<S: DeliveryStore>(store: Arc<S>) {
@@ -92,9 +111,9 @@ async fn the_first_turn_of_fifty_tenants_comes_before_any_second<S: DeliveryStor
     }
     let (mut under_way, mut claimed) = (0, Vec::new());
     for turn in 1..=3 {
-        let in_flight = vec![(stuck.id.clone(), under_way)];
+        let in_flight = [("t00".to_owned(), under_way)].into();
         // Room for one more at first: for the stuck one, whose turn it is as well.
-        let room = Room { in_flight, per_tenant: 100, limit: 49 + usize::from(turn == 1) };
+        let room = Room { in_flight, per_tenant: 100, limit: 49 + usize::from(turn == 1), ..Room::default() };
         let claims = claim(&*store, &room).await;
         under_way += claims.iter().filter(|claim| claim.endpoint.id == stuck.id).count();
         for claim in claims.iter().filter(|claim| claim.endpoint.id != stuck.id) {

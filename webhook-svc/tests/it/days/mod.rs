@@ -82,8 +82,13 @@ impl LogoutTokens for NoTokens {
 }
 
 fn webhooks(clock: Arc<dyn Clock>) -> Arc<Webhooks<MemoryStore>> {
+    webhooks_over(Arc::new(MemoryStore::default()), clock)
+}
+
+/// The use cases over a store.
+pub fn webhooks_over<S>(store: Arc<S>, clock: Arc<dyn Clock>) -> Arc<Webhooks<S>> {
     Arc::new(Webhooks {
-        store: Arc::new(MemoryStore::default()),
+        store,
         egress: EgressPolicy::default(),
         schedules: Schedules::default(),
         seal: SealKeys::parse(&[format!("1:{}", "ab".repeat(32)).into()]).unwrap(),
@@ -124,7 +129,8 @@ async fn attempt_all(webhooks: &Webhooks<MemoryStore>, means: &Means<Outage, NoT
             return;
         }
         for claim in claims {
-            webhooks.attempt(means, &claim).await;
+            let ended = webhooks.attempt(means, claim).await;
+            webhooks.record(ended).await;
         }
     }
 }
