@@ -124,10 +124,8 @@ async fn start_with<S: UpkeepStore>(
     let (engine, means) = (webhooks.clone(), Arc::new(Means { sender: HttpSender::new(egress, network)?, tokens }));
     let soft = parts.lifecycle.soft().clone();
     parts.lifecycle.spawn("delivery engine", async move {
-        tokio::select! {
-            never = engine.deliver(means) => match never {},
-            () = soft.cancelled() => Ok::<_, Infallible>(()),
-        }
+        engine.deliver(means, soft.cancelled()).await;
+        Ok::<_, Infallible>(())
     });
     let (payload, attempts) = (config.retention.payload.0, config.retention.attempts.0);
     let (reconciler, soft) = (webhooks.clone(), parts.lifecycle.soft().clone());

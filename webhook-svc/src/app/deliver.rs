@@ -9,7 +9,7 @@
 //! The engine works in **turns**: it records what ended, claims what there is room for, and lets the next turn wait until that
 //! is worth it. One turn costs the store about the same for one delivery as for fifty.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use svc_kit::error::chain;
 use tokio::time::Instant;
@@ -37,46 +37,69 @@ const TURN: Duration = Duration::from_millis(5);
 const RETRY: Duration = Duration::from_millis(500);
 
 impl<S: DeliveryStore> Webhooks<S> {
-    /// Delivers for ever.
-    pub async fn deliver<D: Sender, T: LogoutTokens>(self: Arc<Self>, means: Arc<Means<D, T>>) -> Infallible {
-        let mut under_way = UnderWay::default();
+    /// Delivers until `stop`; then what is under way is finished, and nothing more is begun.
+    pub async fn deliver<D: Sender, T: LogoutTokens>(
+        self: Arc<Self>,
+        means: Arc<Means<D, T>>,
+        stop: impl Future<Output = ()> + Send,
+    ) {
+        let (mut under_way, mut stop) = (UnderWay::default(), pin!(stop));
         loop {
             let next_turn = Instant::now() + TURN;
-            for left in self.record_taken(under_way.take_ended()).await {
-                let this = self.clone();
-                under_way.spawn(left.claim.endpoint.tenant.clone(), async move {
-                    this.record(left).await;
-                    None
-                });
-            }
-            let room = Room {
-                in_flight: under_way.by_tenant(),
-                per_tenant: PER_TENANT_MAX,
-                limit: IN_FLIGHT_MAX.saturating_sub(under_way.len()),
-                reserved: RESERVED,
-                few: FEW,
-            };
-            let claims = match self.claim(&room).await {
-                Ok(claims) => claims,
-                Err(error) => {
-                    tracing::warn!(error = chain(&error), "due deliveries cannot be read now");
-                    tokio::time::sleep(RETRY).await;
-                    Vec::new()
-                }
-            };
-            let is_idle = claims.is_empty();
-            for claim in claims {
-                let (this, means) = (self.clone(), means.clone());
-                under_way
-                    .spawn(claim.endpoint.tenant.clone(), async move { this.attempt_for_turn(&means, claim).await });
-            }
-            let due_in = if is_idle { self.due_in(&room).await } else { TURN };
+            let due_in = self.turn(&mut under_way, &means).await;
             tokio::select! {
+                () = &mut stop => break,
                 Some(()) = under_way.ended() => {}
                 () = self.due.notified() => {}
                 () = tokio::time::sleep(due_in) => {}
             }
             under_way.gather(next_turn).await;
+        }
+        loop {
+            self.record_ended(&mut under_way).await;
+            if under_way.ended().await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Records what ended and begins what there is room for; returns how long nothing else is due, as far as is known.
+    async fn turn<D: Sender, T: LogoutTokens>(
+        self: &Arc<Self>,
+        under_way: &mut UnderWay,
+        means: &Arc<Means<D, T>>,
+    ) -> Duration {
+        self.record_ended(under_way).await;
+        let room = Room {
+            in_flight: under_way.by_tenant(),
+            per_tenant: PER_TENANT_MAX,
+            limit: IN_FLIGHT_MAX.saturating_sub(under_way.len()),
+            reserved: RESERVED,
+            few: FEW,
+        };
+        let claims = match self.claim(&room).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "due deliveries cannot be read now");
+                tokio::time::sleep(RETRY).await;
+                Vec::new()
+            }
+        };
+        let is_idle = claims.is_empty();
+        for claim in claims {
+            let (this, means) = (self.clone(), means.clone());
+            under_way.spawn(claim.endpoint.tenant.clone(), async move { this.attempt_for_turn(&means, claim).await });
+        }
+        if is_idle { self.due_in(&room).await } else { TURN }
+    }
+
+    async fn record_ended(self: &Arc<Self>, under_way: &mut UnderWay) {
+        for left in self.record_taken(under_way.take_ended()).await {
+            let this = self.clone();
+            under_way.spawn(left.claim.endpoint.tenant.clone(), async move {
+                this.record(left).await;
+                None
+            });
         }
     }
 
@@ -138,7 +161,10 @@ fn log(claim: &Claim, verdict: Verdict) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::{
+        convert::Infallible,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
 
     use secrecy::SecretString;
     use svc_kit::clock::SystemClock;
@@ -147,15 +173,17 @@ mod tests {
     use super::*;
     use crate::{
         app::{endpoints::NewEndpoint, manner::NewManner, tests},
-        domain::{endpoint::EventPattern, limits::Limits, logout::LogoutNotice, signature::Scheme},
-        ports::{LoggedEvent, Shipment, TokenError},
+        domain::{delivery::State, endpoint::EventPattern, limits::Limits, logout::LogoutNotice, signature::Scheme},
+        ports::{DeliveryQuery, LoggedEvent, Shipment, TokenError},
         store::memory::MemoryStore,
     };
 
     /// Every attempt at a dead receiver takes so long, and fails.
     const TIMEOUT: Duration = Duration::from_secs(15);
+    /// Every attempt at a slow one takes so long.
+    const SLOW: Duration = Duration::from_secs(1);
 
-    /// Receivers: the dead never answer, the others do at once.
+    /// Receivers: the dead never answer, the slow ones late, the others at once.
     #[derive(Default)]
     struct Receivers {
         taken: AtomicUsize,
@@ -169,6 +197,9 @@ mod tests {
                 tokio::time::sleep(TIMEOUT).await;
                 Verdict::Timeout
             } else {
+                if shipment.url.contains("slow") {
+                    tokio::time::sleep(SLOW).await;
+                }
                 self.taken.fetch_add(1, Ordering::Relaxed);
                 Verdict::Status(204)
             };
@@ -214,7 +245,7 @@ mod tests {
             }
         };
         tokio::select! {
-            never = webhooks.deliver(means.clone()) => match never {},
+            () = webhooks.deliver(means.clone(), std::future::pending()) => unreachable!("nobody stops it"),
             () = all => {}
         }
         (started.elapsed(), means.sender.at_the_dead.load(Ordering::Relaxed))
@@ -271,5 +302,19 @@ mod tests {
         };
         assert!(took < TIMEOUT / 3, "somebody waited for the dead: {took:?}");
         assert_eq!(at_the_dead, IN_FLIGHT_MAX - RESERVED);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_under_way_is_finished_and_recorded_before_the_end() {
+        let webhooks = tests::webhooks(Arc::new(SystemClock));
+        receiver(&webhooks, "acme", "slow").await;
+        accept(&webhooks, "acme", 15).await;
+        let (started, means) = (Instant::now(), Arc::new(Means { sender: Receivers::default(), tokens: NoTokens }));
+        webhooks.clone().deliver(means.clone(), tokio::time::sleep(SLOW / 2)).await;
+        assert!(started.elapsed() >= SLOW, "{:?}", started.elapsed());
+        assert_eq!(means.sender.taken.load(Ordering::Relaxed), 10, "what an endpoint has at once, and nothing more");
+        let (tenant, state) = ("acme".to_owned(), Some(State::Succeeded));
+        let query = DeliveryQuery { tenant, endpoint: None, state, after: None, limit: 100 };
+        assert_eq!(webhooks.store.deliveries(&query).await.unwrap().len(), 10);
     }
 }

@@ -34,7 +34,7 @@ async fn what_piled_up_for_one_endpoint_comes_a_few_at_a_time() {
         accept(&webhooks, &format!("e{n}"), "user.created").await;
     }
     let (working, at_work) = (webhooks.clone(), means.clone());
-    let engine = tokio::spawn(async move { match working.deliver(at_work).await {} });
+    let engine = tokio::spawn(async move { working.deliver(at_work, std::future::pending()).await });
     let end = START.saturating_add(outage);
     let after = || {
         let made = means.sender.made().into_iter();
