@@ -246,8 +246,10 @@ async fn black_hole(rounds: usize) -> Result<(Figure, String), Failure> {
             receivers.wait_for((round + 1) * TURNS * OTHERS).await?;
             let delays = receivers.delays();
             let p99 = delays.get(delays.len() * 99 / 100).copied().unwrap_or(f64::NAN);
-            if round > 0 {
-                if is_there { with.push(p99) } else { without.push(p99) }
+            match (round, is_there) {
+                (0, _) => service.analyze().await?,
+                (_, true) => with.push(p99),
+                (_, false) => without.push(p99),
             }
         }
     }
@@ -275,6 +277,7 @@ async fn dead_endpoint(rounds: usize) -> Result<(Figure, String), Failure> {
         let answering = if is_dead { ENDPOINTS - 1 } else { ENDPOINTS };
         service.feed(&tenant, EVENTS, 0).await?;
         receivers.wait_for(EVENTS * answering).await?;
+        service.analyze().await?;
         tokio::time::sleep(BREAKS_WITHIN).await;
         for round in 1..=rounds {
             let (before, started) = (receivers.count(), Instant::now());
