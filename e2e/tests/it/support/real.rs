@@ -181,6 +181,10 @@ impl Real {
             }
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey-service"));
+        // Settings of ours and no others: what is set for the tests, or for the shell around them, is unknown to a service.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"LATCHKEY_")) {
+            command.env_remove(name);
+        }
         command.env("E2E_SERVICE", service.name()).envs(settings);
         let more = self.more.iter().filter(|(of, ..)| *of == service);
         command.envs(more.map(|(_, name, value)| (*name, value.as_str())));
