@@ -1,9 +1,6 @@
 //! The page on which users see what they have open, in every browser and application, and end it.
 
-use axum::{
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{http::StatusCode, response::Response};
 use proto::session::v1::Session;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
@@ -12,7 +9,8 @@ use super::{
     account_view::{AccountPage, View},
     credentials::{remaining_seconds, sign_in_problem},
     language,
-    pages::{self, LoginPage},
+    login_form::LoginForm,
+    pages,
     visit::{Form, Page, Visit},
 };
 use crate::{app::Adapters, error::AuthError};
@@ -33,19 +31,11 @@ struct Step {
     end: String,
 }
 
-/// What is shown in the sign-in form.
-#[derive(Default)]
-struct Shown<'a> {
-    login: &'a str,
-    is_remembered: bool,
-    problem: Option<(StatusCode, &'static str)>,
-}
-
 /// Shows the page, or the way to it.
 pub(super) async fn open<A: Adapters>(visit: Visit<A>) -> Page {
     match usable(&visit).await? {
         Some(sso) => list(&visit, &sso, "").await,
-        None => sign_in_form(&visit, &Step::default(), &Shown::default()),
+        None => sign_in_form(&visit, &Step::default(), LoginForm::default()),
     }
 }
 
@@ -65,7 +55,9 @@ pub(super) async fn login<A: Adapters>(visit: Visit<A>) -> Page {
         }
         Err(error) => match sign_in_problem(&error) {
             None => Err(error.into()),
-            problem => sign_in_form(&visit, &step, &Shown { login: &login, is_remembered, problem }),
+            problem => {
+                sign_in_form(&visit, &step, LoginForm { login: &login, is_remembered, problem, ..LoginForm::default() })
+            }
         },
     }
 }
@@ -82,7 +74,8 @@ pub(super) async fn end<A: Adapters>(visit: Visit<A>) -> Page {
     let user = visit.auth.user_of(&sso).await?;
     let login = user.as_ref().map(|user| user.login.as_str()).unwrap_or_default();
     let step = Step { session: sso.id.clone(), end: what.to_owned() };
-    sign_in_form(&visit, &step, &Shown { login, is_remembered: sso.keep_signed_in, problem: None })
+    let is_remembered = sso.keep_signed_in;
+    sign_in_form(&visit, &step, LoginForm { login, is_remembered, ..LoginForm::default() })
 }
 
 fn too_old() -> Response {
@@ -97,30 +90,15 @@ async fn usable<A: Adapters>(visit: &Visit<A>) -> Result<Option<Session>, AuthEr
     }
 }
 
-fn sign_in_form<A: Adapters>(visit: &Visit<A>, step: &Step, shown: &Shown<'_>) -> Page {
-    let (language, (status, problem)) = (language::current(), shown.problem.unwrap_or((StatusCode::OK, "")));
-    let mut response = visit.show(LOGIN, language, step, |Form { action, interaction }| {
-        let page = LoginPage {
-            language,
-            action,
-            application: language.texts().account_title,
-            interaction,
-            login: shown.login,
-            is_remembered: shown.is_remembered,
-            problem,
-        };
-        pages::page(status, &page)
-    })?;
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
-    }
-    Ok(response)
+fn sign_in_form<A: Adapters>(visit: &Visit<A>, step: &Step, form: LoginForm<'_>) -> Page {
+    let language = language::current();
+    LoginForm { to: language.texts().account_title, ..form }.show(visit, (LOGIN, language), step)
 }
 
 /// Shows what the user has open, after what was `done`.
 async fn list<A: Adapters>(visit: &Visit<A>, sso: &Session, done: &'static str) -> Page {
     let Some(account) = visit.auth.account(sso).await? else {
-        return sign_in_form(visit, &Step::default(), &Shown::default());
+        return sign_in_form(visit, &Step::default(), LoginForm::default());
     };
     let language = language::current();
     let view = View::of(&account, &sso.id, language.texts());

@@ -1,9 +1,6 @@
 //! The authorization endpoint and the sign-in form.
 
-use axum::{
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{http::StatusCode, response::Response};
 use secrecy::ExposeSecret as _;
 
 use super::{
@@ -11,9 +8,9 @@ use super::{
     consent::{self, Asking},
     credentials::{remaining_seconds, sign_in_problem},
     language,
-    pages::{self, LoginPage},
-    password,
-    visit::{Failed, Form, Page, Visit},
+    login_form::LoginForm,
+    pages, password,
+    visit::{Failed, Page, Visit},
 };
 use crate::{
     app::{
@@ -83,7 +80,7 @@ async fn go_on<A: Adapters>(visit: &Visit<A>, application: &Application, request
         return Ok(answer::error(&visit.issuer(), &request.login_required()));
     }
     let hint = request.login_hint.clone();
-    show_form(visit, application, &request, Filled { login: &hint, ..Filled::default() })
+    show_form(visit, &request, &LoginForm { to: &application.name, login: &hint, ..LoginForm::default() })
 }
 
 /// The request that the browser brings, or a reference to; then nothing counts but the reference (RFC 9126 §4).
@@ -104,30 +101,8 @@ async fn request_of<A: Adapters>(
     }))
 }
 
-/// What the form shows.
-#[derive(Default)]
-struct Filled<'a> {
-    login: &'a str,
-    is_remembered: bool,
-    problem: Option<(StatusCode, &'static str)>,
-}
-
-fn show_form<A: Adapters>(
-    visit: &Visit<A>,
-    application: &Application,
-    request: &AuthorizationRequest,
-    Filled { login, is_remembered, problem }: Filled<'_>,
-) -> Page {
-    let language = language::asked_for(request);
-    let (status, problem) = problem.unwrap_or((StatusCode::OK, ""));
-    let mut response = visit.show("login", language, request, |Form { action, interaction }| {
-        let application = &application.name;
-        pages::page(status, &LoginPage { language, action, application, interaction, login, is_remembered, problem })
-    })?;
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
-    }
-    Ok(response)
+fn show_form<A: Adapters>(visit: &Visit<A>, request: &AuthorizationRequest, form: &LoginForm<'_>) -> Page {
+    form.show(visit, ("login", language::asked_for(request)), request)
 }
 
 /// Takes the sign-in form.
@@ -149,7 +124,10 @@ pub(super) async fn login<A: Adapters>(visit: Visit<A>) -> Page {
         }
         Err(error) => match sign_in_problem(&error) {
             None => Err(error.into()),
-            problem => show_form(&visit, &application, &request, Filled { login: &login, is_remembered, problem }),
+            problem => {
+                let to = &application.name;
+                show_form(&visit, &request, &LoginForm { to, login: &login, is_remembered, problem })
+            }
         },
     }
 }

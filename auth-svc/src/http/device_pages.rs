@@ -12,7 +12,8 @@ use super::{
     consent::wish,
     credentials::{remaining_seconds, sign_in_problem},
     language,
-    pages::{self, ConsentPage, DevicePage, LoginPage},
+    login_form::LoginForm,
+    pages::{self, ConsentPage, DevicePage},
     visit::{Form, Page, Visit},
 };
 use crate::{
@@ -69,7 +70,7 @@ pub(super) async fn code<A: Adapters>(visit: Visit<A>) -> Page {
     };
     match visit.sso_session().await? {
         Some(sso) if visit.auth.serves_others(&sso).await? => question(&visit, &waiting, &sso).await,
-        _ => login_form(&visit, &waiting, ("", false), (StatusCode::OK, "")).await,
+        _ => login_form(&visit, &waiting, ("", false), None).await,
     }
 }
 
@@ -87,8 +88,8 @@ pub(super) async fn login<A: Adapters>(visit: Visit<A>) -> Page {
             Ok(response)
         }
         Err(error) => match sign_in_problem(&error) {
-            Some(problem) => login_form(&visit, &waiting, (&login, is_remembered), problem).await,
             None => Err(error.into()),
+            problem => login_form(&visit, &waiting, (&login, is_remembered), problem).await,
         },
     }
 }
@@ -144,16 +145,13 @@ async fn login_form<A: Adapters>(
     visit: &Visit<A>,
     waiting: &Waiting,
     (login, is_remembered): (&str, bool),
-    (status, problem): (StatusCode, &'static str),
+    problem: Option<(StatusCode, &'static str)>,
 ) -> Page {
     let application = visit.auth.store.application(&waiting.device.request.client_id).await?;
     let application = application.map(|application| application.name).unwrap_or_default();
     let step = Step { code: waiting.code.to_string(), session: String::new() };
-    let language = language::current();
-    visit.show(LOGIN, language, &step, |Form { action, interaction }| {
-        let application = &application;
-        pages::page(status, &LoginPage { language, action, application, interaction, login, is_remembered, problem })
-    })
+    let form = LoginForm { to: &application, login, is_remembered, problem };
+    form.show(visit, (LOGIN, language::current()), &step)
 }
 
 /// Asks the user of an SSO session whether the device may come in.

@@ -18,6 +18,7 @@ mod form;
 mod interaction;
 mod language;
 mod layers;
+mod login_form;
 mod logout;
 mod look;
 mod pages;

@@ -99,9 +99,9 @@ impl<'r, O: Outbox, P: Publisher> Relay<'r, O, P> {
 
     /// Takes what comes after `ends`, and moves these on.
     async fn take(&self, ends: &mut [Place], limit: usize, wait: Duration) -> Result<Batch, RelayError> {
-        let (mut batch, cutoff) = (Batch::default(), routing_key(0, "sessions.cutoff"));
+        let mut batch = Batch::default();
         for (shard, position, message) in self.outbox.take(ends, limit, wait).await? {
-            if message.routing_key.get(2..) == cutoff.get(2..) {
+            if message.routing_key == routing_key(shard.0, "sessions.cutoff") {
                 self.has_cutoff.notify_one();
             }
             if let Some(end) = ends.iter_mut().find(|end| end.0 == shard) {
