@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 use crate::{
     app::{Adapters, Auth, RegistrationRules, Settings, seed::Seed, tenants::KnownTenants, throttle::Throttle},
     config::{Config, DEFAULTS, PasswordsConfig, StoreKind},
-    crypto::{Argon2Passwords, JwkSignatures, KeyRing, PublishedKeys, RingKeys},
+    crypto::{Argon2Passwords, JwkSignatures, KeyRing, PublishedKeys, RingKeys, password_threads},
     error::AuthError,
     grpc::{ApiKeyCallers, AuthGrpc},
     http::{self, HttpState},
@@ -132,7 +132,7 @@ async fn start_with<S: Store>(
         given => given.to_owned(),
     };
     let PasswordsConfig { threads, waiting_max } = config.passwords;
-    let passwords = Argon2Passwords::new(threads, waiting_max, parts.entropy.clone());
+    let passwords = Argon2Passwords::new(password_threads(threads), waiting_max, parts.entropy.clone());
     let auth: Arc<Auth<Chosen<S>>> = Arc::new(Auth {
         store,
         sessions: GrpcSessions::new(&config.sessions.url, &config.sessions.key)?,

@@ -12,6 +12,8 @@ use svc_kit::{
 };
 use url::Url;
 
+use crate::crypto::PASSWORD_THREADS_MAX;
+
 /// The embedded defaults, which are the schema as well.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
 
@@ -122,7 +124,7 @@ pub struct RegistrationConfig {
 /// `[passwords]`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct PasswordsConfig {
-    /// Passwords checked at once.
+    /// Passwords checked at once; 0 for one less than there are processors.
     pub threads: usize,
     /// Passwords that may wait; more are refused.
     pub waiting_max: usize,
@@ -196,7 +198,7 @@ impl Validate for Config {
         let signs_for = self.tokens.signing_key_lifetime.0.as_secs();
         let is_sound = (24 * 3600..=1000 * 24 * 3600).contains(&signs_for);
         problems.check(is_sound, "tokens.signing_key_lifetime", "must be 1d to 1000d");
-        problems.check((1..=64).contains(&self.passwords.threads), "passwords.threads", "must be 1 to 64");
+        problems.check(self.passwords.threads <= PASSWORD_THREADS_MAX, "passwords.threads", "must be 0 to 64");
         problems.check(self.passwords.waiting_max <= 10_000, "passwords.waiting_max", "must be at most 10000");
     }
 }

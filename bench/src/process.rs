@@ -48,6 +48,12 @@ impl Watched {
         Times(self.0.iter().flat_map(|id| times(*id)).collect())
     }
 
+    /// Counts the threads whose name begins so.
+    pub fn threads_named(&self, start: &str) -> usize {
+        let names = self.0.iter().flat_map(|id| threads(*id)).map(|thread| fs::read_to_string(thread.join("comm")));
+        names.filter(|name| name.as_ref().is_ok_and(|name| name.starts_with(start))).count()
+    }
+
     /// Reads the memory that the processes hold, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         self.0.iter().map(|id| resident_bytes(*id)).sum()
@@ -76,13 +82,18 @@ fn parent(id: u32) -> Option<u32> {
 
 /// The scheduler's own count, to the nanosecond, for each thread of a process.
 fn times(id: u32) -> Vec<(u32, Duration)> {
-    let threads = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
-    let times = threads.filter_map(|thread| {
-        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+    let times = threads(id).filter_map(|thread| {
+        let text = fs::read_to_string(thread.join("schedstat")).ok()?;
         let spent = text.split_ascii_whitespace().next()?.parse().ok()?;
-        Some((thread.file_name().to_string_lossy().parse().ok()?, Duration::from_nanos(spent)))
+        Some((thread.file_name()?.to_string_lossy().parse().ok()?, Duration::from_nanos(spent)))
     });
     times.collect()
+}
+
+/// Where the kernel tells of each thread of a process.
+fn threads(id: u32) -> impl Iterator<Item = PathBuf> {
+    let threads = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    threads.map(|thread| thread.path())
 }
 
 fn resident_bytes(id: u32) -> u64 {

@@ -12,5 +12,6 @@ mod signer;
 
 pub use foreign::JwkSignatures;
 pub use keys::{KeyError, KeyRing, RingKeys};
+pub use password_threads::{PASSWORD_THREADS_MAX, password_threads};
 pub use passwords::Argon2Passwords;
 pub use published::PublishedKeys;

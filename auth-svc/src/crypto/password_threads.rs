@@ -5,6 +5,7 @@
 
 use std::{
     io,
+    num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
@@ -24,6 +25,20 @@ use thread_priority::{
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::ports::PasswordError;
+
+/// Most threads that compute passwords.
+pub const PASSWORD_THREADS_MAX: usize = 64;
+
+/// The number of threads: what is `wanted`, where 0 is one less than the processors that the process may use, but at least one.
+/// Ranks count within a group only; whoever is in another one, or under the same quota, has a processor left.
+pub fn password_threads(wanted: usize) -> usize {
+    let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    if wanted == 0 { left_by_one(processors()) } else { wanted }.min(PASSWORD_THREADS_MAX)
+}
+
+fn left_by_one(processors: usize) -> usize {
+    processors.saturating_sub(1).max(1)
+}
 
 /// Blocks of 1 KiB that a thread keeps: what a password of ours takes.
 pub(super) const KEPT_BLOCKS: usize = 19 * 1024;
@@ -142,6 +157,14 @@ fn make_way() -> Result<(), io::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zero_threads_means_one_less_than_there_are_processors() {
+        assert_eq!([1, 2, 8].map(left_by_one), [1, 1, 7]);
+        let processors = thread::available_parallelism().unwrap().get();
+        assert_eq!(password_threads(0), left_by_one(processors).min(PASSWORD_THREADS_MAX));
+        assert_eq!(password_threads(3), 3);
+    }
 
     #[tokio::test]
     async fn a_thread_outlives_work_that_panics() {

@@ -42,7 +42,7 @@ const TENANTS: usize = 4;
 pub async fn run(settings: Settings) -> Result<Outcome, Failure> {
     let redis = Redis::start().await?;
     let session = Arc::new(SessionSvc::start(&redis).await?);
-    let auth = Arc::new(AuthSvc::start(&session).await?);
+    let auth = Arc::new(AuthSvc::start(&session, None).await?);
     let webhook = WebhookSvc::start(&Bus::Memory).await?;
     let servers = [("session_svc", &session.server), ("auth_svc", &auth.server), ("webhook_svc", &webhook.server)];
     sleep(SETTLE).await;

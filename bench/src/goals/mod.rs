@@ -67,7 +67,7 @@ static GROUPS: [Group; 9] = [
     Group {
         name: "auth",
         about: "logins against Argon2id alone, what they do to others, and tokens from codes (needs PostgreSQL)",
-        parts: &[],
+        parts: &auth::PARTS,
         is_usual: false,
         run: |settings| Box::pin(auth::run(settings)),
     },

@@ -29,8 +29,6 @@ use super::{
 };
 use crate::{failure::Failure, load::Target, process};
 
-/// Passwords checked at once.
-pub const PASSWORD_THREADS: usize = 2;
 /// The password of every user.
 pub const PASSWORD: &str = "correct horse battery staple";
 /// Users.
@@ -95,11 +93,11 @@ pub fn algorithm_of(jwt: &str) -> Result<String, Failure> {
 }
 
 impl AuthSvc {
-    /// Starts one that keeps its sessions in `sessions`.
+    /// Starts one that keeps its sessions in `sessions`, with so many threads for passwords, or as many as it takes by itself.
     ///
     /// # Errors
     /// [`Failure`] when it does not come up.
-    pub async fn start(sessions: &SessionSvc) -> Result<Self, Failure> {
+    pub async fn start(sessions: &SessionSvc, threads: Option<usize>) -> Result<Self, Failure> {
         let database = Database::create().await?;
         let seed = process::directory()?.join("auth-seed.toml");
         std::fs::write(&seed, seed_text())?;
@@ -113,10 +111,12 @@ impl AuthSvc {
             ("LATCHKEY_HTTP__LISTEN", http.to_string()),
             ("LATCHKEY_HTTP__BASE_URL", format!("http://{http}")),
             ("LATCHKEY_SESSIONS__URL", sessions.url()),
-            ("LATCHKEY_PASSWORDS__THREADS", PASSWORD_THREADS.to_string()),
             ("LATCHKEY_SEED__FILE", seed.display().to_string()),
         ] {
             command.env(name, value);
+        }
+        if let Some(threads) = threads {
+            command.env("LATCHKEY_PASSWORDS__THREADS", threads.to_string());
         }
         let mut server = process::Server::start("auth-svc", &mut command)?;
         server.up(async || process::is_ready(ops).await).await?;
@@ -140,6 +140,11 @@ impl AuthSvc {
             client.create_user(request).await?;
         }
         Ok(())
+    }
+
+    /// Threads that it has for passwords.
+    pub fn password_threads(&self) -> usize {
+        self.server.watched().threads_named("password-")
     }
 
     /// The token endpoint, as an application asks it.
