@@ -1,10 +1,10 @@
 //! PostgreSQL: the pool, and migrations as an explicit step.
 
-use std::str::FromStr as _;
+use std::{str::FromStr as _, time::Duration};
 
 use secrecy::ExposeSecret as _;
 use sqlx::{
-    PgPool,
+    Connection as _, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -14,6 +14,10 @@ use crate::{
     config::PostgresConfig,
     error::{Kind, chain},
 };
+
+/// A connection that nobody has used for longer is asked whether it is still there. Asking costs a way to the database and back;
+/// one that broke in a shorter time is found out by the next statement, as one that breaks during it.
+const ASKED_AFTER: Duration = Duration::from_secs(1);
 
 /// Makes a pool that connects when needed, so that a service starts, and says "not ready", while its database is away.
 ///
@@ -29,6 +33,10 @@ pub fn pool(config: &PostgresConfig) -> Result<PgPool, BootError> {
     let pool = PgPoolOptions::new()
         .max_connections(config.connections_max)
         .acquire_timeout(config.acquire_timeout.0)
+        .test_before_acquire(false)
+        .before_acquire(|connection, idle| {
+            Box::pin(async move { Ok(idle.idle_for < ASKED_AFTER || connection.ping().await.is_ok()) })
+        })
         .connect_lazy_with(options);
     Ok(pool)
 }
@@ -82,19 +90,38 @@ pub async fn probe(pool: &PgPool) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use sqlx::PgConnection;
 
     use super::*;
     use crate::{config::HumanDuration, testing::database::with_database};
 
+    fn pool_of_one(url: &str) -> PgPool {
+        let second = HumanDuration(Duration::from_secs(1));
+        let (acquire_timeout, statement_timeout) = (second, second);
+        pool(&PostgresConfig { url: url.into(), connections_max: 1, acquire_timeout, statement_timeout }).unwrap()
+    }
+
     #[tokio::test]
     async fn no_statement_is_compiled() {
         with_database("svc_kit", |url| async move {
-            let second = HumanDuration(Duration::from_secs(1));
-            let (acquire_timeout, statement_timeout) = (second, second);
-            let config = PostgresConfig { url: url.into(), connections_max: 1, acquire_timeout, statement_timeout };
-            let jit: String = sqlx::query_scalar("SHOW jit").fetch_one(&pool(&config).unwrap()).await.unwrap();
+            let jit: String = sqlx::query_scalar("SHOW jit").fetch_one(&pool_of_one(&url)).await.unwrap();
             assert_eq!(jit, "off");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_broke_costs_one_statement_at_most() {
+        with_database("svc_kit", |url| async move {
+            let (pool, mut other) = (pool_of_one(&url), PgConnection::connect(&url).await.unwrap());
+            let mine = async || sqlx::query_scalar::<_, i32>("SELECT pg_backend_pid()").fetch_one(&pool).await;
+            let broken = mine().await.unwrap();
+            let ended = sqlx::query_scalar::<_, bool>("SELECT pg_terminate_backend($1, 5000)").bind(broken);
+            assert!(ended.fetch_one(&mut other).await.unwrap());
+            if let Err(error) = mine().await {
+                assert_eq!(kind_of(&error), Kind::Unavailable, "{error:?}");
+            }
+            assert_ne!(mine().await.unwrap(), broken);
         })
         .await;
     }
