@@ -36,29 +36,31 @@ use crate::{
 };
 
 /// Channel that wakes the relay when a transaction with events commits.
-const CHANNEL: &str = "outbox";
+pub const CHANNEL: &str = "outbox";
 /// Key of the advisory lock that makes one relay work at a time.
 const LOCK: i64 = 0x6c61_7463_6862_6f78;
 /// Longest wait when nothing wakes the relay.
 const POLL: Duration = Duration::from_secs(1);
 
-/// Adds an event to the outbox, in the caller's transaction.
+/// Adds an event to the outbox, in the caller's transaction. A service that writes more with each event may do both by a
+/// statement of its own, if that notifies [`CHANNEL`] too.
 ///
 /// # Errors
 /// Fails when the database does.
 pub async fn insert(connection: &mut PgConnection, event: &Message) -> Result<(), sqlx::Error> {
-    const INSERT: &str = "INSERT INTO outbox (event_id, routing_key, body, traceparent, tracestate) \
-                          VALUES ($1, $2, $3, $4, $5)";
+    // The notification is delivered when, and only if, the transaction commits.
+    const INSERT: &str = "WITH event AS (INSERT INTO outbox (event_id, routing_key, body, traceparent, tracestate) \
+                                         VALUES ($1, $2, $3, $4, $5)) \
+                          SELECT pg_notify($6, '')";
     sqlx::query(INSERT)
         .bind(&event.id)
         .bind(&event.routing_key)
         .bind(&event.body[..])
         .bind(&event.trace.traceparent)
         .bind(&event.trace.tracestate)
-        .execute(&mut *connection)
+        .bind(CHANNEL)
+        .execute(connection)
         .await?;
-    // Delivered when, and only if, the transaction commits.
-    sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(connection).await?;
     Ok(())
 }
 

@@ -1,6 +1,5 @@
 //! The audit trail in PostgreSQL.
 
-use sqlx::PgConnection;
 use svc_kit::clock::Timestamp;
 
 use super::{PostgresStore, failed, limit, unreadable};
@@ -11,28 +10,6 @@ use crate::{
 
 /// Most entries that are forgotten at once, so that nobody waits for it.
 const FORGOTTEN_MAX: i64 = 5_000;
-
-/// Writes an entry, in the transaction of the change that it tells of.
-pub(super) async fn write(connection: &mut PgConnection, entry: &AuditEntry) -> Result<(), StoreError> {
-    let details = serde_json::to_string(&entry.details).map_err(|error| StoreError::Failed(error.into()))?;
-    sqlx::query!(
-        "INSERT INTO audit_entry (tenant_id, at_ms, action, actor, subject, user_id, application_id, ip_address, details_json)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        entry.tenant,
-        entry.at.as_ms(),
-        entry.action,
-        entry.actor,
-        entry.subject,
-        entry.user,
-        entry.application,
-        entry.from,
-        details,
-    )
-    .execute(connection)
-    .await
-    .map_err(failed)?;
-    Ok(())
-}
 
 impl AuditStore for PostgresStore {
     async fn audit_entries(

@@ -10,14 +10,16 @@ mod keys;
 mod once;
 mod revocations;
 mod session_policies;
+mod tell;
 mod tenants;
 mod user_registrations;
 mod users;
 
-use sqlx::{PgConnection, PgPool, Postgres, Transaction, postgres::PgQueryResult};
-use svc_kit::{error::Kind, outbox, sql};
+use sqlx::{PgPool, Postgres, Transaction, postgres::PgQueryResult};
+use svc_kit::{error::Kind, sql};
 
-use crate::{contract, domain::event::Event, ports::StoreError};
+use self::tell::tell;
+use crate::{domain::event::Event, ports::StoreError};
 
 /// The schema, one step a file.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -39,15 +41,6 @@ fn failed(error: sqlx::Error) -> StoreError {
     match sql::kind_of(&error) {
         Kind::Unavailable => StoreError::Unavailable(Box::new(error)),
         _ => StoreError::Failed(Box::new(error)),
-    }
-}
-
-/// Writes an event and puts it on record, in the transaction of the change that it tells of.
-async fn tell(connection: &mut PgConnection, event: &Event) -> Result<(), StoreError> {
-    audit::write(connection, &contract::audit(event)).await?;
-    match contract::message(event) {
-        Some(message) => outbox::postgres::insert(connection, &message).await.map_err(failed),
-        None => Ok(()),
     }
 }
 

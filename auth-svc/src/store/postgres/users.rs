@@ -220,8 +220,7 @@ impl UserStore for PostgresStore {
     }
 
     async fn tell(&self, event: &Event) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await.map_err(failed)?;
-        tell(&mut transaction, event).await?;
-        transaction.commit().await.map_err(failed)
+        let mut connection = self.pool.acquire().await.map_err(failed)?;
+        tell(&mut connection, event).await
     }
 }
