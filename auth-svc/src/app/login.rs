@@ -23,7 +23,10 @@ use crate::{
         user::{Login, User, UserId},
     },
     error::AuthError,
-    ports::{ApplicationStore as _, Passwords as _, SessionRef, Sessions as _, SessionsError, UserStore as _},
+    ports::{
+        ApplicationStore as _, Passwords as _, SessionRef, Sessions as _, SessionsError, UserRegistrationStore as _,
+        UserStore as _,
+    },
 };
 
 /// A sign-in without a browser.
@@ -188,11 +191,7 @@ impl<A: Adapters> Auth<A> {
             scopes: user_scopes(asked),
             ..session_request(&application, user.id.as_str())
         };
-        let (session, token) = self.open_session(&user.id, user.epoch, request).await?;
-        if !self.is_let_in(&application, &user.id).await? {
-            self.sessions.revoke(SessionRef::Id(&session.id), EndReason::Policy).await?;
-            return Err(AuthError::NotRegistered);
-        }
+        let (session, token) = self.open_session(&user.id, user.epoch, Some(&application), request).await?;
         let what = What::LoginSuccess {
             user: user.id.to_string(),
             application: application.id.clone(),
@@ -203,27 +202,34 @@ impl<A: Adapters> Auth<A> {
         Ok((tokens, session))
     }
 
-    /// Opens a session for a user whose epoch was `epoch` when their credentials were checked.
+    /// Opens a session for a user whose epoch was `epoch` when their credentials were checked, in an application that let them
+    /// in, or in none.
     ///
-    /// The user is read again afterwards. A change that ends sessions (disable, set password) raises the epoch in the
-    /// transaction that orders the end. So either we see the new epoch here and end what we opened; or the change comes
-    /// after this read, and its order, which is carried out after the change, ends our session with all others.
+    /// How the user stands is read again afterwards. A change that ends sessions (disable, set password) raises the epoch in the
+    /// transaction that orders the end, and a registration is gone in the one that does. So either we see here what changed and
+    /// end what we opened; or the change comes after this read, and its order, which is carried out after the change, ends our
+    /// session with all others.
     ///
     /// # Errors
-    /// [`AuthError::CredentialsRefused`] when the user changed meanwhile, or a failure.
+    /// [`AuthError::CredentialsRefused`] when the user changed meanwhile, [`AuthError::NotRegistered`] when the application
+    /// does not let them in any more, or a failure.
     pub async fn open_session(
         &self,
         user: &UserId,
         epoch: i64,
+        application: Option<&Application>,
         request: pb::CreateSessionRequest,
     ) -> Result<(pb::Session, SecretString), AuthError> {
         let (session, token) = self.sessions.create(request).await?;
-        let now = self.store.user(user).await?;
-        if now.is_some_and(|user| user.epoch == epoch && !user.is_disabled) {
-            return Ok((session, token));
-        }
+        let requires_registration = application.is_some_and(|application| application.settings.requires_registration);
+        let why = match self.store.standing(user, application.map_or("", |application| &application.id)).await? {
+            Some(now) if now.epoch != epoch || now.is_disabled => AuthError::CredentialsRefused,
+            Some(now) if requires_registration && !now.is_registered => AuthError::NotRegistered,
+            Some(_) => return Ok((session, token)),
+            None => AuthError::CredentialsRefused,
+        };
         self.sessions.revoke(SessionRef::Id(&session.id), EndReason::Policy).await?;
-        Err(AuthError::CredentialsRefused)
+        Err(why)
     }
 
     /// Exchanges a refresh token that is bound to no key, or to the one that `terms` name.

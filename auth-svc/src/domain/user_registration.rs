@@ -14,3 +14,14 @@ pub struct UserRegistration {
     /// Since when.
     pub created_at: Timestamp,
 }
+
+/// How a user stands with an application: whether a session that is being opened may stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Grows with whatever must end the user's sessions.
+    pub epoch: i64,
+    /// Whether the user may not sign in.
+    pub is_disabled: bool,
+    /// Whether the user is registered for the application.
+    pub is_registered: bool,
+}

@@ -6,7 +6,7 @@ use super::StoreError;
 use crate::domain::{
     event::Event,
     user::{User, UserId},
-    user_registration::UserRegistration,
+    user_registration::{Standing, UserRegistration},
 };
 
 /// Keeps who may sign in where.
@@ -18,6 +18,13 @@ pub trait UserRegistrationStore: Send + Sync + 'static {
         registration: &UserRegistration,
         event: &Event,
     ) -> impl Future<Output = Result<Option<UserRegistration>, StoreError>> + Send;
+    /// Returns how a user stands with an application now; with none, which has the empty id, nobody is registered. `None` when
+    /// there is no such user.
+    fn standing(
+        &self,
+        user: &UserId,
+        application: &str,
+    ) -> impl Future<Output = Result<Option<Standing>, StoreError>> + Send;
     /// Says whether a user is registered for an application.
     fn is_registered(&self, user: &UserId, application: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
     /// Lists a user's registrations by application, after one.

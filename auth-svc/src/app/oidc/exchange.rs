@@ -145,10 +145,13 @@ impl<A: Adapters> Auth<A> {
             attributes: attributes(application, grant, redeemed.key),
             ..session_request(application, &grant.user_id)
         };
-        let (session, token) = match self.open_session(&user, grant.epoch, request).await {
+        let (session, token) = match self.open_session(&user, grant.epoch, Some(application), request).await {
             Ok(opened) => opened,
             Err(AuthError::Sessions(error)) => return Err(error.into()),
             Err(AuthError::CredentialsRefused) => return Err(ExchangeError::InvalidGrant("the sign-in has ended")),
+            Err(AuthError::NotRegistered) => {
+                return Err(ExchangeError::InvalidGrant("the user is not registered for the application"));
+            }
             Err(error) => return Err(error.into()),
         };
         if let Some(code) = code {
@@ -157,10 +160,6 @@ impl<A: Adapters> Auth<A> {
         if !self.is_agreed(grant, application).await? {
             self.end_session_of_code(&session.id).await?;
             return Err(ExchangeError::InvalidGrant("the user does not agree any more"));
-        }
-        if !self.is_let_in(application, &user).await? {
-            self.end_session_of_code(&session.id).await?;
-            return Err(ExchangeError::InvalidGrant("the user is not registered for the application"));
         }
         // The sid of an application-managed application is the SSO session: what it will be told of when that ends.
         let session = match kind {

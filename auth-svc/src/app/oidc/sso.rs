@@ -67,7 +67,7 @@ impl<A: Adapters> Auth<A> {
             refresh_mode: pb::RefreshMode::Reusable.into(),
             ..pb::CreateSessionRequest::default()
         };
-        self.open_session(&user.id, user.epoch, open).await
+        self.open_session(&user.id, user.epoch, None, open).await
     }
 
     /// Renews a session; `None` when its token is not good any more.

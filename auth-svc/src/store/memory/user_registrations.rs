@@ -7,7 +7,7 @@ use crate::{
     domain::{
         event::Event,
         user::{User, UserId},
-        user_registration::UserRegistration,
+        user_registration::{Standing, UserRegistration},
     },
     ports::{RevocationReason, StoreError, UserRegistrationStore},
 };
@@ -30,6 +30,13 @@ impl UserRegistrationStore for MemoryStore {
         tables.user_registrations.insert(key, registration.clone());
         self.record(&mut tables, event);
         Ok(Some(registration.clone()))
+    }
+
+    async fn standing(&self, user: &UserId, application: &str) -> Result<Option<Standing>, StoreError> {
+        let tables = self.lock();
+        let is_registered = tables.user_registrations.contains_key(&(user.clone(), application.to_owned()));
+        let standing = |user: &User| Standing { epoch: user.epoch, is_disabled: user.is_disabled, is_registered };
+        Ok(tables.users.get(user).map(standing))
     }
 
     async fn is_registered(&self, user: &UserId, application: &str) -> Result<bool, StoreError> {

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         event::Event,
         user::{User, UserId},
-        user_registration::UserRegistration,
+        user_registration::{Standing, UserRegistration},
     },
     ports::{RevocationReason, StoreError, UserRegistrationStore},
 };
@@ -66,6 +66,19 @@ impl UserRegistrationStore for PostgresStore {
             Err(error) if GONE.iter().any(|gone| sql::violates(&error, gone)) => Ok(None),
             Err(error) => Err(failed(error)),
         }
+    }
+
+    async fn standing(&self, user: &UserId, application: &str) -> Result<Option<Standing>, StoreError> {
+        let standing = sqlx::query_as!(
+            Standing,
+            r#"SELECT epoch, is_disabled, EXISTS (
+                   SELECT FROM user_registration WHERE user_id = "user".id AND application_id = $2
+               ) AS "is_registered!"
+               FROM "user" WHERE id = $1"#,
+            user.as_str(),
+            application
+        );
+        standing.fetch_optional(&self.pool).await.map_err(failed)
     }
 
     async fn is_registered(&self, user: &UserId, application: &str) -> Result<bool, StoreError> {

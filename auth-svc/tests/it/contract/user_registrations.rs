@@ -6,8 +6,8 @@ use auth_svc::{
     domain::{
         application::{Application, Client},
         event::{Event, What},
-        user::{Login, User, UserId},
-        user_registration::UserRegistration,
+        user::{Login, User, UserChange, UserId},
+        user_registration::{Standing, UserRegistration},
     },
     ports::{RevocationReason, Store},
 };
@@ -25,6 +25,7 @@ on_both_stores!(
     of_many_that_register_at_once_all_get_the_same,
     a_deleted_registration_is_gone_and_orders_the_end_of_its_sessions_once,
     a_registration_goes_with_its_application_and_with_its_user,
+    how_a_user_stands_with_an_application_is_read_at_once,
 );
 
 fn event() -> Event {
@@ -125,4 +126,19 @@ async fn a_registration_goes_with_its_application_and_with_its_user<S: Store>(st
     assert_eq!(store.user_registrations(&user.id, "", 9).await.unwrap(), [registration(&user, "c")]);
     assert!(store.delete_user(&user, &event()).await.unwrap());
     assert!(!store.is_registered(&user.id, "c").await.unwrap());
+}
+
+async fn how_a_user_stands_with_an_application_is_read_at_once<S: Store>(store: Arc<S>) {
+    let user = filled(&*store).await;
+    let standing = async |application: &str| store.standing(&user.id, application).await.unwrap();
+    let is_registered = |is_registered| Some(Standing { epoch: 0, is_disabled: false, is_registered });
+    assert_eq!(standing("a").await, is_registered(false));
+    store.register_user(&registration(&user, "a"), &event()).await.unwrap().unwrap();
+    assert_eq!((standing("a").await, standing("c").await), (is_registered(true), is_registered(false)));
+    assert_eq!(standing("").await, is_registered(false));
+    let why = Some(RevocationReason::AccountDisabled);
+    store.change_user(&user.id, &UserChange::Disable, &event(), why).await.unwrap().unwrap();
+    assert_eq!(standing("a").await, Some(Standing { epoch: 1, is_disabled: true, is_registered: true }));
+    assert!(store.delete_user(&user, &event()).await.unwrap());
+    assert_eq!(standing("a").await, None);
 }

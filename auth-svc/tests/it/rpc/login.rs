@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use proto::auth::v1::{
-    Application, ChangePasswordRequest, CreateRegistrationRequest, DeleteRegistrationRequest, DisableUserRequest,
-    ListRegistrationsRequest, LoginRequest, SetPasswordRequest, UpdateApplicationRequest, UpdateUserRequest, User,
+use proto::{
+    auth::v1::{
+        Application, ChangePasswordRequest, CreateRegistrationRequest, DeleteRegistrationRequest, DisableUserRequest,
+        ListRegistrationsRequest, LoginRequest, SetPasswordRequest, UpdateApplicationRequest, UpdateUserRequest, User,
+    },
+    session::v1::EndReason,
 };
 use serde_json::{Value, json};
 use tonic::{Code, Status};
@@ -13,13 +16,17 @@ use super::{
     on_both,
     users::{PASSWORD, created},
 };
-use crate::support::service::{OPERATOR_KEY, Service, field_of, reason_of};
+use crate::support::{
+    eventually,
+    service::{OPERATOR_KEY, Service, field_of, reason_of},
+};
 
 on_both!(
     a_sign_in_as_json_gives_tokens_and_a_session,
     outcomes_are_typed_for_who_has_the_password_and_one_for_everybody_else,
     a_password_that_must_be_changed_is_changed_by_its_user,
     an_application_that_requires_it_lets_in_registered_users_only,
+    who_is_turned_away_while_signing_in_does_not_get_in,
     guesses_are_throttled_and_say_for_how_long,
     only_an_application_with_a_secret_may_ask,
 );
@@ -149,6 +156,48 @@ async fn a_password_that_must_be_changed_is_changed_by_its_user(service: &Servic
     assert_eq!(outcome(service, &ada.login, NEW).await, "SIGNED_IN");
 }
 
+async fn require_registration(service: &Service) {
+    let application =
+        Some(Application { id: "backend".to_owned(), registration_required: true, ..Application::default() });
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["registration_required".to_owned()] });
+    let request = UpdateApplicationRequest { application, update_mask };
+    let updated = service.applications(OPERATOR_KEY).update_application(request).await.unwrap().into_inner();
+    assert!(updated.application.unwrap().registration_required);
+}
+
+/// What becomes of a user who is turned away after the session was opened, and before the sign-in is answered.
+async fn turned_away(service: &Service, user: &User, turn_away: impl AsyncFnOnce()) -> (String, EndReason) {
+    service.sessions.hold_creations(true);
+    let signing_in = by_grpc(service, &user.login, PASSWORD);
+    let turning_away = async {
+        let opened = eventually("a session is there", async || service.sessions.of_user(&user.id)).await;
+        turn_away().await;
+        service.sessions.hold_creations(false);
+        opened.id
+    };
+    let (refused, opened) = futures::join!(signing_in, turning_away);
+    (reason_of(&refused.unwrap_err()), service.sessions.revoked(&opened).unwrap())
+}
+
+async fn who_is_turned_away_while_signing_in_does_not_get_in(service: &Service) {
+    require_registration(service).await;
+    let (ada, grace) = (created(service, "ada@example.com").await, created(service, "grace@example.com").await);
+    for user in [&ada, &grace] {
+        let request = CreateRegistrationRequest { user_id: user.id.clone(), application_id: "backend".to_owned() };
+        service.registrations(OPERATOR_KEY).create_registration(request).await.unwrap();
+    }
+    let disable = async || {
+        let request = DisableUserRequest { user_id: ada.id.clone() };
+        service.users(OPERATOR_KEY).disable_user(request).await.unwrap();
+    };
+    assert_eq!(turned_away(service, &ada, disable).await, ("CREDENTIALS_REFUSED".to_owned(), EndReason::Policy));
+    let deregister = async || {
+        let request = DeleteRegistrationRequest { user_id: grace.id.clone(), application_id: "backend".to_owned() };
+        service.registrations(OPERATOR_KEY).delete_registration(request).await.unwrap();
+    };
+    assert_eq!(turned_away(service, &grace, deregister).await, ("NOT_REGISTERED".to_owned(), EndReason::Policy));
+}
+
 async fn an_application_that_requires_it_lets_in_registered_users_only(service: &Service) {
     let ada = created(service, "ada@example.com").await;
     let mut client = service.registrations(OPERATOR_KEY);
@@ -156,12 +205,7 @@ async fn an_application_that_requires_it_lets_in_registered_users_only(service: 
         user_id: user.to_owned(),
         application_id: application.to_owned(),
     };
-    let application =
-        Some(Application { id: "backend".to_owned(), registration_required: true, ..Application::default() });
-    let update_mask = Some(prost_types::FieldMask { paths: vec!["registration_required".to_owned()] });
-    let request = UpdateApplicationRequest { application, update_mask };
-    let updated = service.applications(OPERATOR_KEY).update_application(request).await.unwrap().into_inner();
-    assert!(updated.application.unwrap().registration_required);
+    require_registration(service).await;
     assert_eq!(outcome(service, &ada.login, PASSWORD).await, "NOT_REGISTERED");
     let failed = service.event("user.login.failed", &ada.id).await;
     assert!(format!("{:?}", failed.data).contains("NOT_REGISTERED"), "{failed:?}");

@@ -18,7 +18,7 @@ use http_body_util::{BodyExt as _, Full};
 use prost::Message;
 use proto::session::v1::{self as pb, SessionState};
 use svc_kit::{clock::Timestamp, entropy::OsEntropy, prefixed_id};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tonic::{Code, Status};
 
 prefixed_id!(FakeSessionId, "sess_", "Names a session.");
@@ -30,6 +30,8 @@ pub type Ended = (pb::SessionFilter, pb::EndReason);
 struct State {
     sessions: Mutex<BTreeMap<String, pb::Session>>,
     ended: Mutex<Vec<Ended>>,
+    /// Why single sessions were ended, by their ids.
+    revoked: Mutex<BTreeMap<String, pb::EndReason>>,
     is_away: AtomicBool,
     refuses_users: Mutex<Vec<String>>,
     /// Tenants that are closed.
@@ -39,6 +41,7 @@ struct State {
     policy_puts: AtomicUsize,
     refuses_policies: Mutex<Vec<String>>,
     calls_while_away: AtomicUsize,
+    holds_creations: watch::Sender<bool>,
 }
 
 /// A running session-svc.
@@ -117,6 +120,21 @@ impl FakeSessions {
         self.state.calls_while_away.load(Ordering::SeqCst)
     }
 
+    /// Why a session was ended, if it was by itself.
+    pub fn revoked(&self, id: &str) -> Option<pb::EndReason> {
+        self.state.revoked.lock().unwrap().get(id).copied()
+    }
+
+    /// Answers creations later, when it is told so: what is created is there already.
+    pub fn hold_creations(&self, is_held: bool) {
+        self.state.holds_creations.send_replace(is_held);
+    }
+
+    /// The session of a user, if there is one.
+    pub fn of_user(&self, user: &str) -> Option<pb::Session> {
+        self.state.sessions.lock().unwrap().values().find(|session| session.user_id == user).cloned()
+    }
+
     /// Says whether a session lives.
     pub fn is_alive(&self, id: &str) -> bool {
         self.state.sessions.lock().unwrap().get(id).is_some_and(is_active)
@@ -138,6 +156,9 @@ async fn answer(state: &State, request: Request) -> Response {
     } else {
         call(state, &path, message)
     };
+    if path.path().ends_with("/CreateSession") {
+        state.holds_creations.subscribe().wait_for(|is_held| !is_held).await.unwrap();
+    }
     match result {
         Ok(message) => {
             let response = Response::builder().header("content-type", "application/grpc");
@@ -255,6 +276,7 @@ fn refresh(state: &State, request: pb::RefreshSessionRequest) -> Result<pb::Refr
 
 fn revoke(state: &State, request: pb::RevokeSessionRequest) -> Result<pb::RevokeSessionResponse, Status> {
     use pb::revoke_session_request::Session;
+    let reason = request.reason();
     let id = match request.session {
         Some(Session::Token(token)) => token.trim_start_matches("lkr_").to_owned(),
         Some(Session::SessionId(id)) => id,
@@ -264,6 +286,7 @@ fn revoke(state: &State, request: pb::RevokeSessionRequest) -> Result<pb::Revoke
     let session = sessions.get_mut(&id).ok_or_else(|| svc_kit::error::to_status(&Refused("SESSION_NOT_FOUND")))?;
     let already_ended = !is_active(session);
     session.state = SessionState::Revoked.into();
+    state.revoked.lock().unwrap().insert(id, reason);
     Ok(pb::RevokeSessionResponse { session: Some(session.clone()), already_ended })
 }
 
