@@ -7,6 +7,7 @@ pub mod echo;
 pub mod http;
 pub mod outbox;
 pub mod peer;
+pub mod posts;
 pub mod receiver;
 pub mod redis;
 pub mod session;

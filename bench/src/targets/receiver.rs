@@ -21,6 +21,8 @@ use tokio::net::TcpListener;
 
 use crate::failure::Failure;
 
+/// How long one that lingers takes: about what a receiver in the same region does.
+const LINGER: Duration = Duration::from_millis(20);
 /// How often the count is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// How long requests may take to come.
@@ -50,6 +52,7 @@ impl Receivers {
         let (addr, seen) = (listener.local_addr()?, Seen::default());
         let router = Router::new()
             .route("/count", post(count))
+            .route("/linger", post(linger))
             .route("/time", post(time))
             .route("/never", any(std::future::pending::<StatusCode>))
             .with_state(seen.clone());
@@ -63,7 +66,8 @@ impl Receivers {
         Ok(Self { addr, seen })
     }
 
-    /// The address of one that `does` something: `count`, `time` (counts, and notes the delay) or `never`.
+    /// The address of one that `does` something: `count`, `linger` (counts, and answers after 20 ms), `time` (counts,
+    /// and notes the delay) or `never`.
     pub fn url(&self, does: &str) -> String {
         format!("http://{}/{does}", self.addr)
     }
@@ -97,6 +101,12 @@ impl Receivers {
 }
 
 async fn count(State(seen): State<Seen>) -> StatusCode {
+    seen.count.fetch_add(1, Ordering::Relaxed);
+    StatusCode::NO_CONTENT
+}
+
+async fn linger(State(seen): State<Seen>) -> StatusCode {
+    tokio::time::sleep(LINGER).await;
     seen.count.fetch_add(1, Ordering::Relaxed);
     StatusCode::NO_CONTENT
 }
