@@ -119,7 +119,7 @@ async fn start_with<S: UpkeepStore>(
     });
     let attached = readiness.clone();
     let on_attached = Arc::new(move |state| attached.set("bus", state));
-    bus::consume(&config.bus, parts, Intake(webhooks.clone()), on_attached)?;
+    bus::consume(&config.bus, parts, Intake::new(webhooks.clone()), on_attached)?;
     let tokens = GrpcLogoutTokens::new(&config.auth.url, &config.auth.key)?;
     let (engine, means) = (webhooks.clone(), Arc::new(Means { sender: HttpSender::new(egress, network)?, tokens }));
     let soft = parts.lifecycle.soft().clone();

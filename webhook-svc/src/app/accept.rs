@@ -1,5 +1,7 @@
 //! Takes events off the bus: logs each once and makes its deliveries.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use prost::Message as _;
 use proto::event::v1::{self as pb, event::Data};
@@ -10,6 +12,7 @@ use svc_kit::{
     error::chain,
     telemetry::TraceContext,
 };
+use tokio::sync::Semaphore;
 
 use super::Webhooks;
 use crate::{
@@ -17,6 +20,9 @@ use crate::{
     ports::{DeliveryStore, LoggedEvent, StoreError},
 };
 
+/// Batches that are stored at once: one while another waits for the disk. Those of a tenant take turns anyway, and more would wait
+/// with a connection each that the engine needs, and whoever asks.
+const BATCHES_AT_ONCE: usize = 2;
 /// What the types of events about applications begin with.
 const APPLICATION_TYPES: &str = "application.";
 
@@ -43,11 +49,21 @@ impl<S: DeliveryStore> Webhooks<S> {
 }
 
 /// Hands the bus's messages to [`Webhooks::accept`].
-pub struct Intake<S>(pub std::sync::Arc<Webhooks<S>>);
+pub struct Intake<S> {
+    webhooks: Arc<Webhooks<S>>,
+    places: Semaphore,
+}
+
+impl<S> Intake<S> {
+    /// Makes one.
+    pub fn new(webhooks: Arc<Webhooks<S>>) -> Self {
+        Self { webhooks, places: Semaphore::new(BATCHES_AT_ONCE) }
+    }
+}
 
 impl<S: DeliveryStore> Handler for Intake<S> {
     async fn handle(&self, batch: &[Message]) -> Vec<Outcome> {
-        let now = self.0.clock.now();
+        let now = self.webhooks.clock.now();
         let (mut events, mut addresses) = (Vec::new(), Vec::new());
         let mut are_read = Vec::with_capacity(batch.len());
         for message in batch {
@@ -58,7 +74,8 @@ impl<S: DeliveryStore> Handler for Intake<S> {
                 addresses.extend(address);
             }
         }
-        let stored = match self.0.take_in(&addresses, &events).await {
+        let _place = self.places.acquire().await;
+        let stored = match self.webhooks.take_in(&addresses, &events).await {
             Ok(()) => Outcome::Done,
             // Also for a fault of ours: an event is put aside only when it can never be read.
             Err(error) => {
