@@ -182,7 +182,8 @@ async fn beside_bullmq(rounds: usize) -> Result<(Figure, String), Failure> {
 
 async fn backlog(rounds: usize) -> Result<(Figure, String), Failure> {
     let receivers = Receivers::start().await?;
-    let (mut without, mut with) = (Loaded::start(&receivers, "count").await?, Loaded::start(&receivers, "count").await?);
+    let (mut without, mut with) =
+        (Loaded::start(&receivers, "count").await?, Loaded::start(&receivers, "count").await?);
     let (mut due, mut later) = (Vec::new(), Vec::new());
     for (n, tenant) in tenants("pending", PENDING_TENANTS).into_iter().enumerate() {
         let id = with.service.endpoint(&tenant, &receivers.url("never"), 0).await?;

@@ -6,8 +6,8 @@
 //! thought dead cannot overwrite what came after it. Tenants take turns, then their endpoints, and both have bounds: a slow
 //! receiver holds up only itself.
 //!
-//! The engine works in **turns**: it records what ended, claims what there is room for, and lets the next turn wait until that
-//! is worth it. One turn costs the store about the same for one delivery as for fifty.
+//! The engine works in **turns**: it records what ended, claims meanwhile what there is room for, and lets the next turn wait until
+//! that is worth it. One turn costs the store about the same for one delivery as for fifty.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -56,28 +56,32 @@ impl<S: DeliveryStore> Webhooks<S> {
             under_way.gather(next_turn).await;
         }
         loop {
-            self.record_ended(&mut under_way).await;
+            let left = self.record_taken(under_way.take_ended()).await;
+            self.record_by_itself(left, &mut under_way);
             if under_way.ended().await.is_none() {
                 return;
             }
         }
     }
 
-    /// Records what ended and begins what there is room for; returns how long nothing else is due, as far as is known.
+    /// Records what ended, and begins what there is room for without it; returns how long nothing else is due, as far as is known.
     async fn turn<D: Sender, T: LogoutTokens>(
         self: &Arc<Self>,
         under_way: &mut UnderWay,
         means: &Arc<Means<D, T>>,
     ) -> Duration {
-        self.record_ended(under_way).await;
+        let ended = under_way.take_ended();
         let room = Room {
+            ended: ended.iter().map(|ended| ended.claim.id.clone()).collect(),
             in_flight: under_way.by_tenant(),
             per_tenant: PER_TENANT_MAX,
             limit: IN_FLIGHT_MAX.saturating_sub(under_way.len()),
             reserved: RESERVED,
             few: FEW,
         };
-        let claims = match self.claim(&room).await {
+        let (left, claims) = tokio::join!(self.record_taken(ended), self.claim(&room));
+        self.record_by_itself(left, under_way);
+        let claims = match claims {
             Ok(claims) => claims,
             Err(error) => {
                 tracing::warn!(error = chain(&error), "due deliveries cannot be read now");
@@ -93,11 +97,12 @@ impl<S: DeliveryStore> Webhooks<S> {
         if is_idle { self.due_in(&room).await } else { TURN }
     }
 
-    async fn record_ended(self: &Arc<Self>, under_way: &mut UnderWay) {
-        for left in self.record_taken(under_way.take_ended()).await {
+    /// Has each of these recorded by a task of its own.
+    fn record_by_itself(self: &Arc<Self>, left: Vec<Ended>, under_way: &mut UnderWay) {
+        for ended in left {
             let this = self.clone();
-            under_way.spawn(left.claim.endpoint.tenant.clone(), async move {
-                this.record(left).await;
+            under_way.spawn(ended.claim.endpoint.tenant.clone(), async move {
+                this.record(ended).await;
                 None
             });
         }

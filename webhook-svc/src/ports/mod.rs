@@ -111,6 +111,8 @@ pub struct Room {
     pub reserved: usize,
     /// See there.
     pub few: usize,
+    /// Tries that have ended and whose record is on its way: they take no place.
+    pub ended: Vec<DeliveryId>,
 }
 
 impl Room {

@@ -38,9 +38,10 @@ impl Tables {
     }
 
     /// Attempts under way for each endpoint.
-    fn leased(&self, now: Timestamp) -> HashMap<&EndpointId, usize> {
+    fn leased(&self, now: Timestamp, ended: &[DeliveryId]) -> HashMap<&EndpointId, usize> {
         let mut counts = HashMap::new();
-        for row in self.deliveries.values().filter(|row| row.is_claimed && row.delivery.next_attempt_at > Some(now)) {
+        let is_leased = |row: &&Row| row.is_claimed && row.delivery.next_attempt_at > Some(now);
+        for row in self.deliveries.values().filter(is_leased).filter(|row| !ended.contains(&row.delivery.id)) {
             *counts.entry(&row.delivery.endpoint).or_default() += 1;
         }
         counts
@@ -66,7 +67,7 @@ impl Tables {
 
     /// Chooses what to claim: by turns of tenants, then of their endpoints.
     pub(super) fn choose(&self, now: Timestamp, room: &Room) -> Vec<DeliveryId> {
-        let (mut by_endpoint, mut by_tenant) = (self.leased(now), room.in_flight.clone());
+        let (mut by_endpoint, mut by_tenant) = (self.leased(now, &room.ended), room.in_flight.clone());
         let under_way = |endpoint: &Endpoint| by_endpoint.get(&endpoint.id).copied().unwrap_or(0);
         let mut free: HashMap<&EndpointId, usize> = (self.endpoints.values())
             .map(|endpoint| (&endpoint.id, self.free(endpoint, now, under_way(endpoint))))
@@ -97,7 +98,7 @@ impl Tables {
 
     /// When the next delivery can be claimed of those that there is room for.
     pub(super) fn next_due(&self, now: Timestamp, room: &Room) -> Option<Timestamp> {
-        let leased = self.leased(now);
+        let leased = self.leased(now, &room.ended);
         let when = |delivery: &Delivery| {
             let endpoint = self.endpoints.get(&delivery.endpoint).filter(|endpoint| self.is_open(&endpoint.id))?;
             let probe = self.next_probe(&endpoint.id);

@@ -12,13 +12,14 @@ use crate::{
     ports::{Claim, LoggedEvent, Room, StoreError},
 };
 
-/// The advisory lock under which claims are made, one replica after the other: what is counted is what holds. A claim is a
-/// few milliseconds, whatever waits.
-const CLAIM_LOCK: i64 = 0x636c_6169_6d00_0000;
-
 /// The attempts under way by tenant, as the statements take them: looked up there for one endpoint after the other.
 fn busy(room: &Room) -> Value {
     room.in_flight.iter().map(|(tenant, count)| (tenant.clone(), Value::from(*count))).collect()
+}
+
+/// The tries that take no place any more.
+fn ended(room: &Room) -> Vec<&str> {
+    room.ended.iter().map(DeliveryId::as_str).collect()
 }
 
 /// A row that was claimed, with its event.
@@ -53,17 +54,7 @@ pub(super) async fn claim(
     lease_until: Timestamp,
     room: &Room,
 ) -> Result<Vec<Claim>, StoreError> {
-    let mut transaction = pool.begin().await.map_err(failed)?;
-    hurry(&mut transaction).await?;
-    // Whoever stops in the middle, with the connection open, loses the lock after a while.
-    sqlx::query!(
-        r#"SELECT pg_advisory_xact_lock($1)::text AS "locked",
-                  set_config('idle_in_transaction_session_timeout', '5s', true) AS "limited""#,
-        CLAIM_LOCK
-    )
-    .fetch_one(&mut *transaction)
-    .await
-    .map_err(failed)?;
+    let mut transaction = pool.begin_with(hurry::CLAIM).await.map_err(failed)?;
     let claimed = sqlx::query_as!(
         ClaimedRow,
         r#"WITH waiting AS (
@@ -76,6 +67,7 @@ pub(super) async fn claim(
                FROM open_endpoint CROSS JOIN LATERAL (
                    SELECT count(*) AS count FROM delivery
                    WHERE delivery.endpoint_id = open_endpoint.endpoint_id AND is_claimed AND next_attempt_at_ms > $2
+                     AND delivery.id <> ALL ($8)
                ) AS leased
            ), candidate AS (
                SELECT turn.id, turn.due, waiting.endpoint_id, waiting.tenant_id, waiting.is_probe,
@@ -128,6 +120,7 @@ pub(super) async fn claim(
         lease_until.as_ms(),
         number(room.few),
         number(room.reserved),
+        &ended(room) as _,
     )
     .fetch_all(&mut *transaction)
     .await
@@ -200,6 +193,7 @@ pub(super) async fn next_due(pool: &PgPool, now: Timestamp, room: &Room) -> Resu
          CROSS JOIN LATERAL (
              SELECT count(*) AS count FROM delivery
              WHERE delivery.endpoint_id = open_endpoint.endpoint_id AND is_claimed AND next_attempt_at_ms > $2
+               AND delivery.id <> ALL ($4)
          ) AS leased
          CROSS JOIN LATERAL (
              SELECT next_attempt_at_ms AS due FROM delivery
@@ -211,6 +205,7 @@ pub(super) async fn next_due(pool: &PgPool, now: Timestamp, room: &Room) -> Resu
         busy(room),
         now.as_ms(),
         number(room.per_tenant_now()),
+        &ended(room) as _,
     )
     .fetch_one(pool)
     .await

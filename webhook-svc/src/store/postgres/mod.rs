@@ -6,6 +6,7 @@ mod deliveries;
 mod endpoints;
 mod entries;
 mod health;
+mod hurry;
 mod intake;
 mod jobs;
 mod lanes;
@@ -21,7 +22,7 @@ mod rows;
 
 use std::collections::HashSet;
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 use svc_kit::{clock::Timestamp, error::Kind, sql};
 
 use crate::{
@@ -57,21 +58,6 @@ fn failed(error: sqlx::Error) -> StoreError {
         Kind::Unavailable => StoreError::Unavailable(Box::new(error)),
         _ => StoreError::Failed(Box::new(error)),
     }
-}
-
-/// Has the statements of a transaction go by index from row to row, and its commit wait for no disk.
-///
-/// Such a statement touches few rows of large tables. A plan that was made when the tables were small would read all of them, and
-/// is kept. What a crash of the database undoes must be worth no wait (ADR 10).
-async fn hurry(connection: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query!(
-        r#"SELECT set_config('synchronous_commit', 'off', true) AS "a", set_config('enable_seqscan', 'off', true) AS "b",
-                  set_config('enable_hashjoin', 'off', true) AS "c", set_config('enable_mergejoin', 'off', true) AS "d""#
-    )
-    .fetch_one(connection)
-    .await
-    .map_err(failed)?;
-    Ok(())
 }
 
 impl DeliveryStore for PostgresStore {

@@ -40,11 +40,12 @@ pub(super) async fn replay(
 async fn count(pool: &PgPool, tenant: &str, wanted: &Wanted, mode: ReplayMode) -> Result<usize, StoreError> {
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!"
-           FROM unnest($1::text[], $2::text[]) AS wanted (endpoint_id, event_id)
+           FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (id, endpoint_id, event_id)
            JOIN endpoint ON endpoint.id = wanted.endpoint_id AND endpoint.is_enabled
-           JOIN event ON event.id = wanted.event_id AND event.tenant_id = $3
-           LEFT JOIN delivery USING (endpoint_id, event_id)
-           WHERE delivery.id IS NULL OR state IN (3, 4) OR (state = 2 AND NOT $4)"#,
+           JOIN event ON event.id = wanted.event_id AND event.tenant_id = $4
+           LEFT JOIN delivery ON delivery.id = wanted.id
+           WHERE delivery.id IS NULL OR state IN (3, 4) OR (state = 2 AND NOT $5)"#,
+        &wanted.deliveries,
         &wanted.endpoints,
         &wanted.events,
         tenant,
@@ -72,14 +73,14 @@ async fn make(pool: &PgPool, tenant: &str, wanted: &Wanted, pace: Pace, mode: Re
     lanes.lock(&mut transaction).await?;
     let made = sqlx::query!(
         "WITH chosen AS (
-             SELECT wanted.id, endpoint_id, event_id, event.received_at_ms, event.type AS event_type,
+             SELECT wanted.id, wanted.endpoint_id, wanted.event_id, event.received_at_ms, event.type AS event_type,
                     CASE WHEN is_ordered THEN nullif(aggregate_id, '') END AS lane,
                     CASE WHEN sequence > 0 THEN sequence ELSE position END AS lane_place,
                     row_number() OVER (ORDER BY wanted.place) AS number
              FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS wanted (id, endpoint_id, event_id, place)
              JOIN endpoint ON endpoint.id = wanted.endpoint_id AND endpoint.is_enabled
              JOIN event ON event.id = wanted.event_id AND event.tenant_id = $4
-             LEFT JOIN delivery USING (endpoint_id, event_id)
+             LEFT JOIN delivery ON delivery.id = wanted.id
              WHERE delivery.id IS NULL OR state IN (3, 4) OR (state = 2 AND NOT $5)
          )
          INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, state, created_at_ms, next_attempt_at_ms, is_replay, lane,
@@ -87,7 +88,7 @@ async fn make(pool: &PgPool, tenant: &str, wanted: &Wanted, pace: Pace, mode: Re
          SELECT id, $4, endpoint_id, event_id, 1, received_at_ms, $6 + (($7::bigint + number) * 1000 + $8::bigint - 1) / $8,
                 true, lane, lane_place, lane IS NOT NULL, event_type
          FROM chosen ORDER BY number
-         ON CONFLICT (endpoint_id, event_id) DO UPDATE
+         ON CONFLICT (id) DO UPDATE
              SET state = 1, next_attempt_at_ms = excluded.next_attempt_at_ms, step = 0, is_replay = true,
                  generation = delivery.generation + 1, lane = excluded.lane, lane_place = excluded.lane_place,
                  is_behind = excluded.is_behind

@@ -18,6 +18,7 @@ use crate::support::{
 
 on_both_stores!(
     an_endpoint_has_no_more_attempts_under_way_than_it_allows,
+    what_has_ended_takes_no_place_whether_it_is_recorded_or_not,
     many_who_claim_at_once_do_not_exceed_the_limit_together,
     a_claim_that_died_makes_room_when_its_lease_ends,
     attempts_follow_one_another_at_the_rate_of_the_endpoint,
@@ -49,6 +50,24 @@ async fn an_endpoint_has_no_more_attempts_under_way_than_it_allows<S: DeliverySt
     assert_eq!(next_due_at(&*store, at(1)).await, Some(START));
     assert_eq!(claim(&*store, at(1)).await.len(), 3);
     assert!(claim(&*store, at(1)).await.is_empty());
+}
+
+async fn what_has_ended_takes_no_place_whether_it_is_recorded_or_not<S: DeliveryStore>(store: Arc<S>) {
+    accept(&*store, 4, None, 20).await;
+    let under_way = claim(&*store, START).await;
+    let [first, second, ..] = under_way.as_slice() else { panic!("{under_way:?}") };
+    let ended = vec![first.id.clone(), second.id.clone()];
+    let room = Room { per_tenant: 1_000, limit: 1_000, ended, ..Room::default() };
+    store.record(first, taken()).await.unwrap();
+    assert_eq!(store.next_due(at(1), &room).await.unwrap(), Some(START));
+    assert_eq!(store.claim(at(1), START.saturating_add(LEASE), &room).await.unwrap().len(), 2);
+    assert_eq!(store.next_due(at(1), &room).await.unwrap(), None);
+    assert!(store.claim(at(1), START.saturating_add(LEASE), &room).await.unwrap().is_empty());
+    // Who does not know of its end counts what is not recorded.
+    store.record(&under_way[2], taken()).await.unwrap();
+    assert!(claim(&*store, at(1)).await.is_empty());
+    store.record(second, taken()).await.unwrap();
+    assert_eq!(claim(&*store, at(1)).await.len(), 1);
 }
 
 async fn many_who_claim_at_once_do_not_exceed_the_limit_together<S: DeliveryStore>(store: Arc<S>) {
