@@ -8,6 +8,7 @@ mod material;
 mod password_threads;
 mod passwords;
 mod published;
+mod rank;
 mod signer;
 
 pub use foreign::JwkSignatures;

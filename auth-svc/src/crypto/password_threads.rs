@@ -17,13 +17,9 @@ use std::{
 
 use argon2::Block;
 use svc_kit::error::chain;
-#[cfg(target_os = "linux")]
-use thread_priority::{
-    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
-    thread_schedule_policy,
-};
 use tokio::sync::{Semaphore, oneshot};
 
+use super::rank::Rank;
 use crate::ports::PasswordError;
 
 /// Most threads that compute passwords.
@@ -32,8 +28,11 @@ pub const PASSWORD_THREADS_MAX: usize = 64;
 /// The number of threads: what is `wanted`, where 0 is one less than the processors that the process may use, but at least one.
 /// Ranks count within a group only; whoever is in another one, or under the same quota, has a processor left.
 pub fn password_threads(wanted: usize) -> usize {
-    let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
     if wanted == 0 { left_by_one(processors()) } else { wanted }.min(PASSWORD_THREADS_MAX)
+}
+
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 fn left_by_one(processors: usize) -> usize {
@@ -94,9 +93,10 @@ impl PasswordThreads {
         let (queue, works) = mpsc::channel::<Work>();
         let places = Arc::new(Semaphore::new(threads + waiting));
         let waiting = Arc::new(Waiting { works: Mutex::new(works), count: AtomicUsize::new(0) });
+        let rank = Rank::of(threads, processors());
         for number in 0..threads {
             let waiting = waiting.clone();
-            thread::Builder::new().name(format!("password-{number}")).spawn(move || serve(&waiting))?;
+            thread::Builder::new().name(format!("password-{number}")).spawn(move || serve(&waiting, rank))?;
         }
         Ok(Self { queue, waiting, places })
     }
@@ -121,8 +121,8 @@ impl PasswordThreads {
     }
 }
 
-fn serve(waiting: &Waiting) {
-    if let Err(error) = make_way() {
+fn serve(waiting: &Waiting, rank: Rank) {
+    if let Err(error) = rank.take() {
         tracing::warn!(error = chain(&error), "passwords are computed with the rank of everything else");
     }
     let mut memory = Memory::default();
@@ -137,23 +137,6 @@ fn serve(waiting: &Waiting) {
     }
 }
 
-/// Lets the calling thread run where nothing else would (`SCHED_IDLE`). A low `nice` value is not enough: it counts among the
-/// threads of one group only, and the database and the other services are in groups of their own. Whoever wakes up
-/// is given a processor that runs such a thread as if it were idle, whatever their group.
-#[cfg(target_os = "linux")]
-fn make_way() -> Result<(), thread_priority::Error> {
-    let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    let result = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
-    // It resets `nice` as well, which counts for nothing then and which not everybody may do.
-    if thread_schedule_policy()? == policy { Ok(()) } else { result }
-}
-
-/// Elsewhere a rank is the whole process's, and all that it serves would wait.
-#[cfg(not(target_os = "linux"))]
-fn make_way() -> Result<(), io::Error> {
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,8 +144,7 @@ mod tests {
     #[test]
     fn zero_threads_means_one_less_than_there_are_processors() {
         assert_eq!([1, 2, 8].map(left_by_one), [1, 1, 7]);
-        let processors = thread::available_parallelism().unwrap().get();
-        assert_eq!(password_threads(0), left_by_one(processors).min(PASSWORD_THREADS_MAX));
+        assert_eq!(password_threads(0), left_by_one(processors()).min(PASSWORD_THREADS_MAX));
         assert_eq!(password_threads(3), 3);
     }
 
@@ -221,11 +203,10 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn passwords_make_way_and_nothing_else_does() {
-        let threads = PasswordThreads::start(1, 1).unwrap();
-        let policy = || thread_schedule_policy().unwrap();
-        let lowest = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-        assert_eq!(threads.run(move |_| Ok(policy())).await, Ok(lowest));
-        assert_ne!(policy(), lowest);
+    async fn the_threads_make_way_and_nothing_else_does() {
+        use crate::crypto::rank::tests::seen;
+        let (threads, before) = (PasswordThreads::start(1, 1).unwrap(), seen());
+        assert_ne!(threads.run(|_| Ok(seen())).await, Ok(before.clone()));
+        assert_eq!(seen(), before);
     }
 }
