@@ -222,7 +222,7 @@ mod heavy {
             let logged = "SELECT count(*) FROM event WHERE type = 'session.revoked'";
             let are_logged = || async { (counted(&pool, logged).await == expected).then_some(()) };
             within(ALL_WITHIN, "all events are logged", are_logged).await;
-            waiting(&pool, "pg_advisory_xact_lock(x").await;
+            waiting(&pool, "pg_advisory_xact_lock($1)").await;
             real.kill(Service::Webhook).await;
             lock.rollback().await.unwrap();
         }

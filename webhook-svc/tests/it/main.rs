@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod burst;
 mod catalogue;
 mod contract;
 mod days;
 mod heavy;
+mod locks;
 mod rpc;
 mod support;
 mod upkeep;

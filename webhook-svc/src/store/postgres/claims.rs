@@ -54,7 +54,7 @@ pub(super) async fn claim(
     lease_until: Timestamp,
     room: &Room,
 ) -> Result<Vec<Claim>, StoreError> {
-    let mut transaction = pool.begin_with(hurry::CLAIM).await.map_err(failed)?;
+    let mut transaction = hurry::begin_claim(pool).await?;
     let claimed = sqlx::query_as!(
         ClaimedRow,
         r#"WITH waiting AS (

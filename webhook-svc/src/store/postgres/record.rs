@@ -153,7 +153,7 @@ const TRY_BYTES: usize = 100;
 /// It waits for no lock: a row that somebody else changes just now is passed over. So is one of an endpoint that fails: its record
 /// must end with the success, in the order of locks that everybody keeps.
 pub(super) async fn record_taken(pool: &PgPool, ended: &[Ended]) -> Result<HashSet<DeliveryId>, StoreError> {
-    let mut transaction = pool.begin_with(hurry::RECORD).await.map_err(failed)?;
+    let mut transaction = hurry::begin(pool).await?;
     let texts = |attempt: &Attempt| attempt.response.len() + attempt.detail.len();
     let mut recorded = HashSet::new();
     for batch in batches(ended, |ended| texts(&ended.outcome.attempt) + TRY_BYTES) {
