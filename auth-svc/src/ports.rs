@@ -312,7 +312,7 @@ pub trait Sessions: Send + Sync + 'static {
         session: SessionRef<'_>,
         is_interactive: bool,
     ) -> impl Future<Output = Result<Option<session_pb::Session>, SessionsError>> + Send;
-    /// Returns a session, alive or ended, if what is presented is genuine.
+    /// Returns a session, alive or ended, if what is presented is genuine; by its id, the record of a participant too.
     fn look(
         &self,
         session: SessionRef<'_>,

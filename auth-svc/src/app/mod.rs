@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod applications;
 pub mod audit;
 pub mod import;
+pub mod introspection;
 pub mod keys;
 pub mod login;
 pub mod oidc;

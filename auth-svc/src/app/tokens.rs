@@ -1,7 +1,7 @@
 //! What tokens say.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use proto::session::v1::Session;
+use proto::session::v1::{Session, SessionKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use svc_kit::{clock::Timestamp, entropy, id::encode_base32, secret};
@@ -44,9 +44,12 @@ pub struct AccessClaims {
     pub jti: String,
     /// Scopes, between spaces.
     pub scope: String,
-    /// Session.
+    /// Session, as the ID token names it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sid: String,
+    /// The record of the part that an application with sessions of its own takes in the session `sid`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub participant: String,
     /// When the user proved who they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
@@ -56,6 +59,13 @@ pub struct AccessClaims {
     /// What UserInfo tells besides the claims of the scopes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub userinfo_claims: Vec<String>,
+}
+
+impl AccessClaims {
+    /// The session that the token lives and ends with; empty for an application's own token.
+    pub fn session(&self) -> &str {
+        if self.participant.is_empty() { &self.sid } else { &self.participant }
+    }
 }
 
 /// For whom a token is: one, or several (RFC 7519 §4.1.3).
@@ -114,6 +124,16 @@ pub const CLAIMS_ATTRIBUTE: &str = "latchkey.userinfo_claims";
 pub fn listed(session: &Session, attribute: &str) -> Vec<String> {
     let names = session.attributes.get(attribute).map(String::as_str).unwrap_or_default();
     names.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// The `sid` by which an application knows a session: an application that keeps its own knows ours by the SSO session, whose
+/// end it is told of.
+pub fn sid_of(session: &Session) -> &str {
+    if is_record(session) { &session.parent_id } else { &session.id }
+}
+
+fn is_record(session: &Session) -> bool {
+    session.kind() == SessionKind::Participant
 }
 
 /// Claims of an ID token (OpenID Connect Core 1.0 §2).
@@ -196,7 +216,8 @@ impl<A: Adapters> Auth<A> {
         let authenticated_at = session.authenticated_at.as_ref().and_then(|at| Timestamp::from_proto(at).ok());
         let auth_time = authenticated_at.unwrap_or(now).as_secs();
         let access = AccessClaims {
-            sid: session.id.clone(),
+            sid: sid_of(session).to_owned(),
+            participant: if is_record(session) { session.id.clone() } else { String::new() },
             auth_time: Some(auth_time),
             aud: match terms.resources {
                 [] => self.audience(listed(session, RESOURCES_ATTRIBUTE)),
@@ -214,7 +235,7 @@ impl<A: Adapters> Auth<A> {
                 iat: access.iat,
                 exp: access.exp,
                 auth_time,
-                sid: session.id.clone(),
+                sid: access.sid,
                 amr: session.amr.clone(),
                 nonce: terms.nonce.to_owned(),
                 at_hash: half_hash(application.settings.signing_algorithm, &access_token),
@@ -278,6 +299,7 @@ impl<A: Adapters> Auth<A> {
             jti: encode_base32(&entropy::bytes::<16>(&*self.entropy)),
             scope,
             sid: String::new(),
+            participant: String::new(),
             auth_time: None,
             cnf: key.map(|jkt| Confirmation { jkt: jkt.to_owned() }),
             userinfo_claims: Vec::new(),

@@ -4,7 +4,7 @@ use proto::{auth::v1 as pb, session::v1 as session_pb};
 use svc_kit::error::ServiceError as _;
 
 use crate::{
-    app::{login::Introspection, tokens::TokenSet},
+    app::{introspection::Introspection, tokens::TokenSet},
     contract,
     domain::{
         application::{Application, Client},

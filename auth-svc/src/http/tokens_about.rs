@@ -16,7 +16,7 @@ use super::{
     token::{failed, oauth_error, refuse},
 };
 use crate::{
-    app::{Adapters, login::Introspection, tokens::INTROSPECTION},
+    app::{Adapters, introspection::Introspection, tokens::INTROSPECTION},
     domain::application::Application,
     error::AuthError,
     ports::{SessionRef, SessionsError, Tokens as _},
@@ -154,10 +154,10 @@ async fn end<A: Adapters>(state: &HttpState<A>, application: &Application, token
     if found.client_id != application.id || found.tenant != application.tenant {
         return Ok(Revoked::Foreign);
     }
-    if found.sid.is_empty() {
+    if found.session.is_empty() {
         return Ok(Revoked::Cannot);
     }
-    match state.auth.logout(SessionRef::Id(&found.sid)).await {
+    match state.auth.logout(SessionRef::Id(&found.session)).await {
         Ok(_) | Err(AuthError::Sessions(SessionsError::NotFound)) => Ok(Revoked::Done),
         Err(error) => Err(error),
     }

@@ -129,7 +129,18 @@ impl Sessions for GrpcSessions {
     }
 
     async fn look(&self, session: SessionRef<'_>) -> Result<Option<pb::Session>, SessionsError> {
-        Ok(self.checked(session, pb::Activity::Background).await?.and_then(|answer| answer.session))
+        let id = match session {
+            SessionRef::Token(_) => {
+                let answer = self.checked(session, pb::Activity::Background).await?;
+                return Ok(answer.and_then(|answer| answer.session));
+            }
+            SessionRef::Id(id) => id.to_owned(),
+        };
+        match self.client.clone().get_session(pb::GetSessionRequest { session_id: id }).await {
+            Ok(answer) => Ok(answer.into_inner().session),
+            Err(status) if matches!(status.code(), Code::InvalidArgument | Code::NotFound) => Ok(None),
+            Err(status) => Err(failed(status)),
+        }
     }
 
     async fn refresh(&self, token: &str, application: &str) -> Result<(pb::Session, SecretString), SessionsError> {

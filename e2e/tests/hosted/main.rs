@@ -9,6 +9,7 @@ mod consent;
 mod cross_site;
 mod front_channel;
 mod heavy;
+mod managed;
 mod matrix;
 mod pages;
 mod password;

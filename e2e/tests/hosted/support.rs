@@ -169,7 +169,12 @@ pub fn field_of(html: &str) -> &str {
 
 /// A claim of an ID token, unverified: what a browser's application would look up.
 pub fn claim(tokens: &Value, name: &str) -> String {
-    let payload = tokens["id_token"].as_str().unwrap().split('.').nth(1).unwrap();
+    claim_of(tokens["id_token"].as_str().unwrap(), name)
+}
+
+/// A claim of a JWT, unverified.
+pub fn claim_of(jwt: &str, name: &str) -> String {
+    let payload = jwt.split('.').nth(1).unwrap();
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
     claims[name].as_str().unwrap().to_owned()
 }

@@ -161,11 +161,6 @@ impl<A: Adapters> Auth<A> {
             self.end_session_of_code(&session.id).await?;
             return Err(ExchangeError::InvalidGrant("the user does not agree any more"));
         }
-        // The sid of an application-managed application is the SSO session: what it will be told of when that ends.
-        let session = match kind {
-            pb::SessionKind::Participant => pb::Session { id: grant.sso_session.clone(), ..session },
-            _ => session,
-        };
         let told = self.told(&user, &grant.claims.id_token).await?;
         let terms = Terms { nonce: &grant.nonce, key: redeemed.key, resources: &resources, told: Some(&told) };
         Ok(self.tokens_for(application, &session, token.expose_secret().to_owned(), &terms)?)

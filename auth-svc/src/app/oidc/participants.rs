@@ -10,7 +10,7 @@ use proto::session::v1 as pb;
 use url::Url;
 
 use crate::{
-    app::{Adapters, Auth},
+    app::{Adapters, Auth, tokens::sid_of},
     domain::{
         ending::{Cause, Child, Fate},
         settings::LogoutReach,
@@ -51,7 +51,7 @@ impl<A: Adapters> Auth<A> {
     /// # Errors
     /// session-svc or the store is away.
     pub async fn leave(&self, sso: &pb::Session, leave: &Leave) -> Result<Vec<Url>, AuthError> {
-        let ending = ending(sso, leave, self.sessions.children(sso).await?);
+        let ending = ending(leave, self.sessions.children(sso).await?);
         let addresses = self.front_channel(&sso.tenant_id, &ending).await?;
         for kept in ending.iter().filter(|ending| ending.fate == Fate::TakenAlong) {
             match self.sessions.revoke(SessionRef::Id(&kept.session), Cause::Logout.rule().reason).await {
@@ -85,7 +85,7 @@ impl<A: Adapters> Auth<A> {
 }
 
 /// The sessions that end, newest first as they came.
-fn ending(sso: &pb::Session, leave: &Leave, children: Vec<pb::Session>) -> Vec<Ending> {
+fn ending(leave: &Leave, children: Vec<pb::Session>) -> Vec<Ending> {
     let mut found = Vec::new();
     for child in children {
         let is_record = child.kind() == pb::SessionKind::Participant;
@@ -94,8 +94,7 @@ fn ending(sso: &pb::Session, leave: &Leave, children: Vec<pb::Session>) -> Vec<E
         if fate == Fate::LivesOn {
             continue;
         }
-        // An application that keeps its own sessions knows ours by the SSO session.
-        let sid = if is_record { sso.id.clone() } else { child.id.clone() };
+        let sid = sid_of(&child).to_owned();
         found.push(Ending { session: child.id, application: child.application_id, sid, fate });
     }
     found
@@ -108,6 +107,7 @@ mod tests {
     fn child(id: &str, application: &str, kind: pb::SessionKind, end: pb::OnParentEnd) -> pb::Session {
         pb::Session {
             id: id.to_owned(),
+            parent_id: "sess_sso".to_owned(),
             application_id: application.to_owned(),
             kind: kind.into(),
             on_parent_end: end.into(),
@@ -121,7 +121,6 @@ mod tests {
             OnParentEnd::{Keep, Revoke},
             SessionKind::{Application, Participant},
         };
-        let sso = pb::Session { id: "sess_sso".to_owned(), ..pb::Session::default() };
         let children = [
             child("sess_web", "web", Application, Revoke),
             child("sess_kept", "kept", Application, Keep),
@@ -138,8 +137,7 @@ mod tests {
             ("web", LogoutReach::All, "sess_web sess_kept sess_mobile sess_sso"),
         ] {
             let leave = Leave { asking: asking.to_owned(), reach };
-            let told: Vec<String> =
-                ending(&sso, &leave, children.to_vec()).into_iter().map(|ending| ending.sid).collect();
+            let told: Vec<String> = ending(&leave, children.to_vec()).into_iter().map(|ending| ending.sid).collect();
             assert_eq!(told.join(" "), expected, "{leave:?}");
         }
     }

@@ -120,6 +120,7 @@ fn claims() -> AccessClaims {
         jti: "aaaaaaaaaaaaaaaaaaaaaaaaaa".into(),
         scope: "openid offline_access".into(),
         sid: "sess_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".into(),
+        participant: String::new(),
         auth_time: Some(1_700_000_000),
         cnf: None,
         userinfo_claims: Vec::new(),
