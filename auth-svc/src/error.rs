@@ -49,6 +49,9 @@ pub enum AuthError {
     /// The application's tokens must be bound to a key, which this call cannot show.
     #[error("the application gets tokens only with a proof of possession, at the token endpoint")]
     ProofRequired,
+    /// The application keeps its own sessions and gets none of ours; its users sign in at the hosted pages.
+    #[error("the application keeps its own sessions; its users sign in at the hosted pages")]
+    ApplicationManaged,
     /// The user did not agree to anything with this application.
     #[error("there is no such consent")]
     ConsentNotFound,
@@ -122,7 +125,7 @@ impl ServiceError for AuthError {
                 Kind::FailedPrecondition
             }
             Self::NoSecret | Self::TenantSuspended | Self::TenantIsDefault => Kind::FailedPrecondition,
-            Self::RequestSpent | Self::ProofRequired => Kind::FailedPrecondition,
+            Self::RequestSpent | Self::ProofRequired | Self::ApplicationManaged => Kind::FailedPrecondition,
             Self::ChangedMeanwhile => Kind::Aborted,
             Self::LoginTaken | Self::ApplicationExists | Self::TenantExists => Kind::AlreadyExists,
             Self::Password(PasswordError::Overloaded) | Self::Throttled(_) => Kind::ResourceExhausted,
@@ -147,6 +150,7 @@ impl ServiceError for AuthError {
             Self::RegistrationNotFound => "REGISTRATION_NOT_FOUND",
             Self::RequestSpent => "REQUEST_SPENT",
             Self::ProofRequired => "PROOF_REQUIRED",
+            Self::ApplicationManaged => "APPLICATION_MANAGED",
             Self::Throttled(_) => "THROTTLED",
             Self::UserNotFound => "USER_NOT_FOUND",
             Self::ApplicationNotFound => "APPLICATION_NOT_FOUND",

@@ -132,13 +132,16 @@ impl<A: Adapters> Auth<A> {
     /// Signs a user in to an application.
     ///
     /// # Errors
-    /// [`AuthError::ApplicationNotFound`], [`AuthError::ProofRequired`], what [`Self::authenticate`] finds,
-    /// [`AuthError::PasswordChangeRequired`], [`AuthError::NotRegistered`], or a failure.
+    /// [`AuthError::ApplicationNotFound`], [`AuthError::ApplicationManaged`], [`AuthError::ProofRequired`], what
+    /// [`Self::authenticate`] finds, [`AuthError::PasswordChangeRequired`], [`AuthError::NotRegistered`], or a failure.
     pub async fn login(&self, command: LoginCommand) -> Result<(TokenSet, pb::Session), AuthError> {
         self.open_tenant(&command.tenant).await?;
         let application = self.store.application(&command.application).await?;
         let application = application.filter(|application| application.tenant == command.tenant);
         let application = application.ok_or(AuthError::ApplicationNotFound)?;
+        if application.is_application_managed {
+            return Err(AuthError::ApplicationManaged);
+        }
         if application.settings.requires_dpop {
             return Err(AuthError::ProofRequired);
         }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use proto::{
     auth::v1::{
         Application, ChangePasswordRequest, CreateRegistrationRequest, DeleteRegistrationRequest, DisableUserRequest,
-        ListRegistrationsRequest, LoginRequest, SetPasswordRequest, UpdateApplicationRequest, UpdateUserRequest, User,
+        ListRegistrationsRequest, LoginRequest, SessionMode, SetPasswordRequest, UpdateApplicationRequest,
+        UpdateUserRequest, User,
     },
     session::v1::EndReason,
 };
@@ -26,6 +27,7 @@ on_both!(
     outcomes_are_typed_for_who_has_the_password_and_one_for_everybody_else,
     a_password_that_must_be_changed_is_changed_by_its_user,
     an_application_that_requires_it_lets_in_registered_users_only,
+    an_application_with_sessions_of_its_own_gets_none_of_ours,
     who_is_turned_away_while_signing_in_does_not_get_in,
     guesses_are_throttled_and_say_for_how_long,
     only_an_application_with_a_secret_may_ask,
@@ -163,6 +165,20 @@ async fn require_registration(service: &Service) {
     let request = UpdateApplicationRequest { application, update_mask };
     let updated = service.applications(OPERATOR_KEY).update_application(request).await.unwrap().into_inner();
     assert!(updated.application.unwrap().registration_required);
+}
+
+async fn an_application_with_sessions_of_its_own_gets_none_of_ours(service: &Service) {
+    let ada = created(service, "ada@example.com").await;
+    let session_mode = SessionMode::ApplicationManaged.into();
+    let application = Some(Application { id: "backend".to_owned(), session_mode, ..Application::default() });
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["session_mode".to_owned()] });
+    let request = UpdateApplicationRequest { application, update_mask };
+    service.applications(OPERATOR_KEY).update_application(request).await.unwrap();
+    // Whatever the password, which is not even looked at.
+    for password in [PASSWORD, "wrong password"] {
+        assert_eq!(outcome(service, &ada.login, password).await, "APPLICATION_MANAGED");
+    }
+    assert!(service.sessions.of_user(&ada.id).is_none());
 }
 
 /// What becomes of a user who is turned away after the session was opened, and before the sign-in is answered.
