@@ -63,7 +63,7 @@ impl<A: Adapters> Auth<A> {
     /// session-svc is away.
     pub async fn living(&self, id: &str) -> Result<Option<pb::Session>, AuthError> {
         let found = self.sessions.look(SessionRef::Id(id)).await?;
-        Ok(found.filter(|session| session.state() == pb::SessionState::Active))
+        Ok(found.filter(is_living))
     }
 
     /// Says what a token is good for right now; `None` for nothing.
@@ -110,4 +110,9 @@ impl<A: Adapters> Auth<A> {
             auth_time: session.authenticated_at.map(|at| at.seconds),
         }))
     }
+}
+
+/// Says whether a session was alive when it was looked up.
+pub(super) fn is_living(session: &pb::Session) -> bool {
+    session.state() == pb::SessionState::Active
 }

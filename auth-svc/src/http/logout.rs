@@ -15,6 +15,8 @@ use crate::app::Adapters;
 /// What is left to do once the user is sure.
 #[derive(Serialize, Deserialize)]
 struct Going {
+    /// The session that the user was asked about; empty where nothing is left to end.
+    session: String,
     asking: String,
     redirect: Option<String>,
 }
@@ -33,9 +35,10 @@ pub(super) async fn logout<A: Adapters>(visit: Visit<A>) -> Page {
         Ok(plan) => plan,
         Err(problem) => return Ok(bad_request(problem)),
     };
-    let going = Going { asking: plan.asking, redirect: plan.redirect };
+    let session = plan.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
+    let going = Going { session, asking: plan.asking, redirect: plan.redirect };
     if !plan.must_confirm {
-        return end(&visit, sso.as_ref(), going).await;
+        return end(&visit, plan.session.as_ref(), going).await;
     }
     let language = language::current();
     visit.show(CONFIRM, language, &going, |Form { action, interaction }| {
@@ -55,14 +58,18 @@ pub(super) async fn confirm<A: Adapters>(visit: Visit<A>) -> Page {
     let Some(going) = visit.back::<Going>(CONFIRM) else {
         return Ok(pages::say(StatusCode::FORBIDDEN, pages::texts().sign_out_too_old));
     };
-    let sso = visit.sso_session().await?;
-    end(&visit, sso.as_ref(), going).await
+    // Who signed in meanwhile is the one who says it.
+    let session = match visit.sso_session().await? {
+        Some(sso) => Some(sso),
+        None => visit.auth.living(&going.session).await?,
+    };
+    end(&visit, session.as_ref(), going).await
 }
 
-async fn end<A: Adapters>(visit: &Visit<A>, sso: Option<&Session>, going: Going) -> Page {
+async fn end<A: Adapters>(visit: &Visit<A>, session: Option<&Session>, going: Going) -> Page {
     let auth = &visit.auth;
-    let frames = match sso {
-        Some(sso) => auth.leave(sso, &auth.leave_of(&visit.tenant, going.asking).await?).await?,
+    let frames = match session {
+        Some(session) => auth.leave(session, &auth.leave_of(&visit.tenant, going.asking).await?).await?,
         None => Vec::new(),
     };
     let mut response = signed_out::answer(&frames, going.redirect.as_deref());

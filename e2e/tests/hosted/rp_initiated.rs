@@ -43,14 +43,38 @@ async fn says_signed_out(stack: Stack, signed_in: &SignedIn, answer: Response) {
 
 /// Somebody without a hint is asked, and says yes.
 async fn confirmed(stack: &Stack, cookie: &str, parameters: &[(&str, &str)]) -> Response {
-    let page = log_out(stack, cookie, parameters).await;
-    assert_eq!(page.status(), StatusCode::OK);
-    let cookies = format!("{cookie}; {}", cookie_of(&page, "interaction").unwrap());
-    let html = page.text().await.unwrap();
-    assert!(html.contains("id=\"logout-confirm\""), "{html}");
+    let question = Question::of(stack, cookie, parameters).await;
     assert!(stack.is_signed_in(cookie).await, "not before the answer");
-    let form = [("interaction", field_of(&html))];
-    stack.http.post(stack.at("/logout/confirm")).header(header::COOKIE, cookies).form(&form).send().await.unwrap()
+    question.confirm(stack, cookie).await
+}
+
+/// The page that asks whether to sign out, as a browser has it.
+struct Question {
+    binding: String,
+    html: String,
+}
+
+impl Question {
+    async fn of(stack: &Stack, cookie: &str, parameters: &[(&str, &str)]) -> Self {
+        let page = log_out(stack, cookie, parameters).await;
+        assert_eq!(page.status(), StatusCode::OK);
+        let policy = page.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.contains("frame-ancestors 'none'"), "nobody is led to press it unseen");
+        let binding = cookie_of(&page, "interaction").unwrap();
+        let html = page.text().await.unwrap();
+        assert!(html.contains("id=\"logout-confirm\""), "{html}");
+        Self { binding, html }
+    }
+
+    /// Says yes, in a browser with these cookies and that of the question.
+    async fn confirm(&self, stack: &Stack, cookie: &str) -> Response {
+        self.confirm_with(stack, &format!("{cookie}; {}", self.binding)).await
+    }
+
+    async fn confirm_with(&self, stack: &Stack, cookies: &str) -> Response {
+        let form = [("interaction", field_of(&self.html))];
+        stack.http.post(stack.at("/logout/confirm")).header(header::COOKIE, cookies).form(&form).send().await.unwrap()
+    }
 }
 
 #[tokio::test]
@@ -146,4 +170,56 @@ async fn oidcc_rp_initiated_logout_no_post_logout_redirect_uri() {
 async fn client_id_that_is_not_the_hints_is_refused() {
     let (stack, signed_in) = started().await;
     is_refused(stack, &signed_in, &[("id_token_hint", id_token(&signed_in)), ("client_id", "demo-spa")]).await;
+}
+
+/// The browser has no cookie: it kept none, as where `sso_without_keep_signed_in` is `NONE`, or it is another one. Whose it is
+/// is not proven, so it is asked.
+#[tokio::test]
+async fn hint_without_the_cookie_ends_its_session_after_the_user_confirms() {
+    let (stack, signed_in) = started().await;
+    let front = stack.open("front-web", &signed_in.cookie).await;
+    let kept = stack.open("front-kept", &signed_in.cookie).await;
+    let asked = [("id_token_hint", id_token(&signed_in)), ("post_logout_redirect_uri", AFTER), ("state", "s1")];
+    let question = Question::of(&stack, "", &asked).await;
+    assert!(stack.is_signed_in(&signed_in.cookie).await, "not before the answer");
+    let foreign = question.confirm_with(&stack, "").await;
+    assert_eq!(foreign.status(), StatusCode::FORBIDDEN, "the answer counts from the browser that was asked only");
+    assert!(stack.is_signed_in(&signed_in.cookie).await);
+    let answer = question.confirm(&stack, "").await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let page = answer.text().await.unwrap();
+    assert!(page.contains("http://localhost:9801/out") && !page.contains("http://localhost:9803/out"), "{page}");
+    assert!(page.contains(&format!("id=\"continue\" href=\"{AFTER}?state=s1\"")), "{page}");
+    assert!(!stack.is_signed_in(&signed_in.cookie).await);
+    assert!(!stack.is_active("demo-web", &signed_in.tokens).await && !stack.is_active("front-web", &front).await);
+    // As far as the application's logouts reach, and no further.
+    assert!(stack.is_active("front-kept", &kept).await);
+    // What is over is over: there is nothing left to ask about.
+    assert!(location(&log_out(&stack, "", &asked).await).as_str().starts_with(AFTER));
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn hint_of_a_session_that_lives_on_alone_ends_that_one() {
+    let (stack, signed_in) = started().await;
+    let kept = stack.open("front-kept", &signed_in.cookie).await;
+    log_out(&stack, &signed_in.cookie, &[("id_token_hint", id_token(&signed_in))]).await;
+    assert!(stack.is_active("front-kept", &kept).await);
+    let hint = kept["id_token"].as_str().unwrap();
+    let question = Question::of(&stack, "", &[("id_token_hint", hint)]).await;
+    assert!(stack.is_active("front-kept", &kept).await);
+    assert_eq!(question.confirm(&stack, "").await.status(), StatusCode::OK);
+    assert!(!stack.is_active("front-kept", &kept).await);
+    stack.stop().await;
+}
+
+/// Another user of the browser is asked about their own session, whatever the hint says.
+#[tokio::test]
+async fn hint_of_somebody_else_ends_nothing_of_theirs() {
+    let (stack, ada) = started().await;
+    let grace = stack.sign_in_as(("grace@example.com", "nanoseconds matter too"), "").await;
+    let question = Question::of(&stack, &grace.cookie, &[("id_token_hint", id_token(&ada))]).await;
+    assert_eq!(question.confirm(&stack, &grace.cookie).await.status(), StatusCode::OK);
+    assert!(stack.is_signed_in(&ada.cookie).await && !stack.is_signed_in(&grace.cookie).await);
+    stack.stop().await;
 }

@@ -3,15 +3,17 @@
 use proto::session::v1 as pb;
 
 use crate::{
-    app::{Adapters, Auth, oidc::participants::Leave, tokens::IdClaims},
+    app::{Adapters, Auth, introspection::is_living, oidc::participants::Leave, tokens::IdClaims},
     domain::authorize::Parameters,
     error::AuthError,
     ports::{ApplicationStore as _, SessionRef, Sessions as _, SessionsError},
 };
 
 /// What a request to log out comes to, before anything ends.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub struct LogoutPlan {
+    /// What ends; `None` when everything has ended already.
+    pub session: Option<pb::Session>,
     /// Whether the user must confirm: nobody proved that the user is meant.
     pub must_confirm: bool,
     /// The application that asks; empty when none proved that it does.
@@ -24,7 +26,8 @@ impl<A: Adapters> Auth<A> {
     /// Decides what a logout request comes to.
     ///
     /// A hint that we signed ties the request to an application and a session. Without one nothing is redirected, and a
-    /// user who is signed in is asked first, so that no foreign page can log anybody out.
+    /// user who is signed in is asked first, so that no foreign page can log anybody out. `sso` is the browser's session;
+    /// where it has none, the one that the hint names ends, and the user is asked as well: whose browser it is is not proven.
     ///
     /// # Errors
     /// `Err` names what is wrong with the request; the outer one is a failure of the store.
@@ -60,13 +63,14 @@ impl<A: Adapters> Auth<A> {
                 Some(with_state(uri, parameters.get("state")))
             }
         };
-        let must_confirm = match (sso, &hint) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            (Some(sso), Some(hint)) => !self.is_meant(sso, hint).await?,
+        let (session, must_confirm) = match (sso.cloned(), &hint) {
+            (Some(sso), Some(hint)) => (Some(sso.clone()), !self.is_meant(&sso, hint).await?),
+            (None, Some(hint)) => (self.named_by(hint).await?, true),
+            (sso, None) => (sso, true),
         };
+        let must_confirm = must_confirm && session.is_some();
         let asking = hint.map(|hint| hint.aud).unwrap_or_default();
-        Ok(Ok(LogoutPlan { must_confirm, asking, redirect }))
+        Ok(Ok(LogoutPlan { session, must_confirm, asking, redirect }))
     }
 
     /// How far a logout goes that `asking` asks for.
@@ -93,6 +97,18 @@ impl<A: Adapters> Auth<A> {
         }
         let session = self.sessions.look(SessionRef::Id(&hint.sid)).await?;
         Ok(session.is_some_and(|session| session.parent_id == sso.id))
+    }
+
+    /// The session that an ID token names and that lives: the SSO session that it was issued under or, where that is over or
+    /// there was none, the application's own.
+    async fn named_by(&self, hint: &IdClaims) -> Result<Option<pb::Session>, AuthError> {
+        // One that is over still says what it was opened under: applications revoke their tokens before they send the browser.
+        let Some(named) = self.sessions.look(SessionRef::Id(&hint.sid)).await? else { return Ok(None) };
+        let sso = match named.parent_id.as_str() {
+            "" => None,
+            parent => self.living(parent).await?,
+        };
+        Ok(sso.or_else(|| Some(named).filter(is_living)))
     }
 
     /// Ends an SSO session, and with it the sessions that were opened under it.

@@ -43,8 +43,9 @@ struct Ending {
 }
 
 impl<A: Adapters> Auth<A> {
-    /// Ends an SSO session: first the sessions that the logout takes along although they would live on, then the SSO
-    /// session and those that end with it. Whoever is interrupted in between is signed in still and can ask again.
+    /// Ends an SSO session, or an application's that nothing is under: first the sessions that the logout takes along although
+    /// they would live on, then the session and those that end with it. Whoever is interrupted in between is signed in still
+    /// and can ask again.
     ///
     /// Returns the addresses that the browser must open to tell those whose sessions end.
     ///
