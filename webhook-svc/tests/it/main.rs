@@ -9,4 +9,5 @@ mod heavy;
 mod locks;
 mod rpc;
 mod support;
+mod unreadable;
 mod upkeep;

@@ -6,7 +6,10 @@ use serde_json::Value;
 use sqlx::PgPool;
 use svc_kit::{clock::Timestamp, telemetry::TraceContext};
 
-use super::{failed, hurry, rows::EndpointRow};
+use super::{
+    failed, hurry,
+    rows::{EndpointRow, readable},
+};
 use crate::{
     domain::{delivery::DeliveryId, endpoint::Endpoint},
     ports::{Claim, LoggedEvent, Room, StoreError},
@@ -144,13 +147,11 @@ async fn with_endpoints(pool: &PgPool, claimed: Vec<ClaimedRow>) -> Result<Vec<C
         .fetch_all(pool)
         .await
         .map_err(failed)?;
-    let endpoints: HashMap<String, Endpoint> = rows
-        .into_iter()
-        .map(|row| Ok((row.id.clone(), Endpoint::try_from(row)?)))
-        .collect::<Result<_, StoreError>>()?;
+    let endpoints: HashMap<String, Endpoint> =
+        rows.into_iter().filter_map(|row| Some((row.id.clone(), readable(row)?))).collect();
     let mut claims = Vec::with_capacity(claimed.len());
     for row in claimed {
-        // Deleted between the two statements: its deliveries are being cancelled.
+        // Deleted between the two statements: its deliveries are being cancelled. One that cannot be read is tried again later.
         let Some(endpoint) = endpoints.get(&row.endpoint_id).cloned() else { continue };
         claims.push(row.into_claim(endpoint)?);
     }

@@ -9,7 +9,7 @@ use super::{
     entries::{self, NewDelivery},
     failed,
     lanes::{self, Lanes},
-    rows::EndpointRow,
+    rows::{EndpointRow, readable},
 };
 use crate::{
     domain::{
@@ -70,7 +70,8 @@ pub(super) struct Receiver {
 }
 
 /// The endpoints that may want one of the events, locked against being disabled or deleted until the deliveries are there.
-/// A tenant has few for webhooks and one for each application: of the latter only those that the events concern.
+/// A tenant has few for webhooks and one for each application: of the latter only those that the events concern. One that cannot
+/// be read is left out: the events are logged, and the reconciler makes its deliveries once it can be.
 pub(super) async fn receivers<'e>(
     connection: &mut PgConnection,
     events: impl IntoIterator<Item = &'e LoggedEvent>,
@@ -90,9 +91,8 @@ pub(super) async fn receivers<'e>(
     .fetch_all(connection)
     .await
     .map_err(failed)?;
-    let receiver =
-        |row: EndpointRow| Ok(Receiver { matches_after: row.matches_after, endpoint: Endpoint::try_from(row)? });
-    rows.into_iter().map(receiver).collect()
+    let receiver = |row: EndpointRow| Some(Receiver { matches_after: row.matches_after, endpoint: readable(row)? });
+    Ok(rows.into_iter().filter_map(receiver).collect())
 }
 
 /// Logs an event for one endpoint; `None` when that is disabled or deleted.

@@ -1,6 +1,6 @@
 //! Rows → domain.
 
-use svc_kit::clock::Timestamp;
+use svc_kit::{clock::Timestamp, error::chain};
 
 use super::manner;
 use crate::{
@@ -86,6 +86,16 @@ impl TryFrom<EndpointRow> for Endpoint {
             updated_at: Timestamp::from_ms(row.updated_at_ms),
         })
     }
+}
+
+/// Reads one endpoint of many; one that cannot be read is reported and left out, so that it holds up no other.
+pub(super) fn readable(row: EndpointRow) -> Option<Endpoint> {
+    let id = row.id.clone();
+    Endpoint::try_from(row)
+        .inspect_err(|error| {
+            tracing::error!(error = chain(error), endpoint.id = id, "an endpoint cannot be read; it gets nothing now");
+        })
+        .ok()
 }
 
 impl TryFrom<DeliveryRow> for Delivery {
