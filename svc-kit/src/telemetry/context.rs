@@ -120,7 +120,9 @@ impl TraceContext {
     pub fn parse(traceparent: &str, tracestate: &str) -> Option<Self> {
         let context = Self { traceparent: traceparent.to_owned(), tracestate: String::new() };
         context.ids()?;
-        let tracestate = if tracestate.len() <= TRACESTATE_BYTES_MAX { tracestate.to_owned() } else { String::new() };
+        // A control character could neither be stored (NUL) nor sent on.
+        let is_good = tracestate.len() <= TRACESTATE_BYTES_MAX && !tracestate.chars().any(char::is_control);
+        let tracestate = if is_good { tracestate.to_owned() } else { String::new() };
         Some(Self { tracestate, ..context })
     }
 
@@ -202,6 +204,16 @@ mod tests {
         let long = format!("00-{}-{}-01-x", "a".repeat(32), "1".repeat(16));
         for text in ["", "00", "ff-aa-bb-cc", &zero_trace, &upper, &long] {
             assert_eq!(TraceContext::parse(text, ""), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_state_that_nobody_can_store_is_left_out() {
+        let root = TraceContext::root();
+        let state = |text: &str| TraceContext::parse(&root.traceparent, text).unwrap().tracestate;
+        assert_eq!(state("shop=1"), "shop=1");
+        for text in ["shop=\0", "shop=\n1", &"a".repeat(TRACESTATE_BYTES_MAX + 1)] {
+            assert_eq!(state(text), "", "{text:?}");
         }
     }
 

@@ -23,6 +23,8 @@ use crate::{
 /// Batches that are stored at once: one while another waits for the disk. Those of a tenant take turns anyway, and more would wait
 /// with a connection each that the engine needs, and whoever asks.
 const BATCHES_AT_ONCE: usize = 2;
+/// Longest id, type or name of an event, in bytes: far more than any has, and less than an index takes.
+const NAME_BYTES_MAX: usize = 512;
 /// What the types of events about applications begin with.
 const APPLICATION_TYPES: &str = "application.";
 
@@ -91,7 +93,7 @@ impl<S: DeliveryStore> Handler for Intake<S> {
 /// an event of the contract.
 fn read(message: &Message, now: Timestamp) -> Option<(LoggedEvent, Option<LogoutAddress>)> {
     let read = decode(&message.body).and_then(|event| {
-        let address = logout_address(&event);
+        let address = logout_address(&event)?;
         Ok((entry(event, &message.trace, now)?, address))
     });
     match read {
@@ -104,19 +106,27 @@ fn read(message: &Message, now: Timestamp) -> Option<(LoggedEvent, Option<Logout
 }
 
 /// Where an application wants to be told, if that is what the event says.
-fn logout_address(event: &pb::Event) -> Option<LogoutAddress> {
+fn logout_address(event: &pb::Event) -> Result<Option<LogoutAddress>, &'static str> {
     if !event.r#type.starts_with(APPLICATION_TYPES) {
-        return None;
+        return Ok(None);
     }
-    let (application, url) = match event.data.as_ref()? {
-        Data::ApplicationCreated(created) => (&created.application_id, created.backchannel_logout_uri.as_str()),
-        Data::ApplicationUpdated(updated) => (&updated.application_id, updated.backchannel_logout_uri.as_str()),
-        Data::ApplicationDeleted(deleted) => (&deleted.application_id, ""),
-        _ => return None,
+    let (application, url) = match event.data.as_ref() {
+        Some(Data::ApplicationCreated(created)) => (&created.application_id, created.backchannel_logout_uri.as_str()),
+        Some(Data::ApplicationUpdated(updated)) => (&updated.application_id, updated.backchannel_logout_uri.as_str()),
+        Some(Data::ApplicationDeleted(deleted)) => (&deleted.application_id, ""),
+        _ => return Ok(None),
     };
-    let at = event.occurred_at.as_ref().and_then(|at| Timestamp::from_proto(at).ok())?;
+    if !is_name(application) || url.chars().any(char::is_control) {
+        return Err("its application or its logout address cannot be stored");
+    }
+    let Some(at) = event.occurred_at.as_ref().and_then(|at| Timestamp::from_proto(at).ok()) else { return Ok(None) };
     let url = (!url.is_empty()).then(|| url.to_owned());
-    Some(LogoutAddress { tenant: event.tenant_id.clone(), application: application.clone(), url, at })
+    Ok(Some(LogoutAddress { tenant: event.tenant_id.clone(), application: application.clone(), url, at }))
+}
+
+/// Says whether PostgreSQL can store and find a text: what it refuses once it refuses for ever.
+fn is_name(text: &str) -> bool {
+    text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control)
 }
 
 /// Makes the log entry of an encoded event.
@@ -134,6 +144,11 @@ fn decode(body: &Bytes) -> Result<pb::Event, &'static str> {
 fn entry(event: pb::Event, trace: &TraceContext, now: Timestamp) -> Result<LoggedEvent, &'static str> {
     if event.id.is_empty() || event.id.contains('.') || event.r#type.is_empty() || event.tenant_id.is_empty() {
         return Err("it lacks an id, a type or a tenant");
+    }
+    let names =
+        [&event.id, &event.r#type, &event.tenant_id, &event.application_id, &event.user_id, &event.aggregate_id];
+    if !names.into_iter().all(|text| is_name(text)) {
+        return Err("an id or its type is too long or has control characters");
     }
     let occurred_at = event.occurred_at.as_ref().and_then(|at| Timestamp::from_proto(at).ok());
     let occurred_at = occurred_at.ok_or("it lacks a time")?;
@@ -168,4 +183,73 @@ fn payload(event: &pb::Event, occurred_at: Timestamp) -> Option<String> {
     }
     body.insert("data".to_owned(), data);
     serde_json::to_string(&body).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use svc_kit::clock::SystemClock;
+
+    use super::*;
+    use crate::app::tests::{self, START};
+
+    fn event() -> pb::Event {
+        pb::Event {
+            id: "evt_1".to_owned(),
+            r#type: "application.updated".to_owned(),
+            tenant_id: "acme".to_owned(),
+            occurred_at: Some(START.to_proto()),
+            aggregate_id: "app_shop".to_owned(),
+            user_id: "user_ada".to_owned(),
+            application_id: "app_shop".to_owned(),
+            data: updated("app_shop", "https://shop.example/logout"),
+            ..pb::Event::default()
+        }
+    }
+
+    fn updated(application: &str, url: &str) -> Option<Data> {
+        let (application_id, backchannel_logout_uri) = (application.to_owned(), url.to_owned());
+        Some(Data::ApplicationUpdated(pb::ApplicationUpdated {
+            application_id,
+            backchannel_logout_uri,
+            ..Default::default()
+        }))
+    }
+
+    fn message(event: &pb::Event) -> Message {
+        let (id, routing_key) = (event.id.clone(), String::new());
+        Message { id, routing_key, body: event.encode_to_vec().into(), trace: TraceContext::default() }
+    }
+
+    #[tokio::test]
+    async fn what_can_never_be_stored_is_put_aside() {
+        let fields: [fn(&mut pb::Event) -> &mut String; 6] = [
+            |event| &mut event.id,
+            |event| &mut event.r#type,
+            |event| &mut event.tenant_id,
+            |event| &mut event.application_id,
+            |event| &mut event.user_id,
+            |event| &mut event.aggregate_id,
+        ];
+        let mut bad = vec![
+            pb::Event { data: updated("app\0shop", "https://shop.example/"), ..event() },
+            pb::Event { data: updated(&"a".repeat(NAME_BYTES_MAX + 1), "https://shop.example/"), ..event() },
+            pb::Event { data: updated("app_shop", "https://shop.example/\0"), ..event() },
+        ];
+        for field in fields {
+            for text in ["a\0b".to_owned(), "a\nb".to_owned(), "a".repeat(NAME_BYTES_MAX + 1)] {
+                let mut event = event();
+                *field(&mut event) = text;
+                bad.push(event);
+            }
+        }
+        let mut long = event();
+        for field in fields {
+            *field(&mut long) = "a".repeat(NAME_BYTES_MAX);
+        }
+        let batch: Vec<Message> = bad.iter().chain([&event(), &long]).map(message).collect();
+        let outcomes = Intake::new(tests::webhooks(Arc::new(SystemClock))).handle(&batch).await;
+        let (last, first) = (&outcomes[bad.len()..], &outcomes[..bad.len()]);
+        assert!(first.iter().all(|outcome| *outcome == Outcome::Dead), "{first:?}");
+        assert_eq!(last, [Outcome::Done, Outcome::Done]);
+    }
 }
