@@ -26,7 +26,7 @@ use super::{
     timing::Phase,
 };
 
-/// For all that comes before the request: name, connection, TLS.
+/// For all that comes before the request: name, connection, TLS. What takes longer is too slow, in whichever of them.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Makes guarded connections.
@@ -88,15 +88,15 @@ impl Inner {
     }
 }
 
-/// Connects to the first address that answers; each has its share of the time.
+/// Connects to the first address that answers; each has its share of the time, the last one what is left.
 async fn first_of(addresses: &[IpAddr], port: u16) -> std::io::Result<TcpStream> {
     let share = CONNECT_TIMEOUT / u32::try_from(addresses.len()).unwrap_or(1).max(1);
     let mut last = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
     for (address, left) in addresses.iter().zip((0..addresses.len()).rev()) {
         let attempt = TcpStream::connect(SocketAddr::from((*address, port)));
-        // The last one may have what is left: the time of all is bounded by the caller.
-        let share = if left == 0 { CONNECT_TIMEOUT } else { share };
-        match timeout(share, attempt).await {
+        // The time of all is bounded by the caller: a clock of the last one's own would only race with that.
+        let connected = if left == 0 { Ok(attempt.await) } else { timeout(share, attempt).await };
+        match connected {
             Ok(Ok(stream)) => {
                 stream.set_nodelay(true)?;
                 return Ok(stream);
@@ -112,4 +112,43 @@ async fn first_of(addresses: &[IpAddr], port: u16) -> std::io::Result<TcpStream>
 fn server_name(host: &str) -> Option<ServerName<'static>> {
     let name = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_owned();
     ServerName::try_from(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpSocket;
+
+    use super::*;
+    use crate::egress::{Cause, EgressClient, Network, Phase};
+
+    /// A port whose queue of connections is full: the next one is not answered.
+    async fn silent() -> (u16, Vec<Box<dyn std::any::Any>>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut held: Vec<Box<dyn std::any::Any>> = vec![Box::new(listener)];
+        while let Ok(stream) = timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+            held.push(Box::new(stream.unwrap()));
+        }
+        (address.port(), held)
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_does_not_stand_in_time_is_too_slow() {
+        let (port, _held) = silent().await;
+        tokio::time::pause();
+        let policy = EgressPolicy {
+            allow_http: true,
+            allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            ..EgressPolicy::default()
+        };
+        let client = EgressClient::new(policy, Network::system()).unwrap();
+        let stopwatch = Stopwatch::default();
+        let url = format!("http://127.0.0.1:{port}/");
+        let sent = client.send(&url, &stopwatch, |uri| http::Request::post(uri).body(Default::default())).await;
+        assert_eq!(sent.unwrap_err(), Failure::too_slow(CONNECT_TIMEOUT));
+        assert_eq!(stopwatch.stop().1, Some(Phase::Connect));
+        assert_eq!(Failure::too_slow(CONNECT_TIMEOUT).cause, Cause::Timeout);
+    }
 }
