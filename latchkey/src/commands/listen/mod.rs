@@ -162,10 +162,18 @@ enum Followed {
     Broken(Status),
 }
 
+/// Says whether trying again may help: also when everybody comes back at once after a restart, and some are refused.
 fn is_passing(status: &Status) -> bool {
-    let codes =
-        [Code::Unavailable, Code::Unknown, Code::Internal, Code::Cancelled, Code::DeadlineExceeded, Code::Aborted];
-    codes.contains(&status.code())
+    matches!(
+        status.code(),
+        Code::Unavailable
+            | Code::Unknown
+            | Code::Internal
+            | Code::Cancelled
+            | Code::DeadlineExceeded
+            | Code::Aborted
+            | Code::ResourceExhausted
+    )
 }
 
 fn show(event: &LoggedEvent, receipt: &Receipt, output: &mut Output) -> Result<(), Failure> {
@@ -182,4 +190,19 @@ fn show(event: &LoggedEvent, receipt: &Receipt, output: &mut Output) -> Result<(
         (None, None) => String::new(),
     };
     output.line(&format!("{}  {:<24}  {}  {came}  {} ms", output.now(), event.r#type, event.id, receipt.duration_ms()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_tried_again_and_nothing_else() {
+        for code in [Code::Unavailable, Code::ResourceExhausted, Code::DeadlineExceeded, Code::Internal] {
+            assert!(is_passing(&Status::new(code, "")), "{code:?}");
+        }
+        for code in [Code::InvalidArgument, Code::Unauthenticated, Code::PermissionDenied, Code::NotFound] {
+            assert!(!is_passing(&Status::new(code, "")), "{code:?}");
+        }
+    }
 }
