@@ -1,6 +1,7 @@
 //! Days of deliveries, on clocks that do not wait: what is tried when, and what comes of it when an outage ends.
 
 mod engine;
+mod failing;
 mod herd;
 mod schedule;
 
@@ -122,7 +123,11 @@ async fn accept(webhooks: &Webhooks<MemoryStore>, id: &str, event_type: &str) {
 }
 
 /// Makes every attempt that is due at the time of `clock`.
-async fn attempt_all(webhooks: &Webhooks<MemoryStore>, means: &Means<Outage, NoTokens>, clock: &ManualClock) {
+async fn attempt_all<D: Sender, T: LogoutTokens>(
+    webhooks: &Webhooks<MemoryStore>,
+    means: &Means<D, T>,
+    clock: &ManualClock,
+) {
     loop {
         let claims = claim(&*webhooks.store, clock.now()).await;
         if claims.is_empty() {
