@@ -9,6 +9,7 @@ mod days;
 mod heavy;
 mod locks;
 mod rpc;
+mod seal_keys;
 mod support;
 mod unreadable;
 mod upkeep;
