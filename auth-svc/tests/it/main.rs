@@ -5,6 +5,7 @@
 mod contract;
 mod keys;
 mod outage;
+mod pages;
 mod published_keys;
 mod rpc;
 mod support;

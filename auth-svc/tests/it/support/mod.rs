@@ -2,6 +2,7 @@
 
 pub mod database;
 pub mod events;
+pub mod pages;
 pub mod proxy;
 pub mod service;
 pub mod sessions;

@@ -189,6 +189,7 @@ fn call(state: &State, path: &Uri, message: Bytes) -> Result<Vec<u8>, Status> {
         "CloseScope" => Ok(close(state, read(message)).encode_to_vec()),
         "GetPolicy" => get_policy(state, read(message)).map(|answer| answer.encode_to_vec()),
         "PutPolicy" => put_policy(state, read(message)).map(|answer| answer.encode_to_vec()),
+        "ListSessions" => Ok(list(state, read(message)).encode_to_vec()),
         "OpenScope" => Ok(open(state, read(message)).encode_to_vec()),
         other => Err(Status::new(Code::Unimplemented, other)),
     }
@@ -263,6 +264,17 @@ fn validate(state: &State, request: pb::ValidateSessionRequest) -> pb::ValidateS
     let session = state.sessions.lock().unwrap().get(&id).cloned();
     let active = session.as_ref().is_some_and(is_active);
     pb::ValidateSessionResponse { active, session, ..pb::ValidateSessionResponse::default() }
+}
+
+fn list(state: &State, request: pb::ListSessionsRequest) -> pb::ListSessionsResponse {
+    let filter = request.filter.unwrap_or_default();
+    let is_meant = |session: &&pb::Session| {
+        session.tenant_id == filter.tenant_id
+            && session.user_id == filter.user_id
+            && session.parent_id == filter.parent_id
+    };
+    let sessions = state.sessions.lock().unwrap().values().filter(is_meant).cloned().collect();
+    pb::ListSessionsResponse { sessions, ..pb::ListSessionsResponse::default() }
 }
 
 fn refresh(state: &State, request: pb::RefreshSessionRequest) -> Result<pb::RefreshSessionResponse, Status> {
