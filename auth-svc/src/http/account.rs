@@ -55,7 +55,7 @@ pub(super) async fn login<A: Adapters>(visit: Visit<A>) -> Page {
         }
         Err(error) => match sign_in_problem(&error) {
             None => Err(error.into()),
-            problem => {
+            Some(problem) => {
                 sign_in_form(&visit, &step, LoginForm { login: &login, is_remembered, problem, ..LoginForm::default() })
             }
         },

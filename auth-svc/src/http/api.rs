@@ -8,7 +8,7 @@
 use axum::{
     body::Bytes,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Json, Response},
 };
 use proto::session::v1 as session_pb;
@@ -22,6 +22,7 @@ use svc_kit::{
 use super::{
     HttpState,
     client::{self, Asked},
+    retry_after::ask_to_wait,
     tenant::Tenant,
     token::NOT_CACHED,
 };
@@ -210,10 +211,7 @@ fn refused(error: &AuthError) -> Response {
     }
     let mut response = answer(status, &body);
     if let Some(wait) = error.retry_after() {
-        let seconds = wait.as_millis().div_ceil(1_000).max(1).to_string();
-        if let Ok(value) = HeaderValue::from_str(&seconds) {
-            response.headers_mut().insert(header::RETRY_AFTER, value);
-        }
+        ask_to_wait(&mut response, wait);
     }
     response
 }

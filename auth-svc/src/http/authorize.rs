@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 use super::{
     answer,
     consent::{self, Asking},
-    credentials::{remaining_seconds, sign_in_problem},
+    credentials::{Problem, remaining_seconds, sign_in_problem},
     language,
     login_form::LoginForm,
     pages, password,
@@ -120,11 +120,11 @@ pub(super) async fn login<A: Adapters>(visit: Visit<A>) -> Page {
         Ok(entered) => signed_in(&visit, &application, request, &entered).await,
         Err(AuthError::PasswordChangeRequired) => {
             let step = password::Step { request, login, is_remembered };
-            password::show(&visit, &step, (StatusCode::OK, ""))
+            password::show(&visit, &step, Problem::default())
         }
         Err(error) => match sign_in_problem(&error) {
             None => Err(error.into()),
-            problem => {
+            Some(problem) => {
                 let to = &application.name;
                 show_form(&visit, &request, &LoginForm { to, login: &login, is_remembered, problem })
             }

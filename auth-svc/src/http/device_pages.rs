@@ -3,14 +3,14 @@
 //! Whoever comes by an address that has the code in it sees the code and presses a button all the same: an address that
 //! somebody sent must not be enough (§5.4). What is agreed to is shown before.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use proto::session::v1::Session;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 use super::{
     consent::wish,
-    credentials::{remaining_seconds, sign_in_problem},
+    credentials::{Problem, remaining_seconds, sign_in_problem},
     language,
     login_form::LoginForm,
     pages::{self, ConsentPage, DevicePage},
@@ -48,7 +48,7 @@ struct Waiting {
 
 /// Asks for the code.
 pub(super) async fn ask<A: Adapters>(visit: Visit<A>) -> Page {
-    code_form(&visit, typed(&visit), None)
+    code_form(&visit, typed(&visit), Problem::default())
 }
 
 /// Takes the code.
@@ -61,16 +61,16 @@ pub(super) async fn code<A: Adapters>(visit: Visit<A>) -> Page {
     let waiting = match found {
         Ok(Some((code, device))) => Waiting { code, device },
         Ok(None) => {
-            return code_form(&visit, typed(&visit), Some((StatusCode::BAD_REQUEST, texts.device_unknown)));
+            return code_form(&visit, typed(&visit), Problem::new(StatusCode::BAD_REQUEST, texts.device_unknown));
         }
-        Err(AuthError::Throttled(_)) => {
-            return code_form(&visit, typed(&visit), Some((StatusCode::TOO_MANY_REQUESTS, texts.device_busy)));
+        Err(error @ AuthError::Throttled(_)) => {
+            return code_form(&visit, typed(&visit), Problem::too_many(&error, texts.device_busy));
         }
         Err(error) => return Err(error.into()),
     };
     match visit.sso_session().await? {
         Some(sso) if visit.auth.serves_others(&sso).await? => question(&visit, &waiting, &sso).await,
-        _ => login_form(&visit, &waiting, ("", false), None).await,
+        _ => login_form(&visit, &waiting, ("", false), Problem::default()).await,
     }
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn login<A: Adapters>(visit: Visit<A>) -> Page {
         }
         Err(error) => match sign_in_problem(&error) {
             None => Err(error.into()),
-            problem => login_form(&visit, &waiting, (&login, is_remembered), problem).await,
+            Some(problem) => login_form(&visit, &waiting, (&login, is_remembered), problem).await,
         },
     }
 }
@@ -129,15 +129,13 @@ async fn waiting<A: Adapters>(visit: &Visit<A>, step: Option<Step>) -> Result<Op
     Ok(device.map(|device| Waiting { code, device }))
 }
 
-fn code_form<A: Adapters>(visit: &Visit<A>, code: String, problem: Option<(StatusCode, &'static str)>) -> Page {
-    let (language, (status, problem)) = (language::current(), problem.unwrap_or((StatusCode::OK, "")));
+fn code_form<A: Adapters>(visit: &Visit<A>, code: String, problem: Problem) -> Page {
+    let language = language::current();
     let step = Step { code: String::new(), session: String::new() };
     let mut response = visit.show(CODE, language, &step, |Form { action, interaction }| {
-        pages::page(status, &DevicePage { language, action, interaction, code: &code, problem })
+        pages::page(problem.status, &DevicePage { language, action, interaction, code: &code, problem: problem.text })
     })?;
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-    }
+    problem.ask_to_wait(&mut response);
     Ok(response)
 }
 
@@ -145,7 +143,7 @@ async fn login_form<A: Adapters>(
     visit: &Visit<A>,
     waiting: &Waiting,
     (login, is_remembered): (&str, bool),
-    problem: Option<(StatusCode, &'static str)>,
+    problem: Problem,
 ) -> Page {
     let application = visit.auth.store.application(&waiting.device.request.client_id).await?;
     let application = application.map(|application| application.name).unwrap_or_default();

@@ -1,9 +1,9 @@
 //! The form that takes login and password, wherever a page asks for them.
 
-use axum::http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::{
+    credentials::Problem,
     language::Language,
     pages::{self, LoginPage},
     visit::{Form, Page, Visit},
@@ -18,7 +18,7 @@ pub(super) struct LoginForm<'a> {
     pub(super) login: &'a str,
     pub(super) is_remembered: bool,
     /// What was wrong with the last one.
-    pub(super) problem: Option<(StatusCode, &'static str)>,
+    pub(super) problem: Problem,
 }
 
 impl LoginForm<'_> {
@@ -29,7 +29,7 @@ impl LoginForm<'_> {
         (path, language): (&str, Language),
         content: &impl Serialize,
     ) -> Page {
-        let (status, problem) = self.problem.unwrap_or((StatusCode::OK, ""));
+        let Problem { status, text: problem, .. } = self.problem;
         let mut response = visit.show(path, language, content, |Form { action, interaction }| {
             let Self { to: application, login, is_remembered, .. } = *self;
             pages::page(
@@ -37,9 +37,7 @@ impl LoginForm<'_> {
                 &LoginPage { language, action, application, interaction, login, is_remembered, problem },
             )
         })?;
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
-        }
+        self.problem.ask_to_wait(&mut response);
         Ok(response)
     }
 }

@@ -27,6 +27,7 @@ mod possession;
 mod pushed;
 mod registration;
 mod resource;
+mod retry_after;
 mod same_site;
 mod signed_out;
 mod tenant;

@@ -11,6 +11,7 @@ use svc_kit::error::{Kind, ServiceError as _, chain};
 
 use super::{
     language::{self, Language},
+    retry_after::ask_to_wait,
     texts::{Said, Texts},
 };
 use crate::error::AuthError;
@@ -138,6 +139,7 @@ pub(super) fn failed(error: &AuthError) -> Response {
             let mut response = unavailable();
             if error.kind() == Kind::ResourceExhausted {
                 *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+                error.retry_after().into_iter().for_each(|wait| ask_to_wait(&mut response, wait));
             }
             response
         }

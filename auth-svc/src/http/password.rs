@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     authorize,
-    credentials::sign_in_problem,
+    credentials::{Problem, sign_in_problem},
     language,
     pages::{self, PasswordPage},
     visit::{Form, Page, Visit},
@@ -26,20 +26,22 @@ pub(super) struct Step {
 }
 
 /// Shows the page.
-pub(super) fn show<A: Adapters>(visit: &Visit<A>, step: &Step, (status, problem): (StatusCode, &'static str)) -> Page {
+pub(super) fn show<A: Adapters>(visit: &Visit<A>, step: &Step, problem: Problem) -> Page {
     let language = language::asked_for(&step.request);
-    visit.show("password", language, step, |Form { action, interaction }| {
+    let mut response = visit.show("password", language, step, |Form { action, interaction }| {
         let page = PasswordPage {
             language,
             action,
             interaction,
             login: &step.login,
-            problem,
+            problem: problem.text,
             // Everything else is wrong with who asks, or when.
-            is_new_refused: status == StatusCode::BAD_REQUEST,
+            is_new_refused: problem.status == StatusCode::BAD_REQUEST,
         };
-        pages::page(status, &page)
-    })
+        pages::page(problem.status, &page)
+    })?;
+    problem.ask_to_wait(&mut response);
+    Ok(response)
 }
 
 /// Takes the new password.
@@ -57,8 +59,8 @@ pub(super) async fn change<A: Adapters>(visit: Visit<A>) -> Page {
     if let Err(error) = visit.auth.change_password(command).await {
         let texts = pages::texts();
         let problem = match &error {
-            AuthError::CredentialsRefused => Some((StatusCode::UNAUTHORIZED, texts.password_wrong)),
-            AuthError::PasswordRefused(_) => Some((StatusCode::BAD_REQUEST, texts.password_refused)),
+            AuthError::CredentialsRefused => Some(Problem::new(StatusCode::UNAUTHORIZED, texts.password_wrong)),
+            AuthError::PasswordRefused(_) => Some(Problem::new(StatusCode::BAD_REQUEST, texts.password_refused)),
             other => sign_in_problem(other),
         };
         return show(&visit, &step, problem.ok_or(error)?);
