@@ -8,7 +8,10 @@ use proto::auth::v1::{
 use tonic::{Code, Status};
 
 use super::on_both;
-use crate::support::service::{OPERATOR_KEY, Service, field_of, reason_of};
+use crate::support::{
+    database::{pool, with_database},
+    service::{OPERATOR_KEY, Service, field_of, reason_of},
+};
 
 on_both!(
     users_come_with_their_passwords,
@@ -59,10 +62,7 @@ async fn users_come_with_their_passwords(service: &Service) {
         service.clock.advance(Duration::from_secs(3600));
         let refused = login(service, &login_of(name), "correct horsf").await.unwrap_err();
         assert_eq!(reason_of(&refused), "CREDENTIALS_REFUSED", "{name}");
-        // The second time against a hash of ours.
-        for _ in 0..2 {
-            login(service, &login_of(name), PASSWORD).await.unwrap();
-        }
+        login(service, &login_of(name), PASSWORD).await.unwrap();
     }
     let last = &answer.results[4].user_id;
     let request = ListUsersRequest {
@@ -75,6 +75,37 @@ async fn users_come_with_their_passwords(service: &Service) {
     assert_eq!((found.state(), found.claims["locale"].as_str()), (UserState::Disabled, "en"));
     assert!(login(service, "ada@example.com", PASSWORD).await.is_err());
     service.event("user.created", last).await;
+}
+
+/// What a hash of ours begins with.
+const OURS: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_sign_in_replaces_the_hash_that_came_along() {
+    with_database(|url| async move {
+        let service = Service::start(Some(&url), &[]).await;
+        let pool = pool(&url).await;
+        let stored = async || -> String {
+            sqlx::query_scalar(r#"SELECT password_hash FROM "user""#).fetch_one(&pool).await.unwrap()
+        };
+        for hash in [BCRYPT, PBKDF2, SCRYPT, ARGON2] {
+            sqlx::query(r#"DELETE FROM "user""#).execute(&pool).await.unwrap();
+            let answer = import(&service, vec![user("ada@example.com", hash)]).await.unwrap();
+            assert_eq!(answer.results[0].reason, "");
+            assert!(login(&service, "ada@example.com", "correct horsf").await.is_err());
+            assert_eq!(stored().await, hash, "whose password was not given");
+            login(&service, "ada@example.com", PASSWORD).await.unwrap();
+            let renewed = stored().await;
+            assert!(renewed.starts_with(OURS), "{hash} became {renewed}");
+            // The new one is of the same password, and stays.
+            assert!(login(&service, "ada@example.com", "correct horsf").await.is_err());
+            login(&service, "ada@example.com", PASSWORD).await.unwrap();
+            assert_eq!(stored().await, renewed);
+        }
+        pool.close().await;
+        service.stop().await;
+    })
+    .await;
 }
 
 async fn what_is_wrong_with_one_is_no_problem_of_another(service: &Service) {
