@@ -1,0 +1,3 @@
+//! What needs the machine for itself.
+
+mod timing;
