@@ -68,6 +68,16 @@ impl Browser {
     }
 
     pub async fn open(look: Look) -> Self {
+        Self::open_with(look, "normal").await
+    }
+
+    /// One that lets its driver go on while a page still loads: some never finish.
+    pub async fn open_impatient(look: Look) -> Self {
+        Self::open_with(look, "none").await
+    }
+
+    /// `waits` is a page load strategy (WebDriver §8.1).
+    async fn open_with(look: Look, waits: &str) -> Self {
         let mut driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let (tell, port) = tokio::sync::oneshot::channel();
@@ -90,7 +100,8 @@ impl Browser {
             "args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--lang=en", size],
             "prefs": { "profile.managed_default_content_settings.javascript": scripts, "intl.accept_languages": "en" },
         });
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
+        let wanted =
+            json!({ "capabilities": { "alwaysMatch": { "pageLoadStrategy": waits, "goog:chromeOptions": options } } });
         let made = browser.call(Method::POST, "", wanted).await;
         browser.session = format!("{}/{}", browser.session, made["sessionId"].as_str().unwrap());
         let features =
