@@ -311,14 +311,14 @@ async fn oidcc_server_client_secret_post() {
 }
 
 #[tokio::test]
-async fn oidcc_request_uri_unsigned_rejected_as_unsupported() {
+async fn oidcc_request_uri_unsigned_supported_correctly_or_rejected_as_unsupported() {
     let provider = Provider::start().await;
     let page = WEB.authorize(&provider, &Browser::new(), &[("request_uri", "https://a.example/r")]).await;
     assert_eq!(page.answer("error"), "request_uri_not_supported");
 }
 
 #[tokio::test]
-async fn oidcc_unsigned_request_object_rejected_as_unsupported() {
+async fn oidcc_unsigned_request_object_supported_correctly_or_rejected_as_unsupported() {
     let provider = Provider::start().await;
     let page = WEB.authorize(&provider, &Browser::new(), &[("request", "eyJhbGciOiJub25lIn0.e30.")]).await;
     assert_eq!(page.answer("error"), "request_not_supported");

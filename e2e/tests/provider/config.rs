@@ -2,7 +2,100 @@
 
 use serde_json::Value;
 
-use super::support::{OTHER, Provider, WEB};
+use super::support::{Browser, OTHER, Provider, WEB};
+
+const ALGORITHMS: &[&str] = &["RS256", "ES256", "EdDSA"];
+const FOREIGN_ALGORITHMS: &[&str] = &["ES256", "EdDSA", "PS256", "RS256"];
+/// Clients that have something to authenticate themselves with, and all clients.
+const WITH_SECRET: &[&str] = &["client_secret_basic", "client_secret_post", "private_key_jwt"];
+const ALL: &[&str] = &["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
+
+/// Every address, below the issuer.
+const ENDPOINTS: [(&str, &str); 10] = [
+    ("authorization_endpoint", "authorize"),
+    ("token_endpoint", "token"),
+    ("userinfo_endpoint", "userinfo"),
+    ("jwks_uri", "jwks"),
+    ("end_session_endpoint", "logout"),
+    ("revocation_endpoint", "revoke"),
+    ("introspection_endpoint", "introspect"),
+    ("pushed_authorization_request_endpoint", "par"),
+    ("device_authorization_endpoint", "device_authorization"),
+    // Only where applications register themselves, as here.
+    ("registration_endpoint", "register"),
+];
+
+/// Every list but that of the claims.
+const LISTS: [(&str, &[&str]); 16] = [
+    ("scopes_supported", &["openid", "profile", "email", "offline_access"]),
+    ("response_types_supported", &["code"]),
+    ("response_modes_supported", &["query", "form_post"]),
+    (
+        "grant_types_supported",
+        &["authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code"],
+    ),
+    ("subject_types_supported", &["public"]),
+    ("id_token_signing_alg_values_supported", ALGORITHMS),
+    ("userinfo_signing_alg_values_supported", ALGORITHMS),
+    ("introspection_signing_alg_values_supported", ALGORITHMS),
+    ("token_endpoint_auth_methods_supported", ALL),
+    ("token_endpoint_auth_signing_alg_values_supported", FOREIGN_ALGORITHMS),
+    ("revocation_endpoint_auth_methods_supported", ALL),
+    ("revocation_endpoint_auth_signing_alg_values_supported", FOREIGN_ALGORITHMS),
+    // Whoever may ask about tokens must be known (RFC 7662 §2.1).
+    ("introspection_endpoint_auth_methods_supported", WITH_SECRET),
+    ("introspection_endpoint_auth_signing_alg_values_supported", FOREIGN_ALGORITHMS),
+    ("code_challenge_methods_supported", &["S256"]),
+    ("dpop_signing_alg_values_supported", FOREIGN_ALGORITHMS),
+];
+
+/// Everything that is so, or is not.
+const FLAGS: [(&str, bool); 9] = [
+    ("authorization_response_iss_parameter_supported", true),
+    ("claims_parameter_supported", true),
+    ("frontchannel_logout_supported", true),
+    ("frontchannel_logout_session_supported", true),
+    ("backchannel_logout_supported", true),
+    ("backchannel_logout_session_supported", true),
+    ("require_pushed_authorization_requests", false),
+    ("request_parameter_supported", false),
+    // Left out, it would mean true.
+    ("request_uri_parameter_supported", false),
+];
+
+/// Claims of an ID token, of the scopes `profile` and `email`.
+const CLAIMS: [&str; 26] = [
+    "sub",
+    "iss",
+    "aud",
+    "exp",
+    "iat",
+    "auth_time",
+    "nonce",
+    "amr",
+    "sid",
+    "at_hash",
+    "name",
+    "given_name",
+    "family_name",
+    "middle_name",
+    "nickname",
+    "preferred_username",
+    "profile",
+    "picture",
+    "website",
+    "gender",
+    "birthdate",
+    "zoneinfo",
+    "locale",
+    "updated_at",
+    "email",
+    "email_verified",
+];
+
+fn texts<'d>(document: &'d Value, name: &str) -> Vec<&'d str> {
+    document[name].as_array().unwrap_or_else(|| panic!("no {name}")).iter().map(|text| text.as_str().unwrap()).collect()
+}
 
 async fn document(provider: &Provider, address: &str) -> Value {
     let response = provider.http.get(address).send().await.unwrap();
@@ -31,16 +124,42 @@ async fn oidcc_discovery_endpoint_verification() {
                 assert!(value.as_str().unwrap().starts_with(&format!("{issuer}/")), "{name}: {value}");
             }
         }
-        let has = |name: &str, value: &str| found[name].as_array().unwrap().iter().any(|known| known == value);
-        assert!(has("scopes_supported", "openid") && has("id_token_signing_alg_values_supported", "RS256"));
-        assert!(has("response_modes_supported", "form_post") && has("code_challenge_methods_supported", "S256"));
-        assert!(!has("code_challenge_methods_supported", "plain") && !has("response_types_supported", "token"));
-        assert_eq!(
-            (&found["request_parameter_supported"], &found["request_uri_parameter_supported"]),
-            (&false.into(), &false.into())
-        );
-        assert_eq!(found["authorization_response_iss_parameter_supported"], true);
+        for (name, path) in ENDPOINTS {
+            assert_eq!(found[name], format!("{issuer}/{path}"), "{name}");
+        }
+        for (name, values) in LISTS {
+            assert_eq!(texts(&found, name), values, "{name}");
+        }
+        for (name, value) in FLAGS {
+            assert_eq!(found[name], value, "{name}");
+        }
+        // What is not listed here, the suite would warn of.
+        let known = ENDPOINTS.map(|(name, _)| name).into_iter().chain(LISTS.map(|(name, _)| name));
+        let known: Vec<&str> = known.chain(FLAGS.map(|(name, _)| name)).chain(["issuer", "claims_supported"]).collect();
+        let other: Vec<&String> =
+            found.as_object().unwrap().keys().filter(|name| !known.contains(&name.as_str())).collect();
+        assert!(other.is_empty(), "{other:?}");
     }
+}
+
+#[tokio::test]
+async fn claims_that_are_announced_are_those_that_tokens_and_userinfo_have() {
+    let provider = Provider::start().await;
+    let found = document(&provider, &format!("{}/.well-known/openid-configuration", provider.issuer)).await;
+    let announced = texts(&found, "claims_supported");
+    for claim in CLAIMS {
+        assert!(announced.contains(&claim), "{claim}");
+    }
+    let tokens = WEB.sign_in(&provider, &Browser::new(), &[("scope", "openid profile email")]).await;
+    let (told, user) = (tokens.claims(), provider.userinfo(&tokens.access).await.1);
+    let given = [told, user];
+    for claim in given.iter().flat_map(|claims| claims.as_object().unwrap().keys()) {
+        assert!(announced.contains(&claim.as_str()), "{claim} is given");
+    }
+    for claim in ["name", "email", "email_verified", "sid", "at_hash", "nonce"] {
+        assert!(given.iter().any(|claims| claims.get(claim).is_some()), "{claim} is not given");
+    }
+    assert_eq!(announced.len(), announced.iter().collect::<std::collections::BTreeSet<_>>().len(), "none comes twice");
 }
 
 #[tokio::test]

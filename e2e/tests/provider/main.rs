@@ -12,6 +12,7 @@ mod claims;
 mod config;
 mod device;
 mod dpop;
+mod embedded_keys;
 mod heavy;
 mod leaked_key;
 mod pushed;

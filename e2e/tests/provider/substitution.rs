@@ -15,6 +15,7 @@ async fn is_nothing(provider: &Provider, token: &str, what: &str) {
     assert_eq!(provider.introspect(&WEB, token).await, json!({ "active": false }), "{what}");
 }
 
+/// Whatever is changed, the signature is the old one; what somebody else signed is in `embedded_keys`.
 #[tokio::test]
 async fn a_token_with_another_algorithm_header_or_signature_is_nothing() {
     let provider = Provider::start().await;
@@ -44,8 +45,6 @@ async fn a_token_with_another_algorithm_header_or_signature_is_nothing() {
         json!({ "kid": "\u{0}" }),
         json!({ "kid": "k".repeat(8000) }),
         json!({ "kid": null }),
-        json!({ "jwk": keys["keys"][0] }),
-        json!({ "jku": "https://evil.example/jwks", "x5u": "https://evil.example/x5u" }),
         json!({ "crit": ["exp"] }),
         json!({ "b64": false, "crit": ["b64"] }),
     ] {
