@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const ENDPOINTS: usize = 100;
 const EVENTS: usize = 40;
 const SHARED: &str = "shared";
-const DEAD_ENDPOINT_ROUNDS: usize = 3;
+const DEAD_ENDPOINT_ROUNDS: usize = 9;
 /// How long the attempts at the dead one take to fail, and its breaker to open.
 const BREAKS_WITHIN: Duration = Duration::from_secs(20);
 /// Rows that wait while others are delivered: over so many tenants with an endpoint each, few, because it is the rows that must
@@ -285,7 +285,7 @@ async fn dead_endpoint(rounds: usize) -> Result<(Figure, String), Failure> {
     let (mut healthy, mut one_dead) = (Endpoints::start(false).await?, Endpoints::start(true).await?);
     tokio::time::sleep(BREAKS_WITHIN).await;
     let mut pairs = Pairs::default();
-    // A round is short.
+    // A round is a second, and from one to the next the ratio differs by a tenth.
     for _ in 0..rounds * DEAD_ENDPOINT_ROUNDS {
         let all = healthy.round().await?;
         pairs.0.push((one_dead.round().await?, all));
