@@ -61,9 +61,26 @@ async fn pages_can_be_read_in_light_and_dark_and_on_every_screen() {
         browser.click("#submit").await;
         browser.text("#consent-allow").await;
         check(&browser, "consent").await;
+        browser.click("#consent-allow").await;
+        browser.arrives_at(&application.cb()).await;
+        // It is told of the logout by a frame.
+        browser.go(&application.authorize(&issuer, "paper", &[])).await;
+        let back = url::Url::parse(&browser.arrives_at(&application.cb()).await).unwrap();
+        let code = crate::support::query(&back, "code").unwrap();
+        assert!(stack.exchange_at("paper", &code, &application.cb()).await["id_token"].is_string());
         browser.go(&format!("{issuer}/logout?ui_locales=de")).await;
         assert_eq!(browser.run("return document.documentElement.lang").await, "de");
         check(&browser, "sign out").await;
+        browser.click("#logout-confirm").await;
+        browser.arrives_at(&format!("{issuer}/logout/confirm")).await;
+        assert_eq!(browser.text("h1").await, "Sie sind abgemeldet");
+        assert!(browser.has("iframe").await);
+        check(&browser, "signed out, applications are told").await;
+        // Nobody is left to be asked.
+        browser.go(&format!("{issuer}/logout?ui_locales=de")).await;
+        assert_eq!(browser.text("h1").await, "Sie sind abgemeldet");
+        assert!(!browser.has("iframe").await);
+        check(&browser, "signed out").await;
         browser.go(&format!("{issuer}/authorize?client_id={}", "x".repeat(300))).await;
         check(&browser, "error").await;
         stack.stop().await;
