@@ -58,15 +58,15 @@ pub fn kind_of(error: &sqlx::Error) -> Kind {
         | sqlx::Error::Tls(_)
         | sqlx::Error::Protocol(_)
         | sqlx::Error::WorkerCrashed => Kind::Unavailable,
-        // 57: operator intervention (shutdown, statement timeout); 53: insufficient resources; 08: connection; 40: retry.
-        sqlx::Error::Database(error) => {
-            match error.code().as_deref().map(|code| code.get(..2).unwrap_or_default().to_owned()) {
-                Some(class) if ["57", "53", "08", "40"].contains(&class.as_str()) => Kind::Unavailable,
-                _ => Kind::Internal,
-            }
-        }
+        sqlx::Error::Database(error) if error.code().is_some_and(|code| is_passing(&code)) => Kind::Unavailable,
         _ => Kind::Internal,
     }
+}
+
+/// Says whether an `SQLSTATE` is of a database that cannot do it now. 57: operator intervention (shutdown, statement timeout);
+/// 53: insufficient resources; 08: connection; 40: retry; 25006: a standby that has not taken over yet, or has been relieved.
+fn is_passing(code: &str) -> bool {
+    code == "25006" || ["57", "53", "08", "40"].iter().any(|class| code.starts_with(class))
 }
 
 /// Says whether the statement failed because a row with this unique constraint exists.
@@ -122,6 +122,16 @@ mod tests {
                 assert_eq!(kind_of(&error), Kind::Unavailable, "{error:?}");
             }
             assert_ne!(mine().await.unwrap(), broken);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn one_that_can_only_be_read_is_away() {
+        with_database("svc_kit", |url| async move {
+            let written = "BEGIN READ ONLY; CREATE TABLE written ()";
+            let error = sqlx::raw_sql(written).execute(&pool_of_one(&url)).await.unwrap_err();
+            assert_eq!(kind_of(&error), Kind::Unavailable, "{error:?}");
         })
         .await;
     }

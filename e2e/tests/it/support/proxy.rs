@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -18,7 +18,7 @@ use tokio::{
 #[derive(Clone)]
 pub struct Proxy {
     pub addr: SocketAddr,
-    target: String,
+    target: Arc<Mutex<String>>,
     /// Whether what the clients say is passed on.
     is_passing: Arc<watch::Sender<bool>>,
     cuts: broadcast::Sender<()>,
@@ -31,7 +31,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let this = Self {
             addr: listener.local_addr().unwrap(),
-            target: target.to_owned(),
+            target: Arc::new(Mutex::new(target.to_owned())),
             is_passing: Arc::new(watch::Sender::new(true)),
             cuts: broadcast::Sender::new(1),
             held: Arc::default(),
@@ -44,6 +44,11 @@ impl Proxy {
             }
         });
         this
+    }
+
+    /// Leads to another server from now on; who is connected stays where they are.
+    pub fn lead_to(&self, target: &str) {
+        target.clone_into(&mut self.target.lock().unwrap());
     }
 
     /// Holds what the clients say, or passes it on again.
@@ -62,7 +67,8 @@ impl Proxy {
     }
 
     async fn carry(&self, client: TcpStream, mut cut: broadcast::Receiver<()>) {
-        let Ok(server) = TcpStream::connect(&self.target).await else { return };
+        let target = self.target.lock().unwrap().clone();
+        let Ok(server) = TcpStream::connect(target).await else { return };
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
         tokio::select! {

@@ -156,19 +156,60 @@ pub struct OwnPostgres {
 
 impl OwnPostgres {
     pub async fn start() -> Self {
-        // Its own user cannot look into everybody's folders, and it will not run as root.
-        let data = tempfile::Builder::new().prefix("latchkey-e2e-").tempdir_in("/var/tmp").unwrap();
-        let port = free_port();
-        if is_root() {
-            assert!(StdCommand::new("chown").arg("postgres").arg(data.path()).status().unwrap().success());
-        }
+        let data = home_of_postgres();
         let mut initdb = as_postgres("initdb");
         initdb.arg("-D").arg(data.path().join("db")).args(["-A", "trust", "-U", "root", "-E", "UTF8", "--no-sync"]);
         assert!(initdb.stdout(Stdio::null()).status().await.unwrap().success());
+        Self::start_in(data).await
+    }
+
+    async fn start_in(data: TempDir) -> Self {
+        let port = free_port();
         let child = Self::spawn(port, data.path());
         let this = Self { port, data, child };
         this.answers().await;
         this
+    }
+
+    /// Starts a standby, without which nothing is acknowledged any more.
+    pub async fn standby(&self) -> Self {
+        let (data, port) = (home_of_postgres(), self.port.to_string());
+        let mut copy = as_postgres("pg_basebackup");
+        copy.arg("-D").arg(data.path().join("db")).args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-U",
+            "root",
+            "-R",
+            "-c",
+            "fast",
+        ]);
+        assert!(copy.args(["--no-sync"]).stdout(Stdio::null()).status().await.unwrap().success());
+        let standby = Self::start_in(data).await;
+        let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+        for statement in ["ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"] {
+            sqlx::query(statement).execute(&mut connection).await.unwrap();
+        }
+        let (url, follows) = (self.url(), "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'");
+        within(STARTS_WITHIN, "the standby follows", || async {
+            let mut connection = PgConnection::connect(&url).await.ok()?;
+            sqlx::query(follows).fetch_optional(&mut connection).await.ok()?
+        })
+        .await;
+        standby
+    }
+
+    /// Makes of a standby the primary.
+    pub async fn promote(&self) {
+        let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+        assert!(sqlx::query_scalar::<_, bool>("SELECT pg_promote()").fetch_one(&mut connection).await.unwrap());
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     fn spawn(port: u16, data: &Path) -> Child {
@@ -207,6 +248,15 @@ impl Drop for OwnPostgres {
             let _ = StdCommand::new("kill").args(["-QUIT", pid.lines().next().unwrap_or_default()]).status();
         }
     }
+}
+
+/// A folder for its data. Its own user cannot look into everybody's, and it will not run as root.
+fn home_of_postgres() -> TempDir {
+    let data = tempfile::Builder::new().prefix("latchkey-e2e-").tempdir_in("/var/tmp").unwrap();
+    if is_root() {
+        assert!(StdCommand::new("chown").arg("postgres").arg(data.path()).status().unwrap().success());
+    }
+    data
 }
 
 fn is_root() -> bool {

@@ -10,7 +10,7 @@ use proto::auth::v1::{
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use self::people::People;
-use crate::support::{OwnPostgres, Real, Servers, Service, Stack, with_real, with_servers, within};
+use crate::support::{OwnPostgres, Proxy, Real, Servers, Service, Stack, with_real, with_servers, within};
 
 /// Longest until each process has looked after its keys again.
 const LOOKED_WITHIN: Duration = Duration::from_secs(30);
@@ -96,6 +96,28 @@ async fn the_database_breaks_connections_and_crashes() {
             postgres.kill().await;
             postgres.restart().await;
         }
+        people.go_on().await;
+        people.have_met_no_refusal();
+        people.end().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_fails_over() {
+    let mut primary = OwnPostgres::start().await;
+    let standby = primary.standby().await;
+    let proxy = Proxy::start(&primary.address()).await;
+    let servers = Servers { postgres: format!("postgres://root@{}/postgres", proxy.addr), ..Servers::shared() };
+    with_servers(servers, async |real| {
+        let people = People::begin(&real.stack).await;
+        people.go_on().await;
+        primary.kill().await;
+        // Whoever comes now finds one that can only be read.
+        proxy.lead_to(&standby.address());
+        proxy.cut();
+        people.meet_an_outage().await;
+        standby.promote().await;
         people.go_on().await;
         people.have_met_no_refusal();
         people.end().await;

@@ -53,6 +53,8 @@ enum Failed {
 struct Tally {
     sign_ins: AtomicUsize,
     refreshes: AtomicUsize,
+    /// What did not work at once.
+    failures: AtomicUsize,
     /// Tokens that were refused although they were given.
     refusals: Mutex<Vec<String>>,
     /// What nothing cured.
@@ -118,6 +120,15 @@ impl People {
         .await;
     }
 
+    /// Waits until so much of what they try has failed.
+    pub async fn meet_an_outage(&self) {
+        let before = self.tally.failures.load(SeqCst);
+        eventually("people meet an outage", || async {
+            (self.tally.failures.load(SeqCst) >= before + SOME).then_some(())
+        })
+        .await;
+    }
+
     /// Checks that no token was refused that was given.
     pub fn have_met_no_refusal(&self) {
         let refusals = self.tally.refusals.lock().unwrap();
@@ -167,6 +178,7 @@ impl Party {
                     why
                 }
             };
+            self.tally.failures.fetch_add(1, SeqCst);
             if started.elapsed() > CURED_WITHIN {
                 *self.tally.incurable.lock().unwrap() = Some(format!("{act:?}: {why}"));
             }
