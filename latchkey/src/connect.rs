@@ -262,7 +262,7 @@ fn hint_for(reason: &str) -> Option<&'static str> {
         "PASSWORD_CHANGE_REQUIRED" => {
             "the user sets another one at the hosted sign-in page, or by `latchkey users change-password`"
         }
-        "APPLICATION_MANAGED" => "the application keeps its own sessions; its users sign in at the hosted pages",
+        "APPLICATION_MANAGED" => "sign in with a browser, or to an application whose sessions are kept here",
         "TENANT_NOT_FOUND" => "`latchkey tenants list` shows the tenants",
         "USER_NOT_FOUND" => "`latchkey users list` shows the users of the tenant",
         "APPLICATION_NOT_FOUND" => "`latchkey applications list` shows the applications of the tenant",
