@@ -36,6 +36,9 @@ const provider = new Provider(issuer, {
       grant_types: ['urn:ietf:params:oauth:grant-type:device_code'],
     },
   ],
+  // Whoever signs in has the address that they typed.
+  claims: { openid: ['sub'], email: ['email', 'email_verified'] },
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, email: id, email_verified: true }) }),
   pkce: { required: (_, client) => client.clientId === 'demo-spa' },
   features: {
     clientCredentials: { enabled: true },
@@ -46,6 +49,10 @@ const provider = new Provider(issuer, {
     dPoP: { enabled: true },
     claimsParameter: { enabled: true },
     resourceIndicators: { enabled: true },
+    registration: { enabled: true },
+    backchannelLogout: { enabled: true },
+    jwtUserinfo: { enabled: true },
+    jwtIntrospection: { enabled: true },
   },
   routes: {
     authorization: '/authorize',
@@ -55,6 +62,7 @@ const provider = new Provider(issuer, {
     revocation: '/revoke',
     userinfo: '/userinfo',
     end_session: '/logout',
+    registration: '/register',
     device_authorization: '/device_authorization',
   },
 });

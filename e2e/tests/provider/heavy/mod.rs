@@ -4,6 +4,8 @@ mod authlib;
 mod openid_client;
 mod openidconnect;
 mod oracle;
+mod oracle_meant;
+mod oracle_sign_in;
 mod party;
 
 use latchkey::dev::{self, DevOptions, DevServer, Ports, Seed};

@@ -7,7 +7,7 @@ use reqwest::{Method, header};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
-    process::Command,
+    process::{Child, Command},
 };
 
 use super::{
@@ -216,24 +216,30 @@ fn at_its_neighbours() -> Vec<Case> {
     ]
 }
 
-#[tokio::test]
-async fn another_provider_answers_the_same_where_no_difference_is_meant() {
-    let server = started().await;
+/// Starts the other provider, which runs as long as what is returned first; its issuer comes second.
+pub(super) async fn other_provider() -> (Child, String) {
     let modules = at(".tools/relying-parties/node/node_modules");
-    let mut oracle = Command::new(node())
+    let mut running = Command::new(node())
         .args([at("e2e/relying-parties/oracle.mjs"), modules])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let line = BufReader::new(oracle.stdout.take().unwrap()).lines().next_line().await.unwrap().unwrap();
+    let line = BufReader::new(running.stdout.take().unwrap()).lines().next_line().await.unwrap().unwrap();
     let said: Value = serde_json::from_str(&line).unwrap();
+    (running, said["issuer"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn another_provider_answers_the_same_where_no_difference_is_meant() {
+    let server = started().await;
+    let (_running, issuer) = other_provider().await;
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     for case in [at_the_authorization_endpoint(), at_the_token_endpoint(), at_its_neighbours()].into_iter().flatten() {
         let what = format!("{} {} {:?}", case.method, case.path, case.fields);
         assert_eq!(case.answer(&http, &server.addresses.issuer).await, case.ours, "ours: {what}");
-        assert_eq!(case.answer(&http, said["issuer"].as_str().unwrap()).await, case.theirs, "theirs: {what}");
+        assert_eq!(case.answer(&http, &issuer).await, case.theirs, "theirs: {what}");
     }
     server.shutdown();
     server.wait().await.unwrap();
