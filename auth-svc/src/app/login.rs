@@ -196,10 +196,10 @@ impl<A: Adapters> Auth<A> {
     ) -> Result<(pb::Session, SecretString), AuthError> {
         let (session, token) = self.sessions.create(request).await?;
         let requires_registration = application.is_some_and(|application| application.settings.requires_registration);
-        let why = match self.store.standing(user, application.map_or("", |application| &application.id)).await? {
-            Some(now) if now.epoch != epoch || now.is_disabled => AuthError::CredentialsRefused,
-            Some(now) if requires_registration && !now.is_registered => AuthError::NotRegistered,
-            Some(_) => return Ok((session, token)),
+        let standing = self.store.standing(user, application.map_or("", |application| &application.id)).await?;
+        let why = match standing.filter(|now| now.epoch == epoch && !now.is_disabled) {
+            Some(now) if now.is_registered || !requires_registration => return Ok((session, token)),
+            Some(_) => AuthError::NotRegistered,
             None => AuthError::CredentialsRefused,
         };
         self.sessions.revoke(SessionRef::Id(&session.id), EndReason::Policy).await?;

@@ -139,7 +139,9 @@ pub(super) fn failed(error: &AuthError) -> Response {
             let mut response = unavailable();
             if error.kind() == Kind::ResourceExhausted {
                 *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-                error.retry_after().into_iter().for_each(|wait| ask_to_wait(&mut response, wait));
+                if let Some(wait) = error.retry_after() {
+                    ask_to_wait(&mut response, wait);
+                }
             }
             response
         }

@@ -40,7 +40,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const ENDPOINTS: usize = 100;
 const EVENTS: usize = 40;
 const SHARED: &str = "shared";
-const DEAD_ENDPOINT_ROUNDS: usize = 9;
+/// Rounds of these for each of the others: one takes a second, and from one to the next the ratio differs by a tenth.
+const ROUNDS_OF_EACH: usize = 9;
 /// How long the attempts at the dead one take to fail, and its breaker to open.
 const BREAKS_WITHIN: Duration = Duration::from_secs(20);
 /// Rows that wait while others are delivered: over so many tenants with an endpoint each, few, because it is the rows that must
@@ -284,9 +285,8 @@ impl Endpoints {
 async fn dead_endpoint(rounds: usize) -> Result<(Figure, String), Failure> {
     let (mut healthy, mut one_dead) = (Endpoints::start(false).await?, Endpoints::start(true).await?);
     tokio::time::sleep(BREAKS_WITHIN).await;
-    let mut pairs = Pairs::default();
-    // A round is a second, and from one to the next the ratio differs by a tenth.
-    for _ in 0..rounds * DEAD_ENDPOINT_ROUNDS {
+    let (mut pairs, rounds) = (Pairs::default(), rounds * ROUNDS_OF_EACH);
+    for _ in 0..rounds {
         let all = healthy.round().await?;
         pairs.0.push((one_dead.round().await?, all));
     }

@@ -63,12 +63,12 @@ impl<A: Adapters> Auth<A> {
                 Some(with_state(uri, parameters.get("state")))
             }
         };
-        let (session, must_confirm) = match (sso.cloned(), &hint) {
-            (Some(sso), Some(hint)) => (Some(sso.clone()), !self.is_meant(&sso, hint).await?),
-            (None, Some(hint)) => (self.named_by(hint).await?, true),
-            (sso, None) => (sso, true),
+        let (session, is_proven) = match (sso, &hint) {
+            (Some(sso), Some(hint)) => (Some(sso.clone()), self.is_meant(sso, hint).await?),
+            (None, Some(hint)) => (self.named_by(hint).await?, false),
+            (sso, None) => (sso.cloned(), false),
         };
-        let must_confirm = must_confirm && session.is_some();
+        let must_confirm = session.is_some() && !is_proven;
         let asking = hint.map(|hint| hint.aud).unwrap_or_default();
         Ok(Ok(LogoutPlan { session, must_confirm, asking, redirect }))
     }
